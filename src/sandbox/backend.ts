@@ -1,0 +1,75 @@
+// The law every sandbox backend keeps. It assumes neither bind mounts nor host pids, so that a backend may be remote:
+// files go in and out by `deliver` and `collect`, the runner is reached by messages, and the end is told by `stop`.
+import type { Duplex } from "node:stream";
+import type { Policy } from "../model/result.js";
+import type { Profile } from "./profile.js";
+
+export type BackendName = "bubblewrap" | "docker" | (string & {});
+
+export interface SandboxBackend {
+  readonly name: BackendName;
+
+  /** What this host can do for this backend, check by check; never throws, touches nothing. */
+  probe(): Promise<Probe>;
+
+  /**
+   * Starts one single-use sandbox whose runner waits for a job, with empty `work/` and `out/`.
+   * Throws IsoError `sandbox_unavailable` that names what is missing and the command that mends it.
+   */
+  boot(profile: Profile): Promise<Sandbox>;
+
+  /** Removes what processes that died without cleaning left behind; `isAlive` says which instance ids are still at work. */
+  reap(isAlive: (instanceId: string) => boolean): Promise<void>;
+
+  /** Ends every sandbox of this backend and releases what it holds. */
+  close(): Promise<void>;
+}
+
+/** One booted sandbox. It runs one job at most and is never handed out again. */
+export interface Sandbox {
+  readonly id: string;
+  /** The interpreter inside, as the runner's hello told it. */
+  readonly python: { path: string; version: string };
+  /** Bytes to and from the runner (see protocol/). Everything read from it is hostile data. */
+  readonly channel: Duplex;
+  /** Settles when the engine is gone, whoever ended it: this is how a warm sandbox that died is noticed. */
+  readonly ended: Promise<void>;
+  /** Paths of the two folders as the program sees them. */
+  readonly inside: { work: string; out: string };
+
+  /** Makes `<dir>/work` and `<dir>/out` the sandbox's `work` and `out`. After it, `dir` belongs to the sandbox until `collect`. */
+  deliver(dir: string): Promise<void>;
+  /** Kills every process of the sandbox and resolves when none is left. Idempotent; never rejects for a sandbox already gone. */
+  stop(): Promise<KernelFacts>;
+  /** After `stop`: the program's files are in `<dir>/work` and `<dir>/out` of the host again. */
+  collect(): Promise<void>;
+  /** Removes everything the sandbox had beside the delivered folder. Implies `stop`. */
+  dispose(): Promise<void>;
+  /** Limits, network and isolation as they really were, `hits` as counted so far. */
+  policy(): Policy;
+  /** Lines the engine had to say (its stderr, warnings), bounded; for infra.log. */
+  engineLog(): string[];
+}
+
+/** What kernel or engine counted for this sandbox, read after its end; null where nothing counts it. */
+export interface KernelFacts {
+  /** Processes the kernel killed for the memory limit. */
+  oomKills: number | null;
+  /** Forks refused for the process limit. */
+  processHits: number | null;
+  /** Set when the engine was lost, or ended the sandbox itself: the reason, for `sandbox_unavailable`. */
+  lost: string | null;
+}
+
+export interface Probe {
+  usable: boolean;
+  checks: Check[];
+}
+
+/** One line of `doctor`. `fix` is a command, or a sentence where no command does it. */
+export interface Check {
+  name: string;
+  status: "ok" | "warn" | "fail";
+  message: string;
+  fix?: string;
+}

@@ -1,0 +1,84 @@
+// The vocabulary of the runner protocol (docs/runner-protocol.md): kinds and schemas by direction. The codec is next door.
+import { z } from "zod";
+
+export const PROTOCOL_VERSION = 1;
+export const HEADER_BYTES = 5;
+export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
+export const MAX_OUTPUT_BYTES = 64 * 1024;
+export const MAX_DEPTH = 64;
+
+export interface ToolTable {
+  alias: string;
+  tools: { name: string; params: string[]; doc: string }[];
+}
+
+/** Host to runner. */
+export interface Job {
+  code: string;
+  runId: string;
+  turnId: string;
+  userId: string;
+  args: string[];
+  env: Record<string, string>;
+  stdin: string | null;
+  work: string;
+  out: string;
+  cwd: string;
+  limits: { openFiles: number; fileSize: number; processes: number | null; addressSpace: number | null };
+  tools: ToolTable[];
+}
+export interface Stop {
+  reason: string;
+  trace: boolean;
+  graceMs: number;
+}
+export type Answer = { id: string; ok: true; ret: unknown } | { id: string; ok: false; error: { code: string; message: string } };
+
+export type HostFrame = { kind: "J"; body: Job } | { kind: "A"; body: Answer } | { kind: "S"; body: Stop };
+
+/** Runner to host. */
+const count = z.number().int().nonnegative().nullable();
+export const Hello = z.object({
+  protocol: z.literal(PROTOCOL_VERSION),
+  python: z.object({ path: z.string().max(4096), version: z.string().max(64) }),
+  pid: z.number().int(),
+  cgroup: z.string().max(4096).nullable(),
+});
+export type Hello = z.infer<typeof Hello>;
+
+export const Problem = z.object({ stage: z.string().max(64), message: z.string().max(4096) });
+
+export const Exit = z.object({
+  exitCode: z.number().int().min(0).max(255).nullable(),
+  signal: z.string().max(16).nullable(),
+  usage: z.object({ cpuMs: z.number().nonnegative().nullable(), maxRssBytes: count, processes: count }),
+  kernel: z.object({ oomKills: count, processHits: count }),
+});
+export type Exit = z.infer<typeof Exit>;
+
+export const ProgramMessage = z.discriminatedUnion("t", [
+  z.object({
+    t: z.literal("call"),
+    id: z.string().min(1).max(128),
+    tool_id: z.string().max(256),
+    params: z.record(z.string(), z.unknown()),
+    reason: z.string().max(4096).nullable(),
+  }),
+  z.object({
+    t: z.literal("exception"),
+    type: z.string().max(512),
+    message: z.string().max(65_536),
+    traceback: z.string().max(262_144),
+    errno: z.string().max(32).nullable(),
+  }),
+  z.object({ t: z.literal("warning"), message: z.string().max(4096), line: z.number().int().nullable() }),
+]);
+export type ProgramMessage = z.infer<typeof ProgramMessage>;
+
+export type RunnerFrame =
+  | { kind: "H"; body: Hello }
+  | { kind: "B" }
+  | { kind: "O" | "E" | "L" | "T"; bytes: Buffer }
+  | { kind: "C"; body: ProgramMessage }
+  | { kind: "P"; body: z.infer<typeof Problem> }
+  | { kind: "X"; body: Exit };

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+/** Projects by what they need: unit tests are quick and parallel, end-to-end tests share one machine and run one file at a time. */
+export default defineConfig({
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: ["tests/**/*.test.ts"], exclude: ["tests/e2e/**"] } },
+      { extends: true, test: { name: "e2e", include: ["tests/e2e/**/*.test.ts"], fileParallelism: false, testTimeout: 120_000 } },
+    ],
+  },
+});
