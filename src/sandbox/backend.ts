@@ -1,6 +1,7 @@
 // The law every sandbox backend keeps. It assumes neither bind mounts nor host pids, so that a backend may be remote:
 // files go in and out by `deliver` and `collect`, the runner is reached by messages, and the end is told by `stop`.
 import type { Duplex } from "node:stream";
+import type { FileOwner, Instance } from "../model/instance.js";
 import type { Policy } from "../model/result.js";
 import type { Profile } from "./profile.js";
 
@@ -72,4 +73,25 @@ export interface Check {
   status: "ok" | "warn" | "fail";
   message: string;
   fix?: string;
+}
+
+/** What the host hands every backend at start. */
+export interface BackendContext {
+  readonly instance: Instance;
+  /** Folder for one subfolder per sandbox, on the same mount as the folders passed to `deliver`. Each name starts with the instance id. */
+  readonly slotsDir: string;
+  /** Who the program runs as on the host, and who owns its files. */
+  readonly owner: FileOwner;
+  /** Folder that holds the `iso_runner` Python package. */
+  readonly runnerDir: string;
+  /** The operator's choice of interpreter, or null to search `searchPath`. */
+  readonly python: string | null;
+  /** The host's PATH. */
+  readonly searchPath: string;
+  readonly docker: {
+    /** DOCKER_HOST, or null for the engine's default socket. */
+    readonly host: string | null;
+    /** Prefixes of our paths and what the daemon calls them. */
+    readonly hostPathMap: readonly { readonly from: string; readonly to: string }[];
+  };
 }

@@ -1,16 +1,12 @@
 // The vocabulary of the runner protocol (docs/runner-protocol.md): kinds and schemas by direction. The codec is next door.
 import { z } from "zod";
+import type { ToolAnswer, ToolTable } from "../../model/tools.js";
 
 export const PROTOCOL_VERSION = 1;
 export const HEADER_BYTES = 5;
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 export const MAX_OUTPUT_BYTES = 64 * 1024;
 export const MAX_DEPTH = 64;
-
-export interface ToolTable {
-  alias: string;
-  tools: { name: string; params: string[]; doc: string }[];
-}
 
 /** Host to runner. */
 export interface Job {
@@ -32,9 +28,8 @@ export interface Stop {
   trace: boolean;
   graceMs: number;
 }
-export type Answer = { id: string; ok: true; ret: unknown } | { id: string; ok: false; error: { code: string; message: string } };
 
-export type HostFrame = { kind: "J"; body: Job } | { kind: "A"; body: Answer } | { kind: "S"; body: Stop };
+export type HostFrame = { kind: "J"; body: Job } | { kind: "A"; body: ToolAnswer } | { kind: "S"; body: Stop };
 
 /** Runner to host. */
 const count = z.number().int().nonnegative().nullable();
