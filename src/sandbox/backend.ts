@@ -19,8 +19,9 @@ export interface SandboxBackend {
    */
   boot(profile: Profile): Promise<Sandbox>;
 
-  /** Removes what processes that died without cleaning left behind; `isAlive` says which instance ids are still at work. */
-  reap(isAlive: (instanceId: string) => boolean): Promise<void>;
+  /** Removes what processes that died without cleaning left behind; `isAlive` says which instance ids are still at work,
+   * and is asked only after the leftovers were listed: a neighbour may start at any moment. */
+  reap(isAlive: (instanceId: string) => Promise<boolean>): Promise<void>;
 
   /** Ends every sandbox of this backend and releases what it holds. */
   close(): Promise<void>;
