@@ -1,0 +1,63 @@
+// Removing trees that may hold anything: any depth, any mode, links removed and never followed.
+
+import { rmdirSync, unlinkSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { type Dir, openDirAt, openTrustedDir } from "./dir.js";
+import { statAt } from "./entry.js";
+import { errnoOf, SafeFsError } from "./errors.js";
+import { pacer } from "./pace.js";
+import { traverse } from "./walk.js";
+
+/** Rounds for a directory that somebody still fills while it is emptied. */
+const ROUNDS = 5;
+
+/** Removes a folder of ours with all it holds. Absent is fine. Only the folder above must be trusted. */
+export async function removeTree(path: string): Promise<void> {
+  let parent: Dir;
+  try {
+    parent = openTrustedDir(dirname(path));
+  } catch (error) {
+    if (error instanceof SafeFsError && error.reason === "missing") return;
+    throw error;
+  }
+  try {
+    await removeAt(parent, Buffer.from(basename(path)));
+  } finally {
+    parent.close();
+  }
+}
+
+/** Removes the entry `name` of an open directory with all below it. */
+export async function removeAt(parent: Dir, name: Buffer): Promise<void> {
+  for (let round = 1; ; round++) {
+    const entry = statAt(parent, name);
+    if (entry === null) return;
+    try {
+      if (entry.kind !== "dir") return unlinkSync(parent.child(name));
+      await emptyDir(parent, name);
+      return rmdirSync(parent.child(name));
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return;
+      if (round === ROUNDS) throw new SafeFsError("io", `cannot remove an entry: ${messageOf(error)}`, error);
+    }
+  }
+}
+
+async function emptyDir(parent: Dir, name: Buffer): Promise<void> {
+  const pause = pacer();
+  const dir = openDirAt(parent, name);
+  try {
+    for (const step of traverse(dir)) {
+      await pause();
+      if (step.type === "lost") throw step.error;
+      if (step.type === "leave") rmdirSync(step.dir.child(step.entry.name));
+      else if (step.entry.kind !== "dir") unlinkSync(step.dir.child(step.entry.name));
+    }
+  } finally {
+    dir.close();
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
