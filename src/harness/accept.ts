@@ -1,0 +1,86 @@
+// Accept: everything about a request that can be wrong is found here, before anything on disk has changed.
+import { uuidv7 } from "uuidv7";
+import type { Bundle, Scenario } from "../bundles/bundle.js";
+import { chooseScenario } from "../bundles/choose.js";
+import { parseContract } from "../contract/contract.js";
+import type { Durability, SyncMode } from "../model/ending.js";
+import { IsoError } from "../model/errors.js";
+import type { ContractEntry } from "../model/files.js";
+import type { RunResult } from "../model/result.js";
+import type { Profile } from "../sandbox/profile.js";
+import { resolveProfile, type Settings } from "../settings/settings.js";
+import { parseUserId } from "../workspace/user-dir.js";
+import { checkRequirementNames } from "./require.js";
+import { parseRequest } from "./request.js";
+
+export interface AcceptedRun {
+  runId: string;
+  /** True when the caller chose the id: then the same id gives the same result again. */
+  ownRunId: boolean;
+  userId: string;
+  turnId: string;
+  ref: { userId: string; workspace: string | null | undefined };
+  code: string;
+  mode: RunResult["mode"];
+  contract: ContractEntry[];
+  scenario: Scenario | null;
+  profile: Profile;
+  timeoutMs: number;
+  sync: SyncMode;
+  durability: Durability;
+  stdin: string | null;
+  args: string[];
+  env: Record<string, string>;
+}
+
+export interface AcceptContext {
+  settings: Settings;
+  bundle: Bundle | null;
+  backendNames: readonly string[];
+}
+
+/** Throws IsoError whose code says what is wrong and whose `field` says where. */
+export function accept(input: Record<string, unknown>, context: AcceptContext): AcceptedRun {
+  const request = parseRequest(input);
+  const userId = parseUserId(request.userId);
+  const runId = request.runId ?? uuidv7();
+  const turnId = request.turnId ?? runId;
+
+  const scenario = request.scenario === undefined ? null : scenarioOf(context.bundle, request.scenario);
+  const contractInput = request.contract ?? (scenario?.mode === "contract" ? scenario.contract(turnId) : undefined);
+  const contract = contractInput === undefined ? [] : parseContract(contractInput);
+
+  const profile = resolveProfile(context.settings, {
+    profile: request.profile ?? scenario?.profile,
+    backend: request.backend,
+  });
+  const required = [...profile.require, ...(request.require ?? [])];
+  checkRequirementNames(required, context.backendNames);
+
+  return {
+    runId,
+    ownRunId: request.runId !== undefined,
+    userId,
+    turnId,
+    ref: { userId, workspace: request.workspace },
+    code: request.code ?? scenario?.code ?? "",
+    mode: contractInput === undefined ? "side-effects" : "contract",
+    contract,
+    scenario,
+    profile: { ...profile, require: required },
+    timeoutMs: request.timeoutMs ?? scenario?.timeoutMs ?? profile.limits.timeout,
+    sync: request.sync ?? "always",
+    durability: request.durability ?? "process",
+    stdin: request.stdin ?? null,
+    args: request.args ?? [],
+    env: { ...profile.env, ...request.env },
+  };
+}
+
+function scenarioOf(bundle: Bundle | null, text: string): Scenario {
+  if (bundle) return chooseScenario(bundle, text);
+  throw new IsoError("unknown_scenario", "No bundle is loaded, so there are no scenarios to choose from.", {
+    hint: "Load one with --bundle DIR, or leave out --tools to get the built-in one.",
+    field: "scenario",
+  });
+}

@@ -1,0 +1,110 @@
+// Makes the backends of this host and decides, once, which of them `auto` is.
+import { fileURLToPath } from "node:url";
+import { IsoError } from "../model/errors.js";
+import type { FileOwner } from "../model/instance.js";
+import type { BackendContext, Check, SandboxBackend } from "../sandbox/backend.js";
+import { createBackends } from "../sandbox/backends.js";
+import type { Settings } from "../settings/settings.js";
+import type { WorkspaceStore } from "../workspace/store.js";
+
+/** What `auto` became and why, in a sentence. */
+export interface Choice {
+  name: string;
+  why: string;
+}
+
+export interface HostBackend {
+  name: string;
+  usable: boolean;
+  checks: Check[];
+}
+
+const RUNNER_DIR = fileURLToPath(new URL("../../python", import.meta.url));
+
+export class BackendChooser {
+  readonly #backends: Map<string, SandboxBackend>;
+  readonly #store: WorkspaceStore;
+  readonly #reaped = new Map<string, Promise<void>>();
+  #choice: Promise<Choice> | null = null;
+
+  constructor(settings: Settings, store: WorkspaceStore, further: readonly SandboxBackend[]) {
+    this.#store = store;
+    this.#backends = createBackends(backendContext(settings, store));
+    for (const backend of further) this.#backends.set(backend.name, backend);
+  }
+
+  get names(): string[] {
+    return [...this.#backends.keys()];
+  }
+
+  /** The backend of this name, its dead neighbours' leftovers removed before first use. Throws `sandbox_unavailable` when `auto` finds none. */
+  async backend(name: string): Promise<SandboxBackend> {
+    const backend = this.#backends.get(name === "auto" ? (await this.choice()).name : name);
+    if (!backend) {
+      throw new IsoError("invalid_request", `backend: "${name}" is not a backend`, {
+        field: "backend",
+        hint: `There are: auto, ${this.names.join(", ")}.`,
+      });
+    }
+    await this.#reap(backend);
+    return backend;
+  }
+
+  choice(): Promise<Choice> {
+    this.#choice ??= this.#choose();
+    return this.#choice;
+  }
+
+  /** Every backend with its checks: what `doctor` shows. */
+  async inspect(): Promise<HostBackend[]> {
+    const all = [...this.#backends.values()];
+    return await Promise.all(all.map(async (backend) => ({ name: backend.name, ...(await backend.probe()) })));
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#backends.values()].map((backend) => backend.close()));
+  }
+
+  async #choose(): Promise<Choice> {
+    const refused: string[] = [];
+    for (const backend of this.#backends.values()) {
+      const probe = await backend.probe();
+      if (probe.usable) return { name: backend.name, why: whyChosen(backend.name, refused) };
+      const failed = probe.checks.find((check) => check.status === "fail");
+      refused.push(`${backend.name}: ${failed ? [failed.message, failed.fix].filter(Boolean).join(" Fix: ") : "not usable"}`);
+    }
+    throw new IsoError("sandbox_unavailable", `No sandbox backend works on this host. ${refused.join(" | ")}`);
+  }
+
+  #reap(backend: SandboxBackend): Promise<void> {
+    const known = this.#reaped.get(backend.name);
+    if (known) return known;
+    // Leftovers that cannot be removed now are tried again at the next start; they are no reason to refuse a run.
+    const reaping = backend.reap((id) => this.#store.isAlive(id)).catch(() => undefined);
+    this.#reaped.set(backend.name, reaping);
+    return reaping;
+  }
+}
+
+function whyChosen(name: string, refused: string[]): string {
+  return refused.length === 0 ? `${name} is the best backend and works here` : `${name} works here; ${refused.join("; ")}`;
+}
+
+function backendContext(settings: Settings, store: WorkspaceStore): BackendContext {
+  return {
+    instance: store.instance,
+    slotsDir: store.slotsDir,
+    owner: fileOwner(settings),
+    runnerDir: RUNNER_DIR,
+    python: settings.python,
+    searchPath: settings.searchPath,
+    docker: { host: settings.dockerHost, hostPathMap: settings.hostPathMap },
+  };
+}
+
+/** Who the program runs as on this host: a uid of its own where the caller is root, else the caller. */
+export function fileOwner(settings: Settings): FileOwner {
+  const uid = process.getuid?.() ?? 0;
+  const gid = process.getgid?.() ?? 0;
+  return uid === 0 ? { uid: settings.sandboxUid, gid: settings.sandboxUid } : { uid, gid };
+}

@@ -1,0 +1,110 @@
+// Judge: the sandbox is dead, its files lie still. Contract, changes and ending are found from them and from what the kernel counted.
+import { summariseUnmet, verifyContract } from "../contract/verify.js";
+import { formatStack } from "../diagnostics/stack.js";
+import type { ProgramEnd, ProgramException } from "../model/ending.js";
+import type { Artifact, Changes } from "../model/files.js";
+import type { Policy, RunResult } from "../model/result.js";
+import { Tree } from "../safefs/tree.js";
+import type { KernelFacts, Sandbox } from "../sandbox/backend.js";
+import type { Prepared, TreeDiff, WorkspaceStore } from "../workspace/store.js";
+import type { AcceptedRun } from "./accept.js";
+import { type DiskExcess, excess } from "./disk-watch.js";
+import type { Execution } from "./execute.js";
+import { boundChanges } from "./result.js";
+import { decide, type Verdict } from "./verdict.js";
+
+export interface Judged {
+  diff: TreeDiff;
+  changes: Changes;
+  totals: Pick<RunResult["totals"], "created" | "modified" | "deleted" | "skipped">;
+  artifacts: Artifact[];
+  overQuota: DiskExcess | null;
+  verdict: Verdict;
+  policy: Policy;
+}
+
+export interface JudgeInput {
+  request: AcceptedRun;
+  prepared: Prepared;
+  sandbox: Sandbox;
+  execution: Execution;
+  kernel: KernelFacts;
+  store: WorkspaceStore;
+}
+
+export async function judge({ request, prepared, sandbox, execution, kernel, store }: JudgeInput): Promise<Judged> {
+  const diff = await store.diff(prepared);
+  const artifacts = diff.replaced ? unseen(request) : await verify(request, prepared, diff);
+  const overQuota = excess(diff.growth, request.profile.limits);
+  const end = programEnd(execution, kernel, sandbox, request);
+  const policy = countHits(sandbox.policy(), execution, end, overQuota);
+  const verdict = decide({
+    end,
+    lost: execution.lost ?? kernel.lost,
+    begun: execution.begun,
+    contractUnmet: request.mode === "contract" ? summariseUnmet(artifacts) : null,
+    overQuota,
+    policy,
+    timeoutMs: request.timeoutMs,
+  });
+  const { created, modified, deleted, skipped } = diff.changes;
+  const totals = { created: created.length, modified: modified.length, deleted: deleted.length, skipped: skipped.length };
+  return { diff, changes: boundChanges(diff.changes), totals, artifacts, overQuota, verdict, policy };
+}
+
+async function verify(request: AcceptedRun, prepared: Prepared, diff: TreeDiff): Promise<Artifact[]> {
+  if (request.contract.length === 0) return [];
+  using out = Tree.open(prepared.out);
+  return await verifyContract(request.contract, out, diff);
+}
+
+/** With out/ itself gone or replaced there is nothing to look into, and nothing is followed. */
+function unseen(request: AcceptedRun): Artifact[] {
+  return request.contract.map(({ path, description, optional }) => ({
+    ...{ path, description, status: "missing" as const, message: "out/ was removed or replaced by the program" },
+    ...(optional && { optional: true as const }),
+    ...{ bytes: null, mime: null, sha256: null },
+  }));
+}
+
+function programEnd(execution: Execution, kernel: KernelFacts, sandbox: Sandbox, request: AcceptedRun): ProgramEnd {
+  const { exit, hostStop } = execution;
+  return {
+    exitCode: exit?.exitCode ?? null,
+    signal: exit?.signal ?? null,
+    oomKills: highest(kernel.oomKills, exit?.kernel.oomKills ?? null),
+    hostStop,
+    reported: exit !== null,
+    exception: hostStop?.reason === "timeout" ? whereItStood(execution, sandbox, request) : execution.exception,
+  };
+}
+
+/** The stack of a program that ran out of time, as a traceback. */
+function whereItStood(execution: Execution, sandbox: Sandbox, request: AcceptedRun): ProgramException {
+  const main = `${sandbox.inside.work}/main.py`;
+  const traceback = formatStack(execution.trace, request.code, main);
+  const message = traceback
+    ? "the program stood here when its time was over"
+    : "the program did not show where it stood (it blocked or replaced the signal that asks for it)";
+  return { type: "Timeout", message, traceback };
+}
+
+function countHits(policy: Policy, execution: Execution, end: ProgramEnd, overQuota: DiskExcess | null): Policy {
+  const limits = structuredClone(policy.limits);
+  const processHits = highest(limits.processes.hits, execution.exit?.kernel.processHits ?? null);
+  limits.memory.hits = highest(limits.memory.hits, end.oomKills);
+  limits.processes.hits = processHits;
+  const stopped = execution.hostStop?.reason === "limit" ? execution.hostStop.limit : overQuota?.limit;
+  limits.timeout.hits = execution.hostStop?.reason === "timeout" ? 1 : 0;
+  limits.output.hits = stopped === "output" ? 1 : 0;
+  limits.disk.hits = stopped === "disk" ? 1 : 0;
+  limits.files.hits = stopped === "files" ? 1 : 0;
+  if (end.exception?.errno === "EMFILE") limits.openFiles.hits = 1;
+  if (end.exception?.errno === "EFBIG" || end.signal === "SIGXFSZ") limits.fileSize.hits = 1;
+  return { ...policy, limits };
+}
+
+function highest(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : Math.max(a, b);
+}

@@ -1,0 +1,43 @@
+// A run id of the caller's own gives one run: at once, later, in this process or the next.
+import { IsoError } from "../model/errors.js";
+import type { RunResult } from "../model/result.js";
+import type { RunIds } from "../records/run-ids.js";
+import type { AcceptedRun } from "./accept.js";
+import { blankResult, errorOf } from "./result.js";
+
+export class Once {
+  readonly #ids: RunIds;
+  readonly #underWay = new Map<string, Promise<RunResult>>();
+
+  constructor(ids: RunIds) {
+    this.#ids = ids;
+  }
+
+  /** Calls `start` unless the id was used before; then its first result is the answer. */
+  async run(request: AcceptedRun, start: () => Promise<RunResult>): Promise<RunResult> {
+    if (!request.ownRunId) return await start();
+    const key = JSON.stringify([request.userId, request.runId]);
+    const running = this.#underWay.get(key);
+    if (running) return await running;
+    const work = this.#claimed(request, start).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, work);
+    return await work;
+  }
+
+  async #claimed(request: AcceptedRun, start: () => Promise<RunResult>): Promise<RunResult> {
+    const { userId, runId } = request;
+    const claim = await this.#ids.claim(userId, runId);
+    if (claim.state === "finished") return claim.result;
+    const result = claim.state === "interrupted" ? interrupted(request) : await start();
+    await this.#ids.finish(userId, runId, result);
+    return result;
+  }
+}
+
+/** The first run with this id died with its process: it may or may not have written files, so it is not run again unasked. */
+function interrupted(request: AcceptedRun): RunResult {
+  const error = new IsoError("interrupted", `The process that ran "${request.runId}" ended before the run did.`, {
+    hint: "The workspace is whole: as it was before that run, or as it was after it. Run it again with another runId.",
+  });
+  return { ...blankResult(request), status: "failed", mode: request.mode, error: errorOf(error) };
+}

@@ -1,0 +1,57 @@
+// Everything a run says while it runs, kept within bounds: streams for the result, logs on disk, findings for diagnostics, live events.
+import { join } from "node:path";
+import type { EventInput } from "../model/events.js";
+import { KEEP } from "../model/limits.js";
+import type { StreamText } from "../model/result.js";
+import { InfraLog } from "../diagnostics/infra-log.js";
+import { LogFile } from "../diagnostics/log-file.js";
+import { LogScanner } from "../diagnostics/log-scanner.js";
+import { StreamCapture } from "../diagnostics/stream-capture.js";
+
+type Stream = "stdout" | "stderr" | "log";
+
+export class Recorder {
+  readonly #userLog: LogFile;
+  readonly #infraLog: InfraLog;
+  readonly #scanner = new LogScanner();
+  readonly #streams = { stdout: new StreamCapture(KEEP.streamBytes), stderr: new StreamCapture(KEEP.streamBytes) };
+  readonly #decoders = { stdout: new TextDecoder(), stderr: new TextDecoder(), log: new TextDecoder() };
+  readonly #emit: (event: EventInput) => void;
+  #bytes = 0;
+
+  /** `dir` is a folder of the host's where no program can reach. */
+  constructor(dir: string, emit: (event: EventInput) => void) {
+    this.#userLog = new LogFile(join(dir, "user.log"));
+    this.#infraLog = new InfraLog(join(dir, "infra.log"));
+    this.#emit = emit;
+  }
+
+  output(stream: Stream, bytes: Buffer): void {
+    this.#bytes += bytes.length;
+    this.#userLog.append(bytes);
+    this.#scanner.push(bytes);
+    if (stream !== "log") this.#streams[stream].push(bytes);
+    const text = this.#decoders[stream].decode(bytes, { stream: true });
+    if (text) this.#emit({ type: "output", stream, text });
+  }
+
+  infra(source: string, line: string): void {
+    this.#infraLog.append(source, line);
+  }
+
+  get outputBytes(): number {
+    return this.#bytes;
+  }
+
+  stream(name: "stdout" | "stderr"): StreamText {
+    return this.#streams[name].text();
+  }
+
+  /** Ends the logs and says what is in them. */
+  async finish() {
+    await this.#userLog.finish();
+    await this.#infraLog.finish();
+    const found = this.#scanner.finish();
+    return { ...found, userLog: this.#userLog.tail(KEEP.tailBytes), infraLog: this.#infraLog.tail(KEEP.tailBytes) };
+  }
+}

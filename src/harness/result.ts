@@ -1,0 +1,148 @@
+// Builds the result document: every key present, lists and texts bounded, the whole below MAX_RESULT_BYTES.
+import { uuidv7 } from "uuidv7";
+import { type Changes, emptyChanges } from "../model/files.js";
+import { type IsoError, toIsoError } from "../model/errors.js";
+import { KEEP } from "../model/limits.js";
+import { MAX_RESULT_BYTES, RESULT_SCHEMA, type RunError, type RunResult, type StreamText } from "../model/result.js";
+
+/** A JSON string takes at most this many bytes for each byte of text (a control character is \u00XX). */
+const WORST_ESCAPE = 6;
+
+/** What is known of a request when it is refused; anything may be missing or of the wrong type. */
+export interface PartialRequest {
+  runId?: unknown;
+  userId?: unknown;
+  turnId?: unknown;
+  contract?: unknown;
+}
+
+/** The result of a run that never started, with every key present. */
+export function rejectedResult(request: PartialRequest, thrown: unknown): RunResult {
+  const error = toIsoError(thrown);
+  const status = error.code === "sandbox_unavailable" || error.code === "internal" ? "failed" : "rejected";
+  return { ...blankResult(request), status, error: errorOf(error) };
+}
+
+export function errorOf(error: IsoError): RunError {
+  return { code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) };
+}
+
+export function blankResult(request: PartialRequest): RunResult {
+  const text = (value: unknown, fallback: string) => (typeof value === "string" ? value.slice(0, 256) : fallback);
+  const runId = text(request.runId, "") || uuidv7();
+  return {
+    schema: RESULT_SCHEMA,
+    ok: false,
+    runId,
+    userId: text(request.userId, ""),
+    turnId: text(request.turnId, runId),
+    mode: request.contract === undefined ? "side-effects" : "contract",
+    status: "rejected",
+    scenario: null,
+    error: null,
+    exitCode: null,
+    signal: null,
+    contract: [],
+    changes: emptyChanges(),
+    toolCalls: [],
+    output: { stdout: emptyStream(), stderr: emptyStream() },
+    diagnostics: { tree: "", userLog: "", infraLog: "", errorLines: [], tracebacks: [], hasError: false },
+    totals: { toolCalls: 0, errorLines: 0, tracebacks: 0, created: 0, modified: 0, deleted: 0, skipped: 0 },
+    workspace: { synced: false, reason: "nothing ran", durability: "process", version: null },
+    timings: null,
+    usage: null,
+    sandbox: null,
+    paths: null,
+  };
+}
+
+const emptyStream = (): StreamText => ({ text: "", bytes: 0, truncated: false });
+
+/** Each list cut to what a result keeps; `totals` keeps the true counts. */
+export function boundChanges(changes: Changes): Changes {
+  const cut = <T>(list: T[]): T[] => list.slice(0, KEEP.listEntries);
+  return {
+    created: cut(changes.created),
+    modified: cut(changes.modified),
+    deleted: cut(changes.deleted),
+    skipped: cut(changes.skipped),
+    leftInWork: cut(changes.leftInWork),
+  };
+}
+
+/**
+ * The same result, below MAX_RESULT_BYTES. The largest texts are cut in the middle first, then lists are shortened; `truncate` is the one of
+ * diagnostics. Costs one JSON pass, and only where the texts could be too long at all.
+ */
+export function fitResult(result: RunResult, truncate: (text: string, maxBytes: number) => string): RunResult {
+  if (textBytes(result) * WORST_ESCAPE < MAX_RESULT_BYTES / 2 && listLength(result) < 500) return result;
+  let fitted = result;
+  for (let maxBytes: number = KEEP.streamBytes; jsonBytes(fitted) > MAX_RESULT_BYTES && maxBytes > 512; maxBytes /= 2) {
+    fitted = shrink(result, truncate, maxBytes);
+  }
+  return fitted;
+}
+
+function shrink(result: RunResult, truncate: (text: string, maxBytes: number) => string, maxBytes: number): RunResult {
+  const cut = (text: string) => truncate(text, maxBytes);
+  const stream = (kept: StreamText): StreamText => {
+    const text = cut(kept.text);
+    return { ...kept, text, truncated: kept.truncated || text !== kept.text };
+  };
+  const keep = Math.max(10, Math.floor((KEEP.listEntries * maxBytes) / KEEP.streamBytes));
+  const { changes, diagnostics, output, error } = result;
+  return {
+    ...result,
+    error: error?.exception
+      ? {
+          ...error,
+          exception: {
+            type: cut(error.exception.type),
+            message: cut(error.exception.message),
+            traceback: cut(error.exception.traceback),
+          },
+        }
+      : error,
+    changes: {
+      created: changes.created.slice(0, keep),
+      modified: changes.modified.slice(0, keep),
+      deleted: changes.deleted.slice(0, keep),
+      skipped: changes.skipped.slice(0, keep),
+      leftInWork: changes.leftInWork.slice(0, keep),
+    },
+    toolCalls: result.toolCalls.slice(0, keep),
+    output: { stdout: stream(output.stdout), stderr: stream(output.stderr) },
+    diagnostics: {
+      ...diagnostics,
+      tree: cut(diagnostics.tree),
+      userLog: cut(diagnostics.userLog),
+      infraLog: cut(diagnostics.infraLog),
+      errorLines: diagnostics.errorLines.slice(0, keep).map(cut),
+      tracebacks: diagnostics.tracebacks.slice(0, keep).map(cut),
+    },
+  };
+}
+
+const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+function textBytes({ output, diagnostics, error }: RunResult): number {
+  const exception = error?.exception;
+  return (
+    output.stdout.text.length +
+    output.stderr.text.length +
+    diagnostics.tree.length +
+    diagnostics.userLog.length +
+    diagnostics.infraLog.length +
+    sum(diagnostics.errorLines) +
+    sum(diagnostics.tracebacks) +
+    (exception ? exception.message.length + exception.traceback.length : 0)
+  );
+}
+
+const sum = (texts: string[]): number => texts.reduce((total, text) => total + text.length, 0);
+
+function listLength({ changes, toolCalls, contract }: RunResult): number {
+  const { created, modified, deleted, skipped, leftInWork } = changes;
+  const weighted = toolCalls.length * 50;
+  return created.length + modified.length + deleted.length + skipped.length + leftInWork.length + contract.length + weighted;
+}

@@ -1,0 +1,77 @@
+// One run, from an accepted request to its result. Each step is a module of its own; this file is the order they come in.
+import type { EventInput } from "../model/events.js";
+import type { RunResult } from "../model/result.js";
+import type { SandboxBackend } from "../sandbox/backend.js";
+import type { SandboxPool } from "../sandbox/pool.js";
+import type { ToolSubsystem } from "../tools/subsystem.js";
+import type { WorkspaceStore } from "../workspace/store.js";
+import type { AcceptedRun } from "./accept.js";
+import { acquire } from "./acquire.js";
+import { diagnose } from "./diagnose.js";
+import { execute } from "./execute.js";
+import { makeJob, writeSnippet } from "./job.js";
+import { judge } from "./judge.js";
+import { Recorder } from "./recorder.js";
+import { report } from "./report.js";
+import { Stopwatch } from "./stopwatch.js";
+import { sync } from "./sync.js";
+import { openToolSession } from "./tool-session.js";
+
+export interface RunParts {
+  store: WorkspaceStore;
+  pool: SandboxPool;
+  tools: ToolSubsystem;
+  backend: SandboxBackend;
+}
+
+/** Throws for faults that are ours or the caller's; every ending of the program is a result. `signal` cancels in each state. */
+export async function run(
+  request: AcceptedRun,
+  parts: RunParts,
+  emit: (event: EventInput) => void,
+  signal: AbortSignal,
+): Promise<RunResult> {
+  const { store } = parts;
+  const watch = new Stopwatch();
+
+  await using lock = await watch.time("queueMs", () => store.lock(request.ref, signal));
+  await using held = await acquire(request, parts, watch, lock);
+  const { prepared, sandbox, warm } = held;
+
+  const recorder = new Recorder(held.logDir, emit);
+  const tools = openToolSession(parts.tools, request, prepared, recorder, emit);
+  writeSnippet(prepared.work, request.code);
+  await sandbox.deliver(prepared.dir);
+  emit({ type: "run.started", backend: parts.backend.name, profile: request.profile.name, warm });
+
+  const job = makeJob(request, sandbox, parts.tools.table);
+  const execution = await watch.time("runMs", () =>
+    execute({
+      ...{ sandbox, job, signal, tools, recorder, emit },
+      limits: request.profile.limits,
+      timeoutMs: request.timeoutMs,
+      disk: { dir: prepared.dir, before: prepared.size },
+    }),
+  );
+
+  const kernel = await sandbox.stop();
+  await tools.settled();
+  await sandbox.collect();
+
+  const judged = await watch.time("judgeMs", () => judge({ request, prepared, sandbox, execution, kernel, store }));
+  emit({ type: "contract.checked", contract: judged.artifacts });
+  emit({ type: "changes.detected", changes: judged.changes, totals: judged.totals });
+
+  const synced = await watch.time("syncMs", () => sync(request, store, prepared, judged));
+  emit({ type: "workspace.synced", workspace: synced });
+
+  const findings = await diagnose({ recorder, prepared, sandbox, logDir: held.logDir });
+  emit({ type: "report", diagnostics: findings.diagnostics });
+  if (findings.diagnostics.hasError) {
+    const { errorLines, tracebacks } = findings.diagnostics;
+    emit({ type: "comm.error", message: "Program error detected in user.log", data: { errorLines, tracebacks } });
+  }
+
+  const { backend } = parts;
+  return report({ request, prepared, backend, sandbox, warm, execution, judged, synced, findings, tools, recorder, watch });
+}

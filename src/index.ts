@@ -1,0 +1,13 @@
+// The public API of iso-runtime. What is not exported here is not promised.
+export { type Bundle, defineBundle, type Scenario } from "./bundles/bundle.js";
+export * as execTools from "./harness/exec-tools.js";
+export type { RunRequest } from "./harness/request.js";
+export { createRuntime, Runtime, type RuntimeOptions } from "./harness/runtime.js";
+export { ERRORS, type ErrorCode, IsoError } from "./model/errors.js";
+export type { RunEvent } from "./model/events.js";
+export type { Artifact, Changes, ContractEntry } from "./model/files.js";
+export type { RunResult } from "./model/result.js";
+export type { Sandbox, SandboxBackend } from "./sandbox/backend.js";
+export type { Profile } from "./sandbox/profile.js";
+export { defineTool } from "./tools/define-tool.js";
+export { ToolSubsystem } from "./tools/subsystem.js";

@@ -1,0 +1,80 @@
+// Results by the caller's own run id: the same id again gives the first result, also from another process and after a crash.
+// One folder a user, one file an id: first a claim that names the process at work, then the result in its place.
+import { createHash } from "node:crypto";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { IsoError } from "../model/errors.js";
+import { MAX_RESULT_BYTES, RESULT_SCHEMA, type RunResult } from "../model/result.js";
+
+export type Claim = { state: "new" } | { state: "finished"; result: RunResult } | { state: "interrupted" };
+
+export interface RunIdOwner {
+  readonly id: string;
+  isAlive(instanceId: string): Promise<boolean>;
+}
+
+export class RunIds {
+  readonly #dir: string;
+  readonly #owner: RunIdOwner;
+
+  /** `stateDir` is the workspace root's `.iso-runtime`. */
+  constructor(stateDir: string, owner: RunIdOwner) {
+    this.#dir = join(stateDir, "runs");
+    this.#owner = owner;
+  }
+
+  /** Claims an id for a new run, or tells how the run that had it ended. Throws `invalid_request` while another process is at it. */
+  async claim(userId: string, runId: string): Promise<Claim> {
+    const file = this.#file(userId, runId);
+    await mkdir(join(file, ".."), { recursive: true, mode: 0o700 });
+    const mark = `${file}.${this.#owner.id}`;
+    await writeFile(mark, JSON.stringify({ claimedBy: this.#owner.id }), { mode: 0o600 });
+    try {
+      await link(mark, file);
+      return { state: "new" };
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      return await this.#existing(file, runId);
+    } finally {
+      await rm(mark, { force: true });
+    }
+  }
+
+  /** Puts the result in the place of the claim. */
+  async finish(userId: string, runId: string, result: RunResult): Promise<void> {
+    const file = this.#file(userId, runId);
+    const whole = `${file}.${this.#owner.id}`;
+    await writeFile(whole, JSON.stringify(result), { mode: 0o600 });
+    await rename(whole, file);
+  }
+
+  async #existing(file: string, runId: string): Promise<Claim> {
+    const text = await readFile(file, "utf8");
+    const found: unknown = text.length <= 2 * MAX_RESULT_BYTES ? JSON.parse(text) : null;
+    if (isResult(found)) return { state: "finished", result: found };
+    const claimedBy = claimOf(found);
+    if (claimedBy !== null && (await this.#owner.isAlive(claimedBy))) {
+      throw new IsoError("invalid_request", `runId: "${runId}" is under way in another process`, {
+        field: "runId",
+        hint: "Wait for it to end, then ask again for its result, or choose another id.",
+      });
+    }
+    return { state: "interrupted" };
+  }
+
+  #file(userId: string, runId: string): string {
+    // The hash keeps file systems that fold case from mixing ids that differ only in it.
+    const of = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32);
+    return join(this.#dir, of(userId), `${of(runId)}.json`);
+  }
+}
+
+/** Written by us in a folder only we can enter; the schema's name is enough to tell a result from a claim. */
+function isResult(value: unknown): value is RunResult {
+  return typeof value === "object" && value !== null && "schema" in value && value.schema === RESULT_SCHEMA;
+}
+
+function claimOf(value: unknown): string | null {
+  const named = typeof value === "object" && value !== null && "claimedBy" in value ? value.claimedBy : null;
+  return typeof named === "string" ? named : null;
+}

@@ -1,0 +1,104 @@
+// Sandboxes booted ahead of need, each leased once. A warm sandbox that dies while it waits is thrown away and replaced.
+// It does not know what runs inside, nor how many runs there may be at once.
+import { createHash } from "node:crypto";
+import type { Sandbox, SandboxBackend } from "./backend.js";
+import type { Profile } from "./profile.js";
+
+export interface Lease {
+  sandbox: Sandbox;
+  /** True when it was booted before it was asked for. */
+  warm: boolean;
+}
+
+interface Shelf {
+  readonly backend: SandboxBackend;
+  readonly profile: Profile;
+  readonly idle: Sandbox[];
+  booting: number;
+}
+
+export class SandboxPool {
+  readonly #size: number;
+  readonly #shelves = new Map<string, Shelf>();
+  readonly #background = new Set<Promise<unknown>>();
+  #closed = false;
+
+  /** `size` is how many sandboxes of one backend and profile wait ready; 0 boots each when it is asked for. */
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** A sandbox nobody had before. Refilling starts behind it, so that a burst of `size` runs finds warm ones. */
+  async acquire(backend: SandboxBackend, profile: Profile): Promise<Lease> {
+    const shelf = this.#shelf(backend, profile);
+    const idle = shelf.idle.shift();
+    if (idle) {
+      this.#refill(shelf);
+      return { sandbox: idle, warm: true };
+    }
+    const sandbox = await backend.boot(profile);
+    if (this.#closed) {
+      await sandbox.dispose();
+      throw new Error("the pool was closed while a sandbox was booting");
+    }
+    this.#refill(shelf);
+    return { sandbox, warm: false };
+  }
+
+  /** Boots sandboxes for this profile until `size` of them wait. Resolves when they do; a failed boot is the next acquirer's to meet. */
+  async warm(backend: SandboxBackend, profile: Profile): Promise<void> {
+    this.#refill(this.#shelf(backend, profile));
+    await Promise.allSettled([...this.#background]);
+  }
+
+  /** Puts an unused sandbox back; the caller vouches that it never ran a job. */
+  giveBack(backend: SandboxBackend, profile: Profile, sandbox: Sandbox): void {
+    if (this.#closed) this.#inBackground(sandbox.dispose());
+    else this.#put(this.#shelf(backend, profile), sandbox);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const idle = [...this.#shelves.values()].flatMap((shelf) => shelf.idle.splice(0));
+    await Promise.allSettled([...this.#background, ...idle.map((sandbox) => sandbox.dispose())]);
+  }
+
+  #shelf(backend: SandboxBackend, profile: Profile): Shelf {
+    const key = createHash("sha256").update(JSON.stringify([backend.name, profile])).digest("hex");
+    const known = this.#shelves.get(key);
+    if (known) return known;
+    const shelf: Shelf = { backend, profile, idle: [], booting: 0 };
+    this.#shelves.set(key, shelf);
+    return shelf;
+  }
+
+  #refill(shelf: Shelf): void {
+    while (!this.#closed && shelf.idle.length + shelf.booting < this.#size) {
+      shelf.booting += 1;
+      const boot = shelf.backend
+        .boot(shelf.profile)
+        .then((sandbox) => (this.#closed ? sandbox.dispose() : this.#put(shelf, sandbox)))
+        // A boot that fails ahead of need fails again, and is told, when somebody asks.
+        .catch(() => undefined)
+        .finally(() => {
+          shelf.booting -= 1;
+        });
+      this.#inBackground(boot);
+    }
+  }
+
+  #put(shelf: Shelf, sandbox: Sandbox): void {
+    shelf.idle.push(sandbox);
+    void sandbox.ended.then(() => {
+      const place = shelf.idle.indexOf(sandbox);
+      if (place < 0) return;
+      shelf.idle.splice(place, 1);
+      this.#inBackground(sandbox.dispose());
+    });
+  }
+
+  #inBackground(work: Promise<unknown>): void {
+    this.#background.add(work);
+    void work.finally(() => this.#background.delete(work)).catch(() => undefined);
+  }
+}
