@@ -1,0 +1,72 @@
+"""What the program writes: its three standard streams and the `user` logger."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import sys
+from datetime import datetime, timezone
+from typing import Any, TextIO
+
+
+def open_standard_streams() -> None:
+    """Makes sys.stdin, stdout and stderr anew over descriptors 0, 1 and 2. A printed line survives any kill."""
+    sys.stdin = sys.__stdin__ = _text(0, "<stdin>", "r", "surrogateescape")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _text(1, "<stdout>", "w", "backslashreplace")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _text(2, "<stderr>", "w", "backslashreplace")  # type: ignore[misc]
+
+
+def _text(fd: int, name: str, mode: str, errors: str) -> TextIO:
+    raw = io.FileIO(fd, mode, closefd=False)
+    raw.name = name
+    buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
+    stream = io.TextIOWrapper(buffer, encoding="utf-8", errors=errors, line_buffering=mode == "w")
+    stream.mode = mode  # type: ignore[misc]
+    return stream
+
+
+def flush_on_sigterm() -> None:
+    """On SIGTERM the program's own process writes out what it has buffered, then dies of the very signal."""
+    owner = os.getpid()
+
+    def terminate(number: int, _frame: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() == owner:
+            for stream in (sys.stdout, sys.stderr):
+                try:
+                    stream.flush()
+                except Exception:  # noqa: BLE001 - a reentrant flush or a closed stream must not stop the signal
+                    pass
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+class _IsoTimeFormatter(logging.Formatter):
+    def formatTime(self, record: logging.LogRecord, datefmt: Any = None) -> str:
+        return datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+
+
+class _PipeHandler(logging.Handler):
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            view = memoryview((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except Exception:  # noqa: BLE001 - the contract of logging handlers: never raise into the caller
+            self.handleError(record)
+
+
+def open_user_logger(fd: int) -> None:
+    handler = _PipeHandler(fd)
+    handler.setFormatter(_IsoTimeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("user")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(handler)

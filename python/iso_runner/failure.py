@@ -1,0 +1,139 @@
+"""An uncaught exception in the words of the program: traceback without our own frames, type, message, errno."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+import types
+from typing import Any, Optional
+
+from .clip import clip, clip_middle
+
+TYPE_UNITS = 512
+MESSAGE_UNITS = 60_000
+TRACEBACK_UNITS = 200_000
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def trim(error: BaseException, main_path: str) -> None:
+    """Takes the runner's frames out of the tracebacks of `error`, its causes, contexts and group members."""
+    queue: list[Optional[BaseException]] = [error]
+    seen: set[int] = set()
+    while queue:
+        item = queue.pop()
+        if item is None or id(item) in seen:
+            continue
+        seen.add(id(item))
+        item.__traceback__ = _without_runner(item.__traceback__, main_path)
+        queue += [item.__cause__, item.__context__]
+        members = getattr(item, "exceptions", None)
+        if isinstance(members, tuple):
+            queue += [member for member in members if isinstance(member, BaseException)]
+
+
+def _without_runner(first: Optional[types.TracebackType], main_path: str) -> Optional[types.TracebackType]:
+    entries = []
+    entry = first
+    while entry is not None:
+        entries.append(entry)
+        entry = entry.tb_next
+    ours = [_is_ours(entry.tb_frame) for entry in entries]
+    if not any(ours):
+        return first
+    # In front of the snippet's first frame stand our own and, where it has a loop, asyncio's.
+    start = next((i for i, entry in enumerate(entries) if entry.tb_frame.f_code.co_filename == main_path), 0)
+    if not ours[0]:
+        start = 0
+    kept: Optional[types.TracebackType] = None
+    for entry, is_ours in reversed(list(zip(entries[start:], ours[start:]))):
+        if not is_ours:
+            kept = types.TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return kept
+
+
+def _is_ours(frame: types.FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
+def format_error(error: BaseException) -> str:
+    try:
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+    except (RecursionError, MemoryError):
+        # Chains of thousands of exceptions (before Python 3.11), or no memory left to tell the whole story.
+        lines = traceback.format_exception(type(error), error, error.__traceback__, limit=20, chain=False)
+    return clip_middle("".join(lines), TRACEBACK_UNITS)
+
+
+def describe(error: BaseException, text: str) -> dict[str, Any]:
+    """The `exception` message of the protocol."""
+    return {
+        "t": "exception",
+        "type": clip(_type_name(type(error)), TYPE_UNITS),
+        "message": clip_middle(_message(error), MESSAGE_UNITS),
+        "traceback": text,
+        "errno": _errno_name(error),
+    }
+
+
+def _type_name(kind: type[BaseException]) -> str:
+    module = kind.__module__
+    if not isinstance(module, str) or module in ("builtins", "__main__"):
+        return kind.__qualname__
+    return f"{module}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        if isinstance(error, SyntaxError) and error.lineno is not None:
+            return f"{error.msg} (line {error.lineno})"
+        return str(error)
+    except Exception:  # noqa: BLE001 - the snippet's __str__ may do anything
+        return "<exception str() failed>"
+
+
+def _errno_name(error: BaseException) -> Optional[str]:
+    """The refusal behind an exception, for the host to match with a limit."""
+    if isinstance(error, MemoryError):
+        return "ENOMEM"
+    if isinstance(error, OSError) and isinstance(error.errno, int):
+        return errno.errorcode.get(error.errno)
+    if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
+        return "EAGAIN"
+    return None
+
+
+def print_error(error: BaseException, text: str) -> None:
+    """Says it on stderr as CPython would; a hook of the snippet's own has precedence."""
+    hook = getattr(sys, "excepthook", sys.__excepthook__)
+    if hook is not sys.__excepthook__:
+        try:
+            hook(type(error), error, error.__traceback__)
+            return
+        except SystemExit:
+            raise
+        except BaseException as second:  # noqa: BLE001 - as CPython: both are shown
+            second.__traceback__ = second.__traceback__.tb_next if second.__traceback__ else None
+            text = f"Error in sys.excepthook:\n{format_error(second)}\nOriginal exception was:\n{text}"
+    stream = sys.stderr
+    if stream is None:
+        return
+    for written in (sys.stdout, stream):
+        try:
+            written.flush()
+        except Exception:  # noqa: BLE001 - a stream the snippet closed or replaced
+            pass
+    try:
+        stream.write(text)
+        stream.flush()
+    except Exception:  # noqa: BLE001
+        _write_raw(text)
+
+
+def _write_raw(text: str) -> None:
+    try:
+        os.write(2, text.encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass

@@ -1,0 +1,65 @@
+"""Frames of the runner protocol: header, caps per kind, an incremental decoder. Knows nothing of what payloads mean."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, Mapping, NamedTuple, Optional
+
+PROTOCOL_VERSION = 1
+HEADER = struct.Struct(">Ic")
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+MAX_OUTPUT_BYTES = 64 * 1024
+
+FROM_HOST: Mapping[bytes, int] = {b"J": MAX_PAYLOAD_BYTES, b"A": MAX_PAYLOAD_BYTES, b"S": 64 * 1024}
+FROM_PROGRAM: Mapping[bytes, int] = {b"C": MAX_PAYLOAD_BYTES, b"B": 64, b"P": 64 * 1024}
+TO_PROGRAM: Mapping[bytes, int] = {b"A": MAX_PAYLOAD_BYTES}
+
+
+class Frame(NamedTuple):
+    kind: bytes
+    payload: bytes
+
+
+class FrameError(Exception):
+    """The other side broke a rule of the protocol; nothing after it can be trusted to be a frame."""
+
+
+def encode(kind: bytes, payload: bytes) -> bytes:
+    return HEADER.pack(len(payload), kind) + payload
+
+
+def encode_json(kind: bytes, body: Mapping[str, Any]) -> bytes:
+    return encode(kind, json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii"))
+
+
+class Decoder:
+    """Turns chunks into frames. A header is judged before its payload is buffered."""
+
+    def __init__(self, caps: Mapping[bytes, int]) -> None:
+        self._caps = caps
+        self._buffer = bytearray()
+
+    @property
+    def buffered(self) -> int:
+        return len(self._buffer)
+
+    def feed(self, chunk: bytes) -> None:
+        self._buffer += chunk
+
+    def next(self) -> Optional[Frame]:
+        """The next whole frame, or None until more is fed."""
+        if len(self._buffer) < HEADER.size:
+            return None
+        length, kind = HEADER.unpack_from(self._buffer)
+        cap = self._caps.get(kind)
+        if cap is None:
+            raise FrameError(f"unknown kind of frame 0x{kind.hex()}")
+        if length > cap:
+            raise FrameError(f"a frame of kind {kind.decode()} has {length} bytes, {cap} are allowed")
+        end = HEADER.size + length
+        if len(self._buffer) < end:
+            return None
+        payload = bytes(memoryview(self._buffer)[HEADER.size : end])
+        del self._buffer[:end]
+        return Frame(kind, payload)

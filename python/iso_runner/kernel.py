@@ -1,0 +1,122 @@
+"""What the runner asks of the Linux kernel beyond the os module: prctl, descriptors, processes, what cgroups counted."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Collection, Optional
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def prctl(option: int, value: int) -> None:
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"prctl({option}): {os.strerror(error)}")
+
+
+def close_all_but(keep: Collection[int]) -> None:
+    """Closes every descriptor that is not in `keep`; an engine may hand on some that nobody meant for us."""
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        limit = os.sysconf("SC_OPEN_MAX")
+        numbers = list(range(limit if 0 < limit < 65536 else 65536))
+    for number in numbers:
+        if number not in keep:
+            try:
+                os.close(number)
+            except OSError:
+                pass  # the descriptor of the listing itself
+
+
+def kill_everything() -> None:
+    """SIGKILL to every process of the sandbox but this one.
+
+    As pid 1 of a pid namespace that is one call. Elsewhere (no sandbox, or an engine with its own init) all descendants
+    are ours because we are their subreaper, and they are found by their parents.
+    """
+    if os.getpid() == 1:
+        _kill(-1)
+        return
+    for pid in _descendants(os.getpid()):
+        _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass
+
+
+def _descendants(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            parent = _parent_of(int(name))
+            if parent is not None:
+                children.setdefault(parent, []).append(int(name))
+    found: list[int] = []
+    queue = [root]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def _parent_of(pid: int) -> Optional[int]:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The command name is in brackets and may hold anything, brackets and spaces too.
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def last_pid() -> Optional[int]:
+    """The number last given to a task of this pid namespace, threads included; None where the namespace is not ours."""
+    if os.getpid() != 1:
+        return None
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            return int(file.read().split()[4])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def own_cgroup() -> Optional[str]:
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8", errors="replace") as file:
+            return file.read(4096) or None
+    except OSError:
+        return None
+
+
+def oom_kills() -> Optional[int]:
+    """Processes the kernel killed for the memory limit, where the sandbox's own cgroup is mounted."""
+    return _count("/sys/fs/cgroup/memory.events", b"oom_kill", "/sys/fs/cgroup/memory/memory.oom_control", b"oom_kill")
+
+
+def process_hits() -> Optional[int]:
+    """Forks refused for the process limit, likewise."""
+    return _count("/sys/fs/cgroup/pids.events", b"max", "/sys/fs/cgroup/pids/pids.events", b"max")
+
+
+def _count(v2_path: str, v2_key: bytes, v1_path: str, v1_key: bytes) -> Optional[int]:
+    for path, key in ((v2_path, v2_key), (v1_path, v1_key)):
+        try:
+            with open(path, "rb") as file:
+                for line in file.read(65536).splitlines():
+                    words = line.split()
+                    if len(words) == 2 and words[0] == key:
+                        return int(words[1])
+        except (OSError, ValueError):
+            continue
+    return None

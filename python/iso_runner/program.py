@@ -1,0 +1,180 @@
+"""The program: the forked child becomes a fresh Python process for one snippet and runs it as `__main__`."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import faulthandler
+import json
+import linecache
+import os
+import resource
+import signal
+import sys
+import types
+from typing import Any, Mapping, NoReturn, Optional
+
+from . import capture, failure, kernel, tools
+from .channel import ProgramChannel
+from .supervisor import TRACE_SIGNAL, Launch
+
+_TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_CO_COROUTINE = 0x80
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def run_program(launch: Launch) -> NoReturn:
+    """Ends as CPython ends a script: by SystemExit from here on, or by a signal."""
+    channel = ProgramChannel(launch.channel)
+    try:
+        job = json.loads(launch.job)
+        main_path = job["work"] + "/main.py"
+        _become_program(launch, job)
+        module = _main_module(main_path)
+        broker = tools.install(module.__dict__, job["tools"], channel, main_path)
+        code: str = job["code"]
+        arguments: list[str] = job["args"]
+    except Exception as error:  # noqa: BLE001 - ours, and never to be taken for the program's
+        channel.send(b"P", {"stage": "program_setup", "message": f"{type(error).__name__}: {error}"[:2000]})
+        os._exit(1)
+    _prime_linecache(main_path, code)
+    sys.argv = [main_path, *arguments]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv = [sys.executable, *sys.argv]
+    channel.send(b"B", {})
+    try:
+        _execute(code, module, main_path)
+    except SystemExit:
+        broker.warn_unstarted()
+        raise
+    except BaseException as error:  # noqa: BLE001 - every way a snippet can fail
+        _fail(error, code, main_path, channel, broker)
+    broker.warn_unstarted()
+    raise SystemExit(0)
+
+
+def _become_program(launch: Launch, job: Mapping[str, Any]) -> None:
+    os.setsid()
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    _default_signals()
+    _prefer_for_oom()
+    _open_standard_descriptors(launch, job["stdin"])
+    _replace_environment(job)
+    os.chdir(job["cwd"])
+    capture.open_standard_streams()
+    capture.open_user_logger(launch.log)
+    capture.flush_on_sigterm()
+    faulthandler.enable(file=2, all_threads=True)
+    faulthandler.register(TRACE_SIGNAL, file=launch.trace, all_threads=True, chain=False)
+    _limit(job["limits"])
+
+
+def _default_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+    # The two CPython ignores (writing fails with EPIPE and EFBIG instead), and its Ctrl-C.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _prefer_for_oom() -> None:
+    """Asks the kernel to take the program and not its supervisor when memory runs out."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
+def _open_standard_descriptors(launch: Launch, stdin: Optional[str]) -> None:
+    if stdin is None:
+        source = os.open("/dev/null", os.O_RDONLY)
+    else:
+        source = os.memfd_create("stdin")
+        view = memoryview(base64.b64decode(stdin))
+        while view:
+            view = view[os.write(source, view) :]
+        os.lseek(source, 0, os.SEEK_SET)
+    for number, target in ((source, 0), (launch.stdout, 1), (launch.stderr, 2)):
+        os.dup2(number, target)
+        os.close(number)
+
+
+def _replace_environment(job: Mapping[str, Any]) -> None:
+    """The environment is what is named here and what the request adds; nothing of the host's."""
+    own_folder = os.path.dirname(sys.executable)
+    path = [own_folder, "/usr/local/bin", "/usr/bin", "/bin"]
+    os.environ.clear()
+    os.environ.update({name: "1" for name in _ONE_THREAD})
+    os.environ.update({"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/tmp"})
+    os.environ.update(job["env"])
+    os.environ.update(
+        {
+            "PATH": ":".join(dict.fromkeys(folder for folder in path if folder)),
+            "OUTPUT_DIR": job["out"],
+            "WORKDIR": job["work"],
+            "RUN_ID": job["runId"],
+            "TURN_ID": job["turnId"],
+            "USER_ID": job["userId"],
+        }
+    )
+
+
+def _limit(limits: Mapping[str, Optional[int]]) -> None:
+    wanted = {
+        resource.RLIMIT_NOFILE: limits["openFiles"],
+        resource.RLIMIT_FSIZE: limits["fileSize"],
+        resource.RLIMIT_NPROC: limits["processes"],
+        resource.RLIMIT_AS: limits["addressSpace"],
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, value in wanted.items():
+        if value is not None:
+            _, hard = resource.getrlimit(kind)
+            bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (bound, bound))
+
+
+def _main_module(main_path: str) -> types.ModuleType:
+    module = types.ModuleType("__main__")
+    module.__dict__.update({"__file__": main_path, "__builtins__": builtins, "__cached__": None})
+    sys.modules["__main__"] = module
+    return module
+
+
+def _prime_linecache(main_path: str, code: str) -> None:
+    """Tracebacks show the snippet's own lines, whatever it does to its file. No mtime: never checked against the disk."""
+    linecache.cache[main_path] = (len(code), None, code.splitlines(keepends=True), main_path)
+
+
+def _execute(code: str, module: types.ModuleType, main_path: str) -> None:
+    compiled = compile(_without_bom(code), main_path, "exec", _TOP_LEVEL_AWAIT, dont_inherit=True)
+    result = eval(compiled, module.__dict__)  # noqa: S307 - running the snippet is what this process is for
+    if compiled.co_flags & _CO_COROUTINE:
+        import asyncio
+
+        asyncio.run(result)
+
+
+def _without_bom(code: str) -> str:
+    return code[1:] if code.startswith("\ufeff") else code
+
+
+def _fail(error: BaseException, code: str, main_path: str, channel: ProgramChannel, broker: tools.Broker) -> NoReturn:
+    failure.trim(error, main_path)
+    _prime_linecache(main_path, code)
+    text = failure.format_error(error)
+    try:
+        channel.send(b"C", failure.describe(error, text))
+    except OSError:
+        pass  # the snippet closed its channel; the exit status still tells the truth
+    failure.print_error(error, text)
+    broker.warn_unstarted()
+    if isinstance(error, KeyboardInterrupt):
+        # CPython ends by the signal itself, after its shutdown; what was printed is not to be printed again.
+        sys.excepthook = lambda *_: None
+        raise error
+    raise SystemExit(1)

@@ -1,0 +1,493 @@
+"""The supervisor: pid 1 of a sandbox. It forks the program, relays bytes, ends every process and reports how it ended.
+
+It never runs user code and believes nothing it relays. One thread, one poll loop.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from typing import NamedTuple, NoReturn, Optional
+
+from . import kernel
+from .frames import FROM_HOST, FROM_PROGRAM, MAX_OUTPUT_BYTES, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json
+from .outbox import Outbox
+
+# Imported while nobody waits: the program is forked from here and finds them loaded.
+PRELOAD = ("ctypes", "iso_runner.program", "logging", "asyncio", "iso_runner.tools", "multiprocessing", "subprocess", "datetime", "pathlib", "random", "tempfile")
+HOST_BUFFER_BYTES = 1024 * 1024
+ANSWER_BUFFER_BYTES = 32 * 1024 * 1024
+READ_BYTES = 256 * 1024
+TRACE_SIGNAL = signal.SIGRTMAX - 1
+TRACE_WAIT_S = 0.15
+TRACE_QUIET_S = 0.015
+TRACE_MAX_BYTES = 512 * 1024
+KILL_AGAIN_S = 0.01
+GRACE_MAX_MS = 60_000
+READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+
+
+class Launch(NamedTuple):
+    """What the forked child needs to become the program."""
+
+    job: bytes
+    stdout: int
+    stderr: int
+    log: int
+    trace: int
+    channel: int
+
+
+class Pipe(NamedTuple):
+    kind: bytes
+    fd: int
+
+
+def supervise(arguments: list[str]) -> Optional[Launch]:
+    """Returns a Launch in the forked child and None in the supervisor, once its work is done."""
+    control_in, control_out = _control_descriptors(arguments)
+    kernel.close_all_but({0, 1, 2, control_in, control_out})
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_IGN)
+    supervisor = Supervisor(control_in, control_out)
+    parent = os.getpid()
+    try:
+        return supervisor.run()
+    except BaseException as error:  # noqa: BLE001 - whatever it is, no process may be left behind
+        if os.getpid() != parent:
+            raise
+        supervisor.give_up(f"{type(error).__name__}: {error}")
+
+
+def _control_descriptors(arguments: list[str]) -> tuple[int, int]:
+    if arguments[:1] == ["--fd"] and len(arguments) == 2:
+        fd = int(arguments[1])
+        os.set_inheritable(fd, False)
+        return fd, fd
+    if arguments:
+        raise SystemExit(f"usage: iso_runner [--fd N], not {arguments!r}")
+    control_in, control_out = os.dup(0), os.dup(1)  # dup makes them close-on-exec
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    return control_in, control_out
+
+
+class Supervisor:
+    def __init__(self, control_in: int, control_out: int) -> None:
+        self._control_in = control_in
+        self._host = Outbox(control_out)
+        self._from_host = Decoder(FROM_HOST)
+        os.set_blocking(control_in, False)
+        os.set_blocking(control_out, False)
+
+        self._wake, wake_write = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+
+        self._pid: Optional[int] = None  # of the program; None before it is forked
+        self._status: Optional[int] = None
+        self._begun = False
+        self._pipes: list[Pipe] = []
+        self._trace: Optional[int] = None
+        self._trace_bytes = 0
+        self._tracing = False
+        self._program: Optional[Outbox] = None  # answers; the same descriptor is read for messages
+        self._from_program = Decoder(FROM_PROGRAM)
+        self._grace_s: Optional[float] = None  # set by the first stop
+        self._term_at: Optional[float] = None
+        self._kill_at: Optional[float] = None
+        self._alone = False  # no process of the program is left
+        self._oom_before = kernel.oom_kills()
+        self._hits_before = kernel.process_hits()
+
+    def run(self) -> Optional[Launch]:
+        self._say_hello()
+        self._prepare()
+        while True:
+            self._poll()
+            if self._pid is None:
+                job = self._wait_for_job()
+                if job is not None:
+                    launch = self._fork(job)
+                    if launch is not None:
+                        return launch
+            else:
+                self._read_host()
+                self._read_program()
+                self._keep_time()
+                self._reap()
+                if self._finished():
+                    self._report_exit()
+                    return None
+
+    # -- before the job ------------------------------------------------------------------------------------------
+
+    def _say_hello(self) -> None:
+        self._host.put(
+            encode_json(
+                b"H",
+                {
+                    "protocol": PROTOCOL_VERSION,
+                    "python": {"path": sys.executable, "version": sys.version.split()[0]},
+                    "pid": os.getpid(),
+                    "cgroup": kernel.own_cgroup(),
+                },
+            )
+        )
+        self._host.flush()
+
+    def _prepare(self) -> None:
+        import importlib
+
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # closes /proc/<us>/mem and fd to a program of the same uid
+        if os.getpid() != 1:
+            kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        for name in PRELOAD:
+            if self._host_spoke():
+                break
+            importlib.import_module(name)
+        import iso_runner.program  # noqa: F401 - the child must not need the package's folder
+
+        gc.collect()
+        gc.freeze()
+
+    def _host_spoke(self) -> bool:
+        return bool(select.select([self._control_in], [], [], 0)[0])
+
+    def _wait_for_job(self) -> Optional[bytes]:
+        self._feed_host()
+        frame = self._from_host.next()
+        if frame is None:
+            return None
+        if frame.kind == b"J":
+            return frame.payload
+        if frame.kind == b"S":
+            self._report_exit()
+            os._exit(0)
+        raise FrameError("an answer came before the job")
+
+    def _fork(self, job: bytes) -> Optional[Launch]:
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        log_read, log_write = os.pipe()
+        trace_read, trace_write = os.pipe()
+        ours, theirs = _socket_pair()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            keep = {out_write, err_write, log_write, trace_write, theirs}
+            kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+            kernel.close_all_but({0, 1, 2} | keep)
+            return Launch(job, out_write, err_write, log_write, trace_write, theirs)
+        for fd in (out_write, err_write, log_write, trace_write, theirs):
+            os.close(fd)
+        for fd in (out_read, err_read, log_read, trace_read, ours):
+            os.set_blocking(fd, False)
+        self._pid = pid
+        self._pipes = [Pipe(b"O", out_read), Pipe(b"E", err_read), Pipe(b"L", log_read)]
+        self._trace = trace_read
+        self._program = Outbox(ours)
+        return None
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        """Sleeps until something can be done. What then can be done is found out by trying: all is non-blocking."""
+        self._flush_host()
+        poll = select.poll()
+        poll.register(self._control_in, READABLE)
+        poll.register(self._wake, READABLE)
+        if self._host.pending:
+            host_out = self._host.fd
+            events = select.POLLOUT | (READABLE if host_out == self._control_in else 0)
+            poll.register(host_out, events)
+        if self._host.pending < HOST_BUFFER_BYTES:
+            for pipe in self._pipes:
+                poll.register(pipe.fd, READABLE)
+            if self._trace is not None and self._tracing:
+                poll.register(self._trace, READABLE)
+        if self._program is not None:
+            readable = READABLE if self._host.pending < HOST_BUFFER_BYTES else 0
+            writable = select.POLLOUT if self._program.pending else 0
+            if readable or writable:
+                poll.register(self._program.fd, readable | writable)
+        poll.poll(self._timeout_ms())
+        try:
+            while os.read(self._wake, 4096):
+                pass
+        except BlockingIOError:
+            pass
+        self._flush_host()
+
+    def _flush_host(self) -> None:
+        try:
+            self._host.flush()
+        except OSError:
+            self._host_is_gone()
+
+    def _timeout_ms(self) -> Optional[float]:
+        moments = [moment for moment in (self._term_at, self._kill_at) if moment is not None]
+        if not moments:
+            return None
+        return max(0.0, (min(moments) - time.monotonic()) * 1000 + 1)
+
+    def _feed_host(self) -> None:
+        try:
+            chunk = os.read(self._control_in, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self._host_is_gone()
+        self._from_host.feed(chunk)
+
+    def _read_host(self) -> None:
+        self._feed_host()
+        while True:
+            frame = self._from_host.next()
+            if frame is None:
+                return
+            if frame.kind == b"A":
+                self._relay_answer(encode(b"A", frame.payload))
+            elif frame.kind == b"S":
+                self._stop(json.loads(frame.payload))
+            else:
+                raise FrameError("a second job")
+
+    def _host_is_gone(self) -> NoReturn:
+        self._end_all_processes()
+        os._exit(0)
+
+    def _relay_answer(self, answer: bytes) -> None:
+        if self._program is None:
+            return
+        self._program.put(answer)
+        if self._program.pending > ANSWER_BUFFER_BYTES + len(answer):
+            self._close_channel("the program does not read the answers of its tool calls")
+
+    def _read_program(self) -> None:
+        for pipe in list(self._pipes):
+            if self._host.pending < HOST_BUFFER_BYTES and not self._relay_output(pipe.kind, pipe.fd):
+                self._pipes.remove(pipe)
+        if self._tracing and self._trace is not None and self._host.pending < HOST_BUFFER_BYTES:
+            self._relay_trace(self._trace)
+        if self._program is not None:
+            self._serve_channel(self._program)
+
+    def _relay_output(self, kind: bytes, fd: int) -> bool:
+        """False at the end of the stream."""
+        try:
+            chunk = os.read(fd, MAX_OUTPUT_BYTES)
+        except BlockingIOError:
+            return True
+        if not chunk:
+            os.close(fd)
+            return False
+        self._host.put(encode(kind, chunk))
+        return True
+
+    def _relay_trace(self, fd: int) -> None:
+        try:
+            chunk = os.read(fd, MAX_OUTPUT_BYTES)
+        except BlockingIOError:
+            return
+        if not chunk:
+            os.close(fd)
+            self._trace = None
+            return
+        if self._trace_bytes < TRACE_MAX_BYTES:
+            self._trace_bytes += len(chunk)
+            self._host.put(encode(b"T", chunk))
+        if self._term_at is not None:
+            self._term_at = min(self._term_at, time.monotonic() + TRACE_QUIET_S)
+
+    def _serve_channel(self, program: Outbox) -> None:
+        try:
+            program.flush()
+        except OSError:
+            pass  # the program closed its end; what it wrote before is still read below
+        if self._host.pending >= HOST_BUFFER_BYTES:
+            return
+        try:
+            chunk = os.read(program.fd, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self._close_channel(None)
+            return
+        self._from_program.feed(chunk)
+        try:
+            self._relay_messages()
+        except FrameError as error:
+            self._close_channel(str(error))
+
+    def _relay_messages(self) -> None:
+        while True:
+            frame = self._from_program.next()
+            if frame is None:
+                return
+            if frame.kind == b"C":
+                self._host.put(encode(b"C", frame.payload))
+            elif self._begun:
+                # Before it begins only our own code has run in the child; afterwards these two are forgeries.
+                raise FrameError(f"a frame of kind {frame.kind.decode()} after the program began")
+            elif frame.kind == b"B":
+                self._begun = True
+                self._host.put(encode(b"B", b"{}"))
+            else:
+                self._host.put(encode(b"P", frame.payload))
+
+    def _close_channel(self, reason: Optional[str]) -> None:
+        if self._program is not None:
+            os.close(self._program.fd)
+            self._program = None
+        if reason is not None:
+            self._problem("program_channel", reason)
+
+    def _problem(self, stage: str, message: str) -> None:
+        self._host.put(encode_json(b"P", {"stage": stage, "message": message[:2000]}))
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def _stop(self, request: dict[str, object]) -> None:
+        if self._grace_s is not None or self._status is not None:
+            return
+        grace_ms = request.get("graceMs")
+        self._grace_s = max(0, min(grace_ms if isinstance(grace_ms, (int, float)) else 0, GRACE_MAX_MS)) / 1000
+        self._signal(signal.SIGCONT)
+        if request.get("trace") is True and self._trace is not None and self._begun:
+            self._forget_trace(self._trace)
+            self._tracing = True
+            self._signal(TRACE_SIGNAL)
+            self._term_at = time.monotonic() + TRACE_WAIT_S
+        else:
+            self._term_at = time.monotonic()
+
+    def _forget_trace(self, fd: int) -> None:
+        """Drops what the program itself wrote there before anybody asked."""
+        try:
+            for _ in range(32):
+                if not os.read(fd, MAX_OUTPUT_BYTES):
+                    return
+        except BlockingIOError:
+            pass
+
+    def _signal(self, number: int) -> None:
+        if self._pid is not None and self._status is None:
+            try:
+                os.kill(self._pid, number)
+            except OSError:
+                pass
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        if self._term_at is not None and now >= self._term_at:
+            self._term_at = None
+            self._signal(signal.SIGTERM)
+            self._kill_at = now + (self._grace_s or 0)
+        if self._kill_at is not None and now >= self._kill_at:
+            kernel.kill_everything()
+            self._kill_at = now + KILL_AGAIN_S
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status, _ = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                self._alone = True
+                self._kill_at = None
+                return
+            if pid == 0:
+                return
+            if pid == self._pid:
+                self._status = status
+                self._term_at = None
+                # The run ends with its program; forks that appear meanwhile are met by the next round.
+                kernel.kill_everything()
+                self._kill_at = time.monotonic() + KILL_AGAIN_S
+
+    def _finished(self) -> bool:
+        drained = not self._pipes and self._program is None and (self._trace is None or not self._tracing)
+        return self._alone and drained
+
+    def _report_exit(self) -> None:
+        status = self._status
+        signalled = status is not None and os.WIFSIGNALED(status)
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        body = {
+            "exitCode": os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None,
+            "signal": _signal_name(os.WTERMSIG(status)) if status is not None and signalled else None,
+            "usage": {
+                "cpuMs": round((usage.ru_utime + usage.ru_stime) * 1000, 1) if status is not None else None,
+                "maxRssBytes": usage.ru_maxrss * 1024 if status is not None else None,
+                "processes": self._tasks_started(),
+            },
+            "kernel": {
+                "oomKills": _since(self._oom_before, kernel.oom_kills()),
+                "processHits": _since(self._hits_before, kernel.process_hits()),
+            },
+        }
+        self._host.put(encode_json(b"X", body))
+        self._flush_all()
+
+    def _tasks_started(self) -> Optional[int]:
+        last = kernel.last_pid()
+        if last is None or self._pid is None or last < self._pid:
+            return None
+        return last - self._pid + 1
+
+    def _flush_all(self) -> None:
+        os.set_blocking(self._host.fd, True)
+        try:
+            self._host.flush()
+        except OSError:
+            pass  # the host is gone; nobody is left to tell
+
+    def _end_all_processes(self) -> None:
+        deadline = time.monotonic() + 5
+        while self._pid is not None and time.monotonic() < deadline:
+            kernel.kill_everything()
+            try:
+                while os.wait4(-1, os.WNOHANG)[0]:
+                    pass
+            except ChildProcessError:
+                return
+            time.sleep(0.002)
+
+    def give_up(self, message: str) -> NoReturn:
+        self._problem("supervisor", message)
+        self._end_all_processes()
+        self._flush_all()
+        os._exit(70)
+
+
+def _since(before: Optional[int], after: Optional[int]) -> Optional[int]:
+    return None if before is None or after is None else max(0, after - before)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def _socket_pair() -> tuple[int, int]:
+    import socket
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return ours.detach(), theirs.detach()

@@ -1,0 +1,354 @@
+"""Tool proxies: the globals through which a snippet calls functions of the host, and the error they raise."""
+
+from __future__ import annotations
+
+import collections.abc
+import itertools
+import json
+import os
+import sys
+import threading
+import uuid
+import weakref
+from typing import Any, Generator, Mapping, Optional
+
+from .channel import ProgramChannel
+from .clip import clip
+from .frames import MAX_PAYLOAD_BYTES
+
+# The host takes 64 levels in all; a message has two around each parameter.
+MAX_PARAM_DEPTH = 60
+MAX_REASON_UNITS = 4096
+MAX_TOOL_ID_UNITS = 256
+
+
+class ToolError(Exception):
+    """A tool call failed: `code` is one word for programs, `message` a sentence for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+# The snippet knows it as a global of its own, which is also how it is printed and pickled.
+ToolError.__module__ = "__main__"
+
+
+class Broker:
+    """Sends calls and hands each answer to the event loop that waits for it; one thread reads, started by the first call."""
+
+    def __init__(self, channel: ProgramChannel, main_path: str) -> None:
+        self._channel = channel
+        self._main_path = main_path
+        self._lock = threading.Lock()
+        self._waiting: dict[str, tuple[Any, Any]] = {}
+        self._reader: Optional[threading.Thread] = None
+        self._closed = False
+        self._ids = itertools.count(1)
+        self._prefix = uuid.uuid4().hex
+        self._unstarted: weakref.WeakSet[Call] = weakref.WeakSet()
+
+    def call(self, tool_id: str, params: Mapping[str, Any], reason: Optional[str], error: Optional[ToolError]) -> Call:
+        """A call not yet made. What is wrong with it is raised where it is awaited, so that `gather` keeps its siblings."""
+        payload = b""
+        call_id = f"{self._prefix}-{next(self._ids)}"
+        if error is None:
+            try:
+                payload = _encode_call(call_id, tool_id, params, reason)
+            except ToolError as wrong:
+                error = wrong
+        call = Call(self, call_id, tool_id, payload, error, self._snippet_line())
+        self._unstarted.add(call)
+        return call
+
+    def started(self, call: Call) -> None:
+        self._unstarted.discard(call)
+
+    def warn_unstarted(self) -> None:
+        """Names every call that was made and never awaited, for those still alive when user code is over."""
+        for call in list(self._unstarted):
+            call.warn()
+
+    async def perform(self, call_id: str, payload: bytes) -> Any:
+        import asyncio
+
+        if os.getpid() != self._channel.owner:
+            raise ToolError("tool_not_allowed", "tools can be called from the program's own process only, not from a child process")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Mapping[str, Any]] = loop.create_future()
+        with self._lock:
+            if self._closed:
+                raise ToolError("tool_cancelled", "the channel for tool calls is closed")
+            self._waiting[call_id] = (loop, future)
+            self._start_reader()
+        try:
+            self._channel.send_message(payload)
+        except OSError as error:
+            with self._lock:
+                self._waiting.pop(call_id, None)
+            raise ToolError("tool_cancelled", f"the channel for tool calls is closed: {error.strerror}") from None
+        try:
+            answer = await future
+        finally:
+            with self._lock:
+                self._waiting.pop(call_id, None)
+        if answer.get("ok") is True:
+            return answer.get("ret")
+        failure = answer.get("error") or {}
+        raise ToolError(str(failure.get("code", "tool_failed")), str(failure.get("message", "the tool failed")))
+
+    def warn(self, tool_id: str, line: Optional[int]) -> None:
+        if os.getpid() != self._channel.owner:
+            return
+        message = f"tool call {tool_id} was never awaited: it was not made"
+        where = self._main_path if line is None else f"{self._main_path}:{line}"
+        try:
+            sys.stderr.write(f"{where}: RuntimeWarning: {message}\n")
+        except Exception:  # noqa: BLE001 - a stream the snippet closed; the message below still goes out
+            pass
+        try:
+            self._channel.send(b"C", {"t": "warning", "message": message, "line": line})
+        except OSError:
+            pass
+
+    def _start_reader(self) -> None:
+        if self._reader is None:
+            self._reader = threading.Thread(target=self._read_answers, name="iso-tools", daemon=True)
+            self._reader.start()
+
+    def _read_answers(self) -> None:
+        try:
+            for payload in self._channel.answers():
+                answer = json.loads(payload)
+                with self._lock:
+                    waiter = self._waiting.pop(answer["id"], None)
+                if waiter is not None:
+                    _resolve(waiter, answer)
+        finally:
+            gone = {"error": {"code": "tool_cancelled", "message": "the channel for tool calls is closed"}}
+            with self._lock:
+                self._closed = True
+                waiters = list(self._waiting.values())
+                self._waiting.clear()
+            for waiter in waiters:
+                _resolve(waiter, gone)
+
+    def _snippet_line(self) -> Optional[int]:
+        frame = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename == self._main_path:
+                return frame.f_lineno
+            frame = frame.f_back  # type: ignore[assignment]
+        return None
+
+
+def _resolve(waiter: tuple[Any, Any], answer: Mapping[str, Any]) -> None:
+    loop, future = waiter
+
+    def settle() -> None:
+        if not future.done():
+            future.set_result(answer)
+
+    try:
+        loop.call_soon_threadsafe(settle)
+    except RuntimeError:
+        pass  # that loop is closed: nobody waits any more
+
+
+class Call(collections.abc.Coroutine):  # type: ignore[type-arg]
+    """A call of a tool. It behaves as a coroutine (await, gather, create_task, asyncio.run) and is made when first awaited."""
+
+    def __init__(
+        self, broker: Broker, call_id: str, tool_id: str, payload: bytes, error: Optional[ToolError], line: Optional[int]
+    ) -> None:
+        self._broker = broker
+        self._id = call_id
+        self._tool_id = tool_id
+        self._payload = payload
+        self._error = error
+        self._line = line
+        self._inner: Optional[collections.abc.Coroutine[Any, Any, Any]] = None
+        self._settled = False  # awaited, closed or warned of
+
+    def __repr__(self) -> str:
+        return f"<call of tool {self._tool_id}>"
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._start().__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._start_once().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._start_once().throw(*error)
+
+    def close(self) -> None:
+        self._settled = True
+        self._broker.started(self)
+        if self._inner is not None:
+            self._inner.close()
+
+    def warn(self) -> None:
+        if not self._settled:
+            self._settled = True
+            self._broker.warn(self._tool_id, self._line)
+
+    def __del__(self) -> None:
+        self.warn()
+
+    def _start_once(self) -> collections.abc.Coroutine[Any, Any, Any]:
+        return self._start() if self._inner is None else self._inner
+
+    def _start(self) -> collections.abc.Coroutine[Any, Any, Any]:
+        if self._inner is not None or self._settled:
+            raise RuntimeError(f"this call of {self._tool_id} was awaited before; call the tool again")
+        self._settled = True
+        self._broker.started(self)
+        self._inner = self._perform()
+        return self._inner
+
+    async def _perform(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return await self._broker.perform(self._id, self._payload)
+
+
+class Tool:
+    """One tool, as `alias.name`."""
+
+    def __init__(self, broker: Broker, alias: str, name: str, params: list[str], doc: str) -> None:
+        self._broker = broker
+        self._params = params
+        self.tool_id = f"{alias}.{name}"
+        self.__name__ = name
+        self.__qualname__ = self.tool_id
+        self.__doc__ = doc
+
+    def __repr__(self) -> str:
+        return f"<tool {self.tool_id}({', '.join(self._params)})>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Call:
+        error = None
+        if len(args) > len(self._params):
+            error = f"{self.tool_id} takes {len(self._params)} positional arguments, {len(args)} were given"
+        names = self._params[: len(args)]
+        for name in names:
+            if name in kwargs:
+                error = f"{self.tool_id} got two values for '{name}'"
+        params = {**dict(zip(names, args)), **kwargs}
+        return self._broker.call(self.tool_id, params, None, None if error is None else ToolError("invalid_params", error))
+
+
+class ToolAlias:
+    """The global a snippet finds its tools under."""
+
+    def __init__(self, alias: str) -> None:
+        self.__dict__["_alias"] = alias
+
+    def __repr__(self) -> str:
+        return f"<tools {self._alias}: {', '.join(_tool_names(self)) or 'none'}>"
+
+    def __dir__(self) -> list[str]:
+        return _tool_names(self)
+
+    def __getattr__(self, name: str) -> Any:
+        known = ", ".join(_tool_names(self)) or "none"
+        raise AttributeError(f"there is no tool '{self.__dict__.get('_alias')}.{name}'; {self.__dict__.get('_alias')} has: {known}")
+
+
+def _tool_names(alias: ToolAlias) -> list[str]:
+    return sorted(name for name in vars(alias) if name != "_alias")
+
+
+class ToolCall:
+    """`agent_io_tools.tool_call`: any tool by its id, with a reason for the record."""
+
+    __name__ = "tool_call"
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def __repr__(self) -> str:
+        return "<tool_call(fn, params, call_reason, tool_id)>"
+
+    def __call__(
+        self,
+        fn: Any = None,
+        params: Optional[Mapping[str, Any]] = None,
+        call_reason: Optional[str] = None,
+        tool_id: Optional[str] = None,
+    ) -> Call:
+        error = _wrong_target(fn, params, tool_id)
+        named = tool_id if isinstance(tool_id, str) else getattr(fn, "tool_id", "?")
+        reason = None if call_reason is None else clip(str(call_reason), MAX_REASON_UNITS)
+        wrong = None if error is None else ToolError("invalid_params", error)
+        return self._broker.call(str(named), {} if params is None else params, reason, wrong)
+
+
+def _wrong_target(fn: Any, params: Any, tool_id: Any) -> Optional[str]:
+    if fn is None and tool_id is None:
+        return "tool_call needs tool_id='alias.name', or fn=alias.name"
+    if tool_id is not None and not isinstance(tool_id, str):
+        return f"tool_id must be a string as 'alias.name', not {type(tool_id).__name__}"
+    if fn is not None and not isinstance(fn, Tool):
+        return f"fn must be a tool as alias.name (without brackets), not {type(fn).__name__}"
+    if isinstance(fn, Tool) and tool_id is not None and fn.tool_id != tool_id:
+        return f"fn is {fn.tool_id} but tool_id is {tool_id}"
+    if params is not None and not isinstance(params, collections.abc.Mapping):
+        return f"params must be a dict of the tool's parameters, not {type(params).__name__}"
+    return None
+
+
+def install(namespace: dict[str, Any], table: list[Any], channel: ProgramChannel, main_path: str) -> Broker:
+    """Puts the aliases of `table`, `agent_io_tools.tool_call` and ToolError into the snippet's globals."""
+    broker = Broker(channel, main_path)
+    for entry in table:
+        alias = ToolAlias(entry["alias"])
+        for tool in entry["tools"]:
+            alias.__dict__[tool["name"]] = Tool(broker, entry["alias"], tool["name"], tool["params"], tool["doc"])
+        namespace[entry["alias"]] = alias
+    namespace.setdefault("agent_io_tools", ToolAlias("agent_io_tools")).__dict__["tool_call"] = ToolCall(broker)
+    namespace["ToolError"] = ToolError
+    return broker
+
+
+def _encode_call(call_id: str, tool_id: str, params: Mapping[str, Any], reason: Optional[str]) -> bytes:
+    if len(tool_id) > MAX_TOOL_ID_UNITS or clip(tool_id, MAX_TOOL_ID_UNITS) != tool_id:
+        raise ToolError("unknown_tool", f"a tool id has at most {MAX_TOOL_ID_UNITS} characters")
+    parts = []
+    for key, value in params.items():
+        if not isinstance(key, str):
+            raise ToolError("invalid_params", f"the name of a parameter must be a string, not {key!r}")
+        parts.append(json.dumps(key) + ":" + _encode_value(tool_id, key, value))
+    head = json.dumps({"t": "call", "id": call_id, "tool_id": tool_id, "reason": reason})
+    payload = (head[:-1] + ',"params":{' + ",".join(parts) + "}}").encode("ascii")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise ToolError("call_too_large", f"the call of {tool_id} has {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed")
+    return payload
+
+
+def _encode_value(tool_id: str, key: str, value: Any) -> str:
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except RecursionError:
+        text = None
+    except (TypeError, ValueError) as error:
+        raise ToolError("invalid_params", f"parameter '{key}' of {tool_id} cannot be sent as JSON: {error}") from None
+    if text is None or _depth(value) > MAX_PARAM_DEPTH:
+        raise ToolError("invalid_params", f"parameter '{key}' of {tool_id} is nested more than {MAX_PARAM_DEPTH} levels deep")
+    return text
+
+
+def _depth(value: Any) -> int:
+    deepest = 0
+    queue = [(value, 1)]
+    while queue:
+        item, level = queue.pop()
+        if isinstance(item, (dict, list, tuple)):
+            deepest = max(deepest, level)
+            queue += [(child, level + 1) for child in (item.values() if isinstance(item, dict) else item)]
+    return deepest
