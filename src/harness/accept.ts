@@ -10,8 +10,8 @@ import type { RunResult } from "../model/result.js";
 import type { Profile } from "../sandbox/profile.js";
 import { resolveProfile, type Settings } from "../settings/settings.js";
 import { parseUserId } from "../workspace/user-dir.js";
-import { checkRequirementNames } from "./require.js";
 import { parseRequest } from "./request.js";
+import { checkRequirementNames } from "./require.js";
 
 export interface AcceptedRun {
   runId: string;

@@ -71,7 +71,9 @@ export class BackendChooser {
       const probe = await backend.probe();
       if (probe.usable) return { name: backend.name, why: whyChosen(backend.name, refused) };
       const failed = probe.checks.find((check) => check.status === "fail");
-      refused.push(`${backend.name}: ${failed ? [failed.message, failed.fix].filter(Boolean).join(" Fix: ") : "not usable"}`);
+      refused.push(
+        `${backend.name}: ${failed ? [failed.message, failed.fix].filter(Boolean).join(" Fix: ") : "not usable"}`,
+      );
     }
     throw new IsoError("sandbox_unavailable", `No sandbox backend works on this host. ${refused.join(" | ")}`);
   }
@@ -87,7 +89,9 @@ export class BackendChooser {
 }
 
 function whyChosen(name: string, refused: string[]): string {
-  return refused.length === 0 ? `${name} is the best backend and works here` : `${name} works here; ${refused.join("; ")}`;
+  return refused.length === 0
+    ? `${name} is the best backend and works here`
+    : `${name} works here; ${refused.join("; ")}`;
 }
 
 function backendContext(settings: Settings, store: WorkspaceStore): BackendContext {

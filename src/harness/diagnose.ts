@@ -1,7 +1,8 @@
 // Diagnose: what this run alone left to read. Puts the host's logs into out/logs of the sandbox folder, renders the tree, bounds the tails.
+
+import { renderTree } from "../diagnostics/tree.js";
 import { KEEP } from "../model/limits.js";
 import type { Diagnostics } from "../model/result.js";
-import { renderTree } from "../diagnostics/tree.js";
 import { Tree } from "../safefs/tree.js";
 import type { Sandbox } from "../sandbox/backend.js";
 import type { Prepared } from "../workspace/store.js";

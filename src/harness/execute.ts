@@ -9,7 +9,7 @@ import { openChannel } from "../sandbox/protocol/channel.js";
 import type { Exit, Job, ProgramMessage } from "../sandbox/protocol/frames.js";
 import type { ToolSession } from "../tools/session.js";
 import { Deadline } from "./deadline.js";
-import { watchDisk, type Grown } from "./disk-watch.js";
+import { type Grown, watchDisk } from "./disk-watch.js";
 import type { Recorder } from "./recorder.js";
 
 /** From the job to user code; a sandbox that needs longer is ours to blame. */
@@ -48,7 +48,15 @@ export interface ExecuteOptions {
 
 export function execute(options: ExecuteOptions): Promise<Execution> {
   const { sandbox, job, limits, timeoutMs, signal, tools, recorder } = options;
-  const state: Execution = { hostStop: null, exit: null, exception: null, trace: "", lost: null, begun: false, runMs: 0 };
+  const state: Execution = {
+    hostStop: null,
+    exit: null,
+    exception: null,
+    trace: "",
+    lost: null,
+    begun: false,
+    runMs: 0,
+  };
   let outputBytes = 0;
   let begunAt = performance.now();
 

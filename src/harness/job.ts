@@ -1,6 +1,7 @@
 // The job a runner gets, made from the request, the sandbox's paths and what its policy leaves to rlimits.
-import { Tree } from "../safefs/tree.js";
+
 import type { ToolTable } from "../model/tools.js";
+import { Tree } from "../safefs/tree.js";
 import type { Sandbox } from "../sandbox/backend.js";
 import type { Job } from "../sandbox/protocol/frames.js";
 import type { AcceptedRun } from "./accept.js";

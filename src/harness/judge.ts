@@ -48,7 +48,12 @@ export async function judge({ request, prepared, sandbox, execution, kernel, sto
     timeoutMs: request.timeoutMs,
   });
   const { created, modified, deleted, skipped } = diff.changes;
-  const totals = { created: created.length, modified: modified.length, deleted: deleted.length, skipped: skipped.length };
+  const totals = {
+    created: created.length,
+    modified: modified.length,
+    deleted: deleted.length,
+    skipped: skipped.length,
+  };
   return { diff, changes: boundChanges(diff.changes), totals, artifacts, overQuota, verdict, policy };
 }
 

@@ -1,12 +1,12 @@
 // Everything a run says while it runs, kept within bounds: streams for the result, logs on disk, findings for diagnostics, live events.
 import { join } from "node:path";
-import type { EventInput } from "../model/events.js";
-import { KEEP } from "../model/limits.js";
-import type { StreamText } from "../model/result.js";
 import { InfraLog } from "../diagnostics/infra-log.js";
 import { LogFile } from "../diagnostics/log-file.js";
 import { LogScanner } from "../diagnostics/log-scanner.js";
 import { StreamCapture } from "../diagnostics/stream-capture.js";
+import type { EventInput } from "../model/events.js";
+import { KEEP } from "../model/limits.js";
+import type { StreamText } from "../model/result.js";
 
 type Stream = "stdout" | "stderr" | "log";
 

@@ -72,6 +72,9 @@ export function report(input: ReportInput): RunResult {
 function afterSync(verdict: Verdict, synced: RunResult["workspace"], request: AcceptedRun): Verdict {
   const wanted = request.sync !== "never" && request.ref.workspace !== null;
   if (verdict.status !== "succeeded" || synced.synced || !wanted) return verdict;
-  const error = makeError("internal", `The program succeeded, but its files were not kept: ${synced.reason ?? "unknown reason"}`);
+  const error = makeError(
+    "internal",
+    `The program succeeded, but its files were not kept: ${synced.reason ?? "unknown reason"}`,
+  );
   return { ...verdict, status: "failed", error };
 }

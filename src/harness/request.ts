@@ -24,7 +24,7 @@ export const RunRequestSchema = z.strictObject({
   runId: z.string().regex(NAME, "must be 1–64 of A–Z a–z 0–9 _ -").optional(),
   turnId: z.string().regex(NAME, "must be 1–64 of A–Z a–z 0–9 _ -").optional(),
   /** Checked by the contract's own parser, which names the entry at fault. */
-  contract: z.unknown(),
+  contract: z.unknown().optional(),
   timeoutMs: z.number().min(LIMITS.timeout.min).max(LIMITS.timeout.max).optional(),
   profile: z.string().min(1).max(128).optional(),
   backend: z.string().min(1).max(128).optional(),
@@ -36,7 +36,10 @@ export const RunRequestSchema = z.strictObject({
   sync: z.enum(SYNC_MODES).optional(),
   durability: z.enum(DURABILITIES).optional(),
   stdin: text(MAX_STDIN_BYTES).optional(),
-  args: z.array(text(64 * KiB).refine(noNul, "must not contain a NUL")).max(1000).optional(),
+  args: z
+    .array(text(64 * KiB).refine(noNul, "must not contain a NUL"))
+    .max(1000)
+    .optional(),
   env: z
     .record(
       z

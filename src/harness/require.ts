@@ -35,7 +35,11 @@ export function checkRequirements(names: readonly string[], policy: Policy, back
     return test ? !test(policy, backend) : name !== `backend:${backend}`;
   });
   if (unmet.length === 0) return;
-  throw new IsoError("requirement_unmet", `This host cannot give what the run requires: ${unmet.join(", ")} (backend ${backend}).`, {
-    field: "require",
-  });
+  throw new IsoError(
+    "requirement_unmet",
+    `This host cannot give what the run requires: ${unmet.join(", ")} (backend ${backend}).`,
+    {
+      field: "require",
+    },
+  );
 }

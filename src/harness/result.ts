@@ -1,7 +1,7 @@
 // Builds the result document: every key present, lists and texts bounded, the whole below MAX_RESULT_BYTES.
 import { uuidv7 } from "uuidv7";
-import { type Changes, emptyChanges } from "../model/files.js";
 import { type IsoError, toIsoError } from "../model/errors.js";
+import { type Changes, emptyChanges } from "../model/files.js";
 import { KEEP } from "../model/limits.js";
 import { MAX_RESULT_BYTES, RESULT_SCHEMA, type RunError, type RunResult, type StreamText } from "../model/result.js";
 
@@ -144,5 +144,7 @@ const sum = (texts: string[]): number => texts.reduce((total, text) => total + t
 function listLength({ changes, toolCalls, contract }: RunResult): number {
   const { created, modified, deleted, skipped, leftInWork } = changes;
   const weighted = toolCalls.length * 50;
-  return created.length + modified.length + deleted.length + skipped.length + leftInWork.length + contract.length + weighted;
+  return (
+    created.length + modified.length + deleted.length + skipped.length + leftInWork.length + contract.length + weighted
+  );
 }

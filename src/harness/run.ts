@@ -73,5 +73,18 @@ export async function run(
   }
 
   const { backend } = parts;
-  return report({ request, prepared, backend, sandbox, warm, execution, judged, synced, findings, tools, recorder, watch });
+  return report({
+    request,
+    prepared,
+    backend,
+    sandbox,
+    warm,
+    execution,
+    judged,
+    synced,
+    findings,
+    tools,
+    recorder,
+    watch,
+  });
 }

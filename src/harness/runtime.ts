@@ -1,8 +1,8 @@
 // The library's runtime: holds what outlives a run (store, backends, pool, tools) and turns every fault into a result.
 import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
-import { type Bundle, followups, loadBundle } from "../bundles/bundle.js";
 import { builtinBundleDir } from "../bundles/builtin.js";
+import { type Bundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus } from "../comm/event-bus.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { RunEvent } from "../model/events.js";
@@ -11,14 +11,20 @@ import { History } from "../records/history.js";
 import { RunIds } from "../records/run-ids.js";
 import type { SandboxBackend } from "../sandbox/backend.js";
 import { SandboxPool } from "../sandbox/pool.js";
-import { addProfiles, loadSettings, processEnvironment, type ConfigInput, type Settings } from "../settings/settings.js";
-import { type ToolDescriptor, ToolSubsystem } from "../tools/subsystem.js";
+import {
+  addProfiles,
+  type ConfigInput,
+  loadSettings,
+  processEnvironment,
+  type Settings,
+} from "../settings/settings.js";
+import type { ToolDescriptor, ToolSubsystem } from "../tools/subsystem.js";
 import { WorkspaceStore } from "../workspace/store.js";
-import { accept, type AcceptedRun } from "./accept.js";
+import { type AcceptedRun, accept } from "./accept.js";
 import { BackendChooser } from "./backend-chooser.js";
 import { Once } from "./once.js";
-import { blankResult, errorOf, rejectedResult } from "./result.js";
 import type { RunRequest } from "./request.js";
+import { blankResult, errorOf, rejectedResult } from "./result.js";
 import { run } from "./run.js";
 
 export interface RuntimeOptions {
@@ -180,7 +186,12 @@ export class Runtime implements AsyncDisposable {
       const backend = await this.#chooser.backend(accepted.profile.backend);
       signal.throwIfAborted();
       emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const result = await run(accepted, { store: this.#store, pool: this.#pool, tools: this.tools, backend }, emit, signal);
+      const result = await run(
+        accepted,
+        { store: this.#store, pool: this.#pool, tools: this.tools, backend },
+        emit,
+        signal,
+      );
       if (scenario && this.bundle) emit({ type: "comm.followups", followups: followups(this.bundle) });
       return result;
     } catch (error) {
@@ -194,7 +205,12 @@ export class Runtime implements AsyncDisposable {
 
 function failedResult(accepted: AcceptedRun, thrown: unknown): RunResult {
   const error = toIsoError(thrown);
-  const blank = { ...blankResult(accepted), mode: accepted.mode, scenario: accepted.scenario?.id ?? null, error: errorOf(error) };
+  const blank = {
+    ...blankResult(accepted),
+    mode: accepted.mode,
+    scenario: accepted.scenario?.id ?? null,
+    error: errorOf(error),
+  };
   if (error.code === "cancelled") return { ...blank, status: "cancelled" };
   const ours = error.code === "sandbox_unavailable" || error.code === "internal";
   return { ...blank, status: ours ? "failed" : "rejected" };

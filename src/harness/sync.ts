@@ -1,6 +1,7 @@
 // Sync: whether this run's out/ becomes the workspace, and what is said when it does not.
-import type { RunResult } from "../model/result.js";
+
 import { toIsoError } from "../model/errors.js";
+import type { RunResult } from "../model/result.js";
 import type { Prepared, WorkspaceStore } from "../workspace/store.js";
 import type { AcceptedRun } from "./accept.js";
 import type { Judged } from "./judge.js";

@@ -48,7 +48,10 @@ export function decide(evidence: Evidence): Verdict {
     if (exitCode === 1 && end.exception) {
       const { type, message, traceback } = end.exception;
       const head = message ? `${type}: ${message}` : type;
-      return own("program_error", `The program raised ${shorten(head)}`, { ...limit, exception: { type, message, traceback } });
+      return own("program_error", `The program raised ${shorten(head)}`, {
+        ...limit,
+        exception: { type, message, traceback },
+      });
     }
     return own("program_exit", `The program ended with exit code ${exitCode}.`, limit);
   }
@@ -62,7 +65,9 @@ function stoppedByHost(stop: HostStop, evidence: Evidence): Verdict {
   if (stop.reason === "timeout") {
     const exception = evidence.end.exception;
     const error = makeError("timeout", `The program did not end within ${evidence.timeoutMs / 1000} s.`, {
-      ...(exception && { exception: { type: exception.type, message: exception.message, traceback: exception.traceback } }),
+      ...(exception && {
+        exception: { type: exception.type, message: exception.message, traceback: exception.traceback },
+      }),
     });
     return { ...base, status: "timed_out", error };
   }

@@ -13,7 +13,10 @@ export const DURABILITIES = ["process", "disk"] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
 /** Why the host ended the program, or null when the program ended by itself. */
-export type HostStop = { reason: "timeout" } | { reason: "cancelled" } | { reason: "limit"; limit: string; message: string };
+export type HostStop =
+  | { reason: "timeout" }
+  | { reason: "cancelled" }
+  | { reason: "limit"; limit: string; message: string };
 
 /** What is known of a program's end once its sandbox is dead. All of it comes from the host, the kernel or our supervisor. */
 export interface ProgramEnd {

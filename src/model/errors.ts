@@ -26,7 +26,12 @@ export const ERRORS = {
   contract_unmet: program(),
   timeout: { ...program(124), hint: "Make the program faster, or raise the timeout." },
   cancelled: { fault: "caller", exit: 130, http: 200 },
-  interrupted: { fault: "ours", exit: 1, http: 200, hint: "Our own process ended during the run; it is safe to run it again." },
+  interrupted: {
+    fault: "ours",
+    exit: 1,
+    http: 200,
+    hint: "Our own process ended during the run; it is safe to run it again.",
+  },
 
   invalid_request: caller(),
   contract_invalid: caller(),
@@ -34,7 +39,10 @@ export const ERRORS = {
   unknown_profile: caller(404),
   unknown_scenario: caller(404),
   unknown_tool: caller(404),
-  requirement_unmet: caller(422, "`iso-runtime doctor` shows what this host can enforce and how to mend what it cannot."),
+  requirement_unmet: caller(
+    422,
+    "`iso-runtime doctor` shows what this host can enforce and how to mend what it cannot.",
+  ),
   tools_invalid: caller(),
   bundle_invalid: caller(),
   config_invalid: caller(),

@@ -14,7 +14,13 @@ interface LimitRow {
 }
 
 export const LIMITS = {
-  memory: { default: 512 * MiB, min: 16 * MiB, max: 1024 * GiB, unit: "bytes", about: "memory of all processes together" },
+  memory: {
+    default: 512 * MiB,
+    min: 16 * MiB,
+    max: 1024 * GiB,
+    unit: "bytes",
+    about: "memory of all processes together",
+  },
   cpus: { default: 1, min: 0.01, max: 1024, unit: "cpus", about: "share of processor time" },
   processes: { default: 128, min: 4, max: 32_768, unit: "processes", about: "processes and threads alive at once" },
   openFiles: { default: 1024, min: 64, max: 1_048_576, unit: "files", about: "open descriptors of one process" },
@@ -22,7 +28,13 @@ export const LIMITS = {
   fileSize: { default: 100 * MiB, min: 1, max: 1024 * GiB, unit: "bytes", about: "size of one file" },
   disk: { default: 250 * MiB, min: 1, max: 1024 * GiB, unit: "bytes", about: "growth of out/ and work/" },
   files: { default: 100_000, min: 1, max: 10_000_000, unit: "files", about: "new entries of out/ and work/" },
-  output: { default: 4 * GiB, min: 1, max: 1024 * GiB, unit: "bytes", about: "bytes of stdout, stderr and log before the run is ended" },
+  output: {
+    default: 4 * GiB,
+    min: 1,
+    max: 1024 * GiB,
+    unit: "bytes",
+    about: "bytes of stdout, stderr and log before the run is ended",
+  },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof LIMITS;

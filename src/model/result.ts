@@ -1,6 +1,7 @@
 // The result document of a run (`iso-runtime/run-result@1`). Every key is always present.
-import type { ErrorCode } from "./errors.js";
+
 import type { Durability, ProgramException, Status } from "./ending.js";
+import type { ErrorCode } from "./errors.js";
 import type { Artifact, Changes } from "./files.js";
 import type { EnforcedLimit, LimitName } from "./limits.js";
 

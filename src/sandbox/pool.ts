@@ -64,7 +64,9 @@ export class SandboxPool {
   }
 
   #shelf(backend: SandboxBackend, profile: Profile): Shelf {
-    const key = createHash("sha256").update(JSON.stringify([backend.name, profile])).digest("hex");
+    const key = createHash("sha256")
+      .update(JSON.stringify([backend.name, profile]))
+      .digest("hex");
     const known = this.#shelves.get(key);
     if (known) return known;
     const shelf: Shelf = { backend, profile, idle: [], booting: 0 };

@@ -17,7 +17,9 @@ describe.each(realBackends())("scenarios on %s", (backend) => {
   });
   afterAll(() => runtime?.close());
 
-  async function collect(request: Parameters<Runtime["stream"]>[0]): Promise<{ events: RunEvent[]; result: RunResult }> {
+  async function collect(
+    request: Parameters<Runtime["stream"]>[0],
+  ): Promise<{ events: RunEvent[]; result: RunResult }> {
     const events: RunEvent[] = [];
     for await (const event of runtime.stream(request)) events.push(event);
     const last = events.at(-1);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { DEFAULT_LIMITS, LIMITS, type EnforcedLimit, type LimitName } from "../../src/model/limits.js";
+import { DEFAULT_LIMITS, type EnforcedLimit, LIMITS, type LimitName } from "../../src/model/limits.js";
 import type { Policy } from "../../src/model/result.js";
 import type { KernelFacts, Probe, Sandbox, SandboxBackend } from "../../src/sandbox/backend.js";
 import type { Profile } from "../../src/sandbox/profile.js";
@@ -65,14 +65,19 @@ async function bootRemote(profile: Profile, onGone: () => void): Promise<Sandbox
     inside,
     async deliver(dir) {
       delivered = dir;
-      for (const part of ["work", "out"] as const) cpSync(join(dir, part), inside[part], { recursive: true, verbatimSymlinks: true });
+      for (const part of ["work", "out"] as const)
+        cpSync(join(dir, part), inside[part], { recursive: true, verbatimSymlinks: true });
     },
     stop,
     async collect() {
       if (delivered === null) return;
       for (const part of ["work", "out"] as const) {
         rmSync(join(delivered, part), { recursive: true, force: true });
-        cpSync(inside[part], join(delivered, part), { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+        cpSync(inside[part], join(delivered, part), {
+          recursive: true,
+          verbatimSymlinks: true,
+          preserveTimestamps: true,
+        });
       }
     },
     async dispose() {
@@ -87,7 +92,12 @@ async function bootRemote(profile: Profile, onGone: () => void): Promise<Sandbox
 
 function policyOf(profile: Profile): Policy {
   const row = (name: LimitName): EnforcedLimit => {
-    const enforcedBy = name === "openFiles" || name === "fileSize" ? "rlimit" : name === "cpus" || name === "memory" || name === "processes" ? "none" : "polling";
+    const enforcedBy =
+      name === "openFiles" || name === "fileSize"
+        ? "rlimit"
+        : name === "cpus" || name === "memory" || name === "processes"
+          ? "none"
+          : "polling";
     return { value: profile.limits[name], unit: LIMITS[name].unit, enforcedBy, hits: null };
   };
   const names = Object.keys(DEFAULT_LIMITS) as LimitName[];

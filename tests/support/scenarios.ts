@@ -19,7 +19,9 @@ export const SCENARIO_ROWS: Row[] = [
     code: null,
     check(result) {
       expect(result.toolCalls).toMatchObject([{ toolId: "local_tools.write_note", ok: true }]);
-      expect(result.changes.created.map((file) => file.path)).toContainEqual(expect.stringMatching(/^notes\/.*-note\.txt$/));
+      expect(result.changes.created.map((file) => file.path)).toContainEqual(
+        expect.stringMatching(/^notes\/.*-note\.txt$/),
+      );
       expect(artifact(result, "hello-iso-runtime.txt")?.status).toBe("satisfied");
     },
   },
