@@ -1,6 +1,4 @@
 // The library's runtime: holds what outlives a run (store, backends, pool, tools) and turns every fault into a result.
-import { homedir } from "node:os";
-import { fileURLToPath } from "node:url";
 import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus } from "../comm/event-bus.js";
@@ -21,7 +19,7 @@ import {
 import type { ToolDescriptor, ToolSubsystem } from "../tools/subsystem.js";
 import { WorkspaceStore } from "../workspace/store.js";
 import { type AcceptedRun, accept } from "./accept.js";
-import { BackendChooser } from "./backend-chooser.js";
+import { BackendChooser, fileOwner } from "./backend-chooser.js";
 import { Once } from "./once.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult } from "./result.js";
@@ -67,6 +65,19 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     owner,
   });
   return new Runtime({ settings, bundle, tools, store, options });
+}
+
+async function chooseBundle(options: RuntimeOptions, settings: Settings): Promise<Bundle | null> {
+  const bundle = options.bundle ?? settings.bundle;
+  if (typeof bundle === "object" && bundle !== null) return bundle;
+  if (bundle) return await loadBundle(bundle);
+  const ownTools = options.tools ?? settings.toolsDescriptor;
+  return ownTools ? null : await loadBundle(builtinBundleDir());
+}
+
+async function chooseTools(options: RuntimeOptions, settings: Settings, bundle: Bundle | null): Promise<ToolSubsystem> {
+  const tools = options.tools ?? settings.toolsDescriptor ?? bundle?.tools ?? { tools: [] };
+  return tools instanceof ToolSubsystem ? tools : await ToolSubsystem.create(tools);
 }
 
 interface RuntimeParts {

@@ -109,7 +109,7 @@ function refusedBy({ end, policy }: Evidence): { limit?: LimitName } {
 }
 
 export function makeError(code: ErrorCode, message: string, extra: Partial<RunError> = {}): RunError {
-  const row: { hint?: string } = ERRORS[code];
+  const row: { exit: number; hint?: string } = ERRORS[code];
   return { code, message, ...(row.hint !== undefined && { hint: row.hint }), ...extra };
 }
 

@@ -9,7 +9,10 @@ interface EventBodies {
   "tool.called": { id: string; toolId: string; params: unknown; callReason: string | null };
   "tool.returned": Pick<ToolCallRecord, "id" | "toolId" | "ok" | "error" | "durationMs">;
   "contract.checked": { contract: Artifact[] };
-  "changes.detected": { changes: Changes; totals: RunResult["totals"] };
+  "changes.detected": {
+    changes: Changes;
+    totals: Pick<RunResult["totals"], "created" | "modified" | "deleted" | "skipped">;
+  };
   "workspace.synced": { workspace: RunResult["workspace"] };
   report: { diagnostics: Diagnostics };
   "comm.error": { message: string; data: { errorLines: string[]; tracebacks: string[] } };

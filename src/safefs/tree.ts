@@ -207,6 +207,17 @@ export class Tree implements Disposable {
     this.#make(splitPath(rel), options, () => undefined);
   }
 
+  /** Moves a file or folder of the host's own, on the same mount, to `rel`; an empty folder or a file there is replaced. */
+  adopt(rel: RelPath, from: string): void {
+    this.#at(rel, (dir, name) => {
+      try {
+        renameSync(from, dir.child(name));
+      } catch (error) {
+        throw new SafeFsError("io", `cannot move it there: ${errnoOf(error)}`, error);
+      }
+    });
+  }
+
   /** Removes an entry with all below it; fine where it is absent. */
   async remove(rel: RelPath): Promise<void> {
     const parts = splitPath(rel);
