@@ -42,6 +42,7 @@ export const Hello = z.object({
 export type Hello = z.infer<typeof Hello>;
 
 export const Problem = z.object({ stage: z.string().max(64), message: z.string().max(4096) });
+export type Problem = z.infer<typeof Problem>;
 
 export const Exit = z.object({
   exitCode: z.number().int().min(0).max(255).nullable(),
@@ -75,5 +76,5 @@ export type RunnerFrame =
   | { kind: "B" }
   | { kind: "O" | "E" | "L" | "T"; bytes: Buffer }
   | { kind: "C"; body: ProgramMessage }
-  | { kind: "P"; body: z.infer<typeof Problem> }
+  | { kind: "P"; body: Problem }
   | { kind: "X"; body: Exit };

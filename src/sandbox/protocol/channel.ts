@@ -1,0 +1,268 @@
+// The host's end of a conversation with one runner: order of frames, bounds of what is sent, one end. What frames mean is
+// the caller's; every byte that arrives here is hostile.
+import type { Duplex } from "node:stream";
+import type { ToolAnswer } from "../../model/tools.js";
+import {
+  type Decoded,
+  decodeHeader,
+  decodeHello,
+  decodeProblem,
+  encodeFrame,
+  FrameDecoder,
+  ProtocolError,
+} from "./codec.js";
+import {
+  type Exit,
+  HEADER_BYTES,
+  type Hello,
+  type HostFrame,
+  type Job,
+  type Problem,
+  type ProgramMessage,
+  type Stop,
+} from "./frames.js";
+
+/** A runner that takes no more than this off our hands has stalled, and the conversation ends. */
+const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+
+/** All are called synchronously, in the order of the frames. */
+export interface ChannelHandlers {
+  /** Only where the channel is opened before the hello was read (see `readHello`): then it must come first. */
+  hello?(hello: Hello): void;
+  /** User code starts now; at most once. */
+  begun(): void;
+  output(stream: "stdout" | "stderr" | "log", bytes: Buffer): void;
+  programMessage(message: ProgramMessage): void;
+  /** The program said something that is no message; its fault, and the conversation goes on. */
+  badProgramMessage(reason: string): void;
+  trace(bytes: Buffer): void;
+  problem(problem: Problem): void;
+  /** At most once; nothing is listened to afterwards. */
+  exit(exit: Exit): void;
+  /** Exactly once, never before `openChannel` returned and never after `close`. Null: the stream ended between two frames. */
+  closed(error: Error | null): void;
+}
+
+export interface RunnerChannel {
+  sendJob(job: Job): void;
+  /** An answer that cannot be sent (too large, too deep, not JSON) becomes a `result_invalid` one. */
+  sendAnswer(answer: ToolAnswer): void;
+  sendStop(stop: Stop): void;
+  /** Lets go of the runner, which ends all processes when it notices. Idempotent. */
+  close(): void;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+export function openChannel(duplex: Duplex, handlers: ChannelHandlers): RunnerChannel {
+  const channel = new StreamChannel(duplex, handlers);
+  channel.listen();
+  return channel;
+}
+
+class StreamChannel implements RunnerChannel {
+  readonly #duplex: Duplex;
+  readonly #handlers: ChannelHandlers;
+  readonly #decoder = new FrameDecoder();
+  #state: "hello" | "ready" | "begun" | "exited" | "closed";
+  #received = 0;
+  #sent = 0;
+
+  constructor(duplex: Duplex, handlers: ChannelHandlers) {
+    this.#duplex = duplex;
+    this.#handlers = handlers;
+    this.#state = handlers.hello === undefined ? "ready" : "hello";
+  }
+
+  get bytesReceived(): number {
+    return this.#received;
+  }
+
+  get bytesSent(): number {
+    return this.#sent;
+  }
+
+  listen(): void {
+    const duplex = this.#duplex;
+    duplex.on("error", (error: Error) => this.#end(error));
+    duplex.once("end", () => this.#end(this.#truncation()));
+    duplex.once("close", () => this.#end(this.#truncation()));
+    duplex.on("data", (chunk: Buffer) => this.#onData(chunk));
+    // A stream that was over before anybody listened emits nothing any more.
+    if (duplex.readableEnded || duplex.destroyed) queueMicrotask(() => this.#end(duplex.errored ?? this.#truncation()));
+    else duplex.resume();
+  }
+
+  sendJob(job: Job): void {
+    this.#send({ kind: "J", body: job });
+  }
+
+  sendAnswer(answer: ToolAnswer): void {
+    try {
+      this.#send({ kind: "A", body: answer });
+    } catch (thrown) {
+      if (!(thrown instanceof RangeError || thrown instanceof TypeError)) throw thrown;
+      const message = `the result of the tool cannot be sent to the program: ${thrown.message}`.slice(0, 2000);
+      this.#send({ kind: "A", body: { id: answer.id, ok: false, error: { code: "result_invalid", message } } });
+    }
+  }
+
+  sendStop(stop: Stop): void {
+    this.#send({ kind: "S", body: stop });
+  }
+
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#duplex.destroy();
+  }
+
+  #send(frame: HostFrame): void {
+    if (this.#state === "closed" || this.#state === "exited" || !this.#duplex.writable) return;
+    const bytes = encodeFrame(frame);
+    if (this.#duplex.writableLength + bytes.length > MAX_UNSENT_BYTES) {
+      this.#end(
+        new ProtocolError("overflow", `the runner does not read: ${this.#duplex.writableLength} bytes wait for it`),
+      );
+      return;
+    }
+    this.#sent += bytes.length;
+    this.#duplex.write(bytes);
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#received += chunk.length;
+    if (this.#state === "closed" || this.#state === "exited") return;
+    const frames = this.#decoder.push(chunk);
+    while (true) {
+      const frame = this.#nextFrame(frames);
+      if (frame === null) return;
+      this.#deliver(frame);
+      // A handler may have closed the channel, and nothing is listened to after the exit.
+      if (this.#isOver()) return;
+    }
+  }
+
+  #isOver(): boolean {
+    return this.#state === "closed" || this.#state === "exited";
+  }
+
+  /** Null where the chunk holds no further frame, or broke the rules, which ends the conversation. */
+  #nextFrame(frames: Generator<Decoded, void, undefined>): Decoded | null {
+    try {
+      const next = frames.next();
+      if (next.done === true) return null;
+      checkOrder(this.#state, next.value.kind);
+      return next.value;
+    } catch (thrown) {
+      if (!(thrown instanceof ProtocolError)) throw thrown;
+      this.#end(thrown);
+      return null;
+    }
+  }
+
+  #deliver(frame: Decoded): void {
+    const handlers = this.#handlers;
+    switch (frame.kind) {
+      case "H":
+        this.#state = "ready";
+        return handlers.hello?.(frame.body);
+      case "B":
+        this.#state = "begun";
+        return handlers.begun();
+      case "O":
+        return handlers.output("stdout", frame.bytes);
+      case "E":
+        return handlers.output("stderr", frame.bytes);
+      case "L":
+        return handlers.output("log", frame.bytes);
+      case "T":
+        return handlers.trace(frame.bytes);
+      case "C":
+        return handlers.programMessage(frame.body);
+      case "bad-program-message":
+        return handlers.badProgramMessage(frame.reason);
+      case "P":
+        return handlers.problem(frame.body);
+      case "X":
+        this.#state = "exited";
+        return handlers.exit(frame.body);
+    }
+  }
+
+  #truncation(): ProtocolError | null {
+    if (this.#decoder.buffered === 0 || this.#state === "exited") return null;
+    return new ProtocolError("truncated", `the channel ended inside a frame, ${this.#decoder.buffered} bytes into it`);
+  }
+
+  #end(error: Error | null): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#duplex.destroy();
+    // The handler may use what `openChannel` returns, also where a send finds the runner stalled.
+    queueMicrotask(() => this.#handlers.closed(error));
+  }
+}
+
+function checkOrder(state: "hello" | "ready" | "begun" | "exited" | "closed", kind: Decoded["kind"]): void {
+  if (state === "hello" ? kind !== "H" && kind !== "P" : kind === "H") {
+    throw new ProtocolError("bad_order", `a frame of kind ${kind} where the hello was due, or a second hello`);
+  }
+  if (kind === "B" && state === "begun") throw new ProtocolError("bad_order", "the program began twice");
+  if ((kind === "C" || kind === "bad-program-message") && state !== "begun") {
+    throw new ProtocolError("bad_order", "a message of the program came before it began");
+  }
+}
+
+/**
+ * Reads exactly the hello and leaves all that follows unread in the stream. Throws ProtocolError: the runner said something
+ * else, nothing in time, or ended; destroying the stream is the caller's.
+ */
+export async function readHello(duplex: Duplex, timeoutMs: number): Promise<Hello> {
+  const cancel = new AbortController();
+  const timer = setTimeout(() => cancel.abort(), timeoutMs);
+  try {
+    const { kind, payloadBytes } = decodeHeader(await readExactly(duplex, HEADER_BYTES, cancel.signal, timeoutMs));
+    const payload = await readExactly(duplex, payloadBytes, cancel.signal, timeoutMs);
+    if (kind === "P") {
+      const { stage, message } = decodeProblem(payload);
+      throw new ProtocolError("bad_order", `the runner could not start: ${stage}: ${message}`);
+    }
+    if (kind !== "H")
+      throw new ProtocolError("bad_order", `the runner's first frame is of kind ${kind}, not its hello`);
+    return decodeHello(payload);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function readExactly(duplex: Duplex, bytes: number, signal: AbortSignal, timeoutMs: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      duplex.off("readable", onReadable).off("end", onEnd).off("close", onEnd).off("error", onError);
+      signal.removeEventListener("abort", onAbort);
+      act();
+    };
+    const onReadable = () => {
+      if (bytes > 0 && duplex.readableLength < bytes) {
+        // Asking for zero bytes makes the stream fetch more without handing out what it has.
+        duplex.read(0);
+        return;
+      }
+      const chunk: unknown = bytes === 0 ? Buffer.alloc(0) : duplex.read(bytes);
+      if (chunk instanceof Buffer) settle(() => resolve(chunk));
+    };
+    const onEnd = () => settle(() => reject(new ProtocolError("truncated", "the runner ended before its hello")));
+    const onError = (error: Error) =>
+      settle(() =>
+        reject(new ProtocolError("truncated", `the runner's channel failed before its hello: ${error.message}`)),
+      );
+    const onAbort = () =>
+      settle(() => reject(new ProtocolError("timeout", `the runner said no hello within ${timeoutMs / 1000} s`)));
+    duplex.on("readable", onReadable).once("end", onEnd).once("close", onEnd).on("error", onError);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else if (duplex.readableEnded || duplex.destroyed) onEnd();
+    else onReadable();
+  });
+}
