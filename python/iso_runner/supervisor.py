@@ -212,7 +212,7 @@ class Supervisor:
             host_out = self._host.fd
             events = select.POLLOUT | (READABLE if host_out == self._control_in else 0)
             poll.register(host_out, events)
-        if self._host.pending < HOST_BUFFER_BYTES:
+        if self._hears_output():
             for pipe in self._pipes:
                 poll.register(pipe.fd, READABLE)
             if self._trace is not None and self._tracing:
@@ -278,13 +278,17 @@ class Supervisor:
             self._close_channel("the program does not read the answers of its tool calls")
 
     def _read_program(self) -> None:
+        # The channel first: the host learns that user code has begun before it gets the first output.
+        if self._program is not None:
+            self._serve_channel(self._program)
         for pipe in list(self._pipes):
-            if self._host.pending < HOST_BUFFER_BYTES and not self._relay_output(pipe.kind, pipe.fd):
+            if self._hears_output() and not self._relay_output(pipe.kind, pipe.fd):
                 self._pipes.remove(pipe)
         if self._tracing and self._trace is not None and self._host.pending < HOST_BUFFER_BYTES:
             self._relay_trace(self._trace)
-        if self._program is not None:
-            self._serve_channel(self._program)
+
+    def _hears_output(self) -> bool:
+        return self._host.pending < HOST_BUFFER_BYTES and (self._begun or self._program is None)
 
     def _relay_output(self, kind: bytes, fd: int) -> bool:
         """False at the end of the stream."""

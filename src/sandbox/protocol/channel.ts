@@ -65,6 +65,7 @@ class StreamChannel implements RunnerChannel {
   readonly #handlers: ChannelHandlers;
   readonly #decoder = new FrameDecoder();
   #state: "hello" | "ready" | "begun" | "exited" | "closed";
+  #released = false;
   #received = 0;
   #sent = 0;
 
@@ -112,7 +113,7 @@ class StreamChannel implements RunnerChannel {
   }
 
   close(): void {
-    if (this.#state === "closed") return;
+    this.#released = true;
     this.#state = "closed";
     this.#duplex.destroy();
   }
@@ -166,27 +167,37 @@ class StreamChannel implements RunnerChannel {
     switch (frame.kind) {
       case "H":
         this.#state = "ready";
-        return handlers.hello?.(frame.body);
+        handlers.hello?.(frame.body);
+        break;
       case "B":
         this.#state = "begun";
-        return handlers.begun();
+        handlers.begun();
+        break;
       case "O":
-        return handlers.output("stdout", frame.bytes);
+        handlers.output("stdout", frame.bytes);
+        break;
       case "E":
-        return handlers.output("stderr", frame.bytes);
+        handlers.output("stderr", frame.bytes);
+        break;
       case "L":
-        return handlers.output("log", frame.bytes);
+        handlers.output("log", frame.bytes);
+        break;
       case "T":
-        return handlers.trace(frame.bytes);
+        handlers.trace(frame.bytes);
+        break;
       case "C":
-        return handlers.programMessage(frame.body);
+        handlers.programMessage(frame.body);
+        break;
       case "bad-program-message":
-        return handlers.badProgramMessage(frame.reason);
+        handlers.badProgramMessage(frame.reason);
+        break;
       case "P":
-        return handlers.problem(frame.body);
+        handlers.problem(frame.body);
+        break;
       case "X":
         this.#state = "exited";
-        return handlers.exit(frame.body);
+        handlers.exit(frame.body);
+        break;
     }
   }
 
@@ -200,7 +211,9 @@ class StreamChannel implements RunnerChannel {
     this.#state = "closed";
     this.#duplex.destroy();
     // The handler may use what `openChannel` returns, also where a send finds the runner stalled.
-    queueMicrotask(() => this.#handlers.closed(error));
+    queueMicrotask(() => {
+      if (!this.#released) this.#handlers.closed(error);
+    });
   }
 }
 
@@ -244,13 +257,11 @@ function readExactly(duplex: Duplex, bytes: number, signal: AbortSignal, timeout
       act();
     };
     const onReadable = () => {
-      if (bytes > 0 && duplex.readableLength < bytes) {
-        // Asking for zero bytes makes the stream fetch more without handing out what it has.
-        duplex.read(0);
-        return;
-      }
+      // Null until that many are there; fewer only where the stream ended.
       const chunk: unknown = bytes === 0 ? Buffer.alloc(0) : duplex.read(bytes);
-      if (chunk instanceof Buffer) settle(() => resolve(chunk));
+      if (!(chunk instanceof Buffer)) return;
+      if (chunk.length === bytes) settle(() => resolve(chunk));
+      else onEnd();
     };
     const onEnd = () => settle(() => reject(new ProtocolError("truncated", "the runner ended before its hello")));
     const onError = (error: Error) =>
