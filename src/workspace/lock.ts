@@ -1,0 +1,157 @@
+// The lock of a workspace: a queue of numbered tickets in a folder, first come first served among all processes of these
+// roots. A ticket is a hard link to its instance's lock file, so the kernel knows whether its owner lives. Taking a free lock
+// starts no process. docs/workspace.md has the protocol and its proof.
+import { type FSWatcher, linkSync, lstatSync, mkdirSync, readdirSync, watch } from "node:fs";
+import { join } from "node:path";
+import { errnoOf } from "../safefs/errors.js";
+import { type OwnInstance, removeIfPresent } from "./instance.js";
+import { waitUnlocked } from "./kernel-lock.js";
+
+const TICKET = /^[1-9][0-9]{0,14}$/;
+/** Between two looks at a queue where the system cannot watch folders, for want of inotify watches for example. */
+const LOOK_AGAIN_MS = 50;
+
+export interface WorkspaceLock extends Disposable {
+  /** Lets the next one in. Idempotent. */
+  release(): void;
+}
+
+/** The queues of one instance. */
+export class LockQueues {
+  readonly #instance: OwnInstance;
+  readonly #root: string;
+  /** Our own tickets that are in a queue, by path, and whom to wake when one is withdrawn. */
+  readonly #own = new Map<string, Set<() => void>>();
+
+  constructor(root: string, instance: OwnInstance) {
+    this.#root = root;
+    this.#instance = instance;
+  }
+
+  /** Resolves when it is this caller's turn. Rejects with the signal's reason where that comes first. */
+  async acquire(name: string, signal?: AbortSignal): Promise<WorkspaceLock> {
+    signal?.throwIfAborted();
+    const queue = join(this.#root, name);
+    const number = this.#takeTicket(queue);
+    const release = () => this.#withdraw(join(queue, String(number)));
+    try {
+      await this.#awaitTurn(queue, number, signal);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { release, [Symbol.dispose]: release };
+  }
+
+  /** Synchronous, so that callers of one process are numbered in the order of their calls. */
+  #takeTicket(queue: string): number {
+    for (;;) {
+      const number = (ticketsIn(queue).at(-1) ?? 0) + 1;
+      const ticket = join(queue, String(number));
+      try {
+        linkSync(this.#instance.lockFile, ticket);
+      } catch (error) {
+        if (errnoOf(error) === "EEXIST") continue;
+        if (errnoOf(error) !== "ENOENT") throw error;
+        mkdirSync(queue, { recursive: true, mode: 0o700 });
+        continue;
+      }
+      // A higher ticket means that the number was chosen from an old look at the queue: its owner may already be in.
+      if (ticketsIn(queue).at(-1) === number) {
+        this.#own.set(ticket, new Set());
+        return number;
+      }
+      removeIfPresent(ticket);
+    }
+  }
+
+  #withdraw(ticket: string): void {
+    const waiting = this.#own.get(ticket);
+    if (waiting === undefined) return;
+    this.#own.delete(ticket);
+    removeIfPresent(ticket);
+    for (const wake of waiting) wake();
+  }
+
+  async #awaitTurn(queue: string, number: number, signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      const ahead = ticketsIn(queue)
+        .filter((ticket) => ticket < number)
+        .at(-1);
+      if (ahead === undefined) return;
+      const ticket = join(queue, String(ahead));
+      const waiters = this.#own.get(ticket);
+      await (waiters === undefined ? this.#awaitForeign(queue, ticket, signal) : awaitOwn(waiters, signal));
+      signal?.throwIfAborted();
+    }
+  }
+
+  /** Until another process's ticket is gone; a dead process's is removed here. */
+  async #awaitForeign(queue: string, ticket: string, signal: AbortSignal | undefined): Promise<void> {
+    const settled = new AbortController();
+    const settle = () => settled.abort();
+    signal?.addEventListener("abort", settle, { once: true });
+    if (signal?.aborted) settle();
+    const watcher = watchQueue(queue, () => exists(ticket) || settle());
+    try {
+      // Looked at only now that the queue is watched: a removal before this line is seen here, a later one by the watch.
+      if (!exists(ticket)) return;
+      const free = await waitUnlocked(ticket, settled.signal);
+      // Its number cannot have come to anybody else: while our higher ticket stands, nobody keeps a lower one that is new.
+      if (free) removeIfPresent(ticket);
+    } finally {
+      watcher.close();
+      signal?.removeEventListener("abort", settle);
+    }
+  }
+}
+
+/** Numbers of the tickets in a queue, ascending. */
+function ticketsIn(queue: string): number[] {
+  try {
+    return readdirSync(queue)
+      .filter((name) => TICKET.test(name))
+      .map(Number)
+      .sort((a, b) => a - b);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function awaitOwn(waiters: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      waiters.delete(wake);
+      signal?.removeEventListener("abort", wake);
+      resolve();
+    };
+    waiters.add(wake);
+    signal?.addEventListener("abort", wake, { once: true });
+    if (signal?.aborted) wake();
+  });
+}
+
+function watchQueue(queue: string, look: () => void): { close(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const poll = () => {
+    timer ??= setInterval(look, LOOK_AGAIN_MS);
+  };
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watch(queue, look);
+    watcher.on("error", poll);
+  } catch {
+    poll();
+  }
+  return {
+    close() {
+      watcher?.close();
+      clearInterval(timer);
+    },
+  };
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
