@@ -9,7 +9,7 @@ import type { ContractEntry } from "../model/files.js";
 import type { RunResult } from "../model/result.js";
 import type { Profile } from "../sandbox/profile.js";
 import { resolveProfile, type Settings } from "../settings/settings.js";
-import { parseUserId } from "../workspace/user-dir.js";
+import { checkUserId } from "../workspace/user-dir.js";
 import { parseRequest } from "./request.js";
 import { checkRequirementNames } from "./require.js";
 
@@ -42,7 +42,8 @@ export interface AcceptContext {
 /** Throws IsoError whose code says what is wrong and whose `field` says where. */
 export function accept(input: Record<string, unknown>, context: AcceptContext): AcceptedRun {
   const request = parseRequest(input);
-  const userId = parseUserId(request.userId);
+  const { userId } = request;
+  checkUserId(userId);
   const runId = request.runId ?? uuidv7();
   const turnId = request.turnId ?? runId;
 
