@@ -12,6 +12,8 @@ export const MAIN_FILE = "main.py";
 export interface Layout {
   readonly workspaceRoot: string;
   readonly sandboxRoot: string;
+  /** Our own state in the workspace root. */
+  readonly state: string;
   readonly rootId: string;
   readonly instances: string;
   readonly users: string;
@@ -51,6 +53,7 @@ function describe(workspaceRoot: string, sandboxRoot: string): Layout {
   return {
     workspaceRoot,
     sandboxRoot,
+    state,
     rootId: join(state, "root-id"),
     instances: join(state, "instances"),
     users: join(state, "users"),

@@ -11,7 +11,7 @@ const TICKET = /^[1-9][0-9]{0,14}$/;
 /** Between two looks at a queue where the system cannot watch folders, for want of inotify watches for example. */
 const LOOK_AGAIN_MS = 50;
 
-export interface WorkspaceLock extends Disposable {
+export interface QueueTicket {
   /** Lets the next one in. Idempotent. */
   release(): void;
 }
@@ -29,7 +29,7 @@ export class LockQueues {
   }
 
   /** Resolves when it is this caller's turn. Rejects with the signal's reason where that comes first. */
-  async acquire(name: string, signal?: AbortSignal): Promise<WorkspaceLock> {
+  async acquire(name: string, signal?: AbortSignal): Promise<QueueTicket> {
     signal?.throwIfAborted();
     const queue = join(this.#root, name);
     const number = this.#takeTicket(queue);
@@ -40,7 +40,7 @@ export class LockQueues {
       release();
       throw error;
     }
-    return { release, [Symbol.dispose]: release };
+    return { release };
   }
 
   /** Synchronous, so that callers of one process are numbered in the order of their calls. */

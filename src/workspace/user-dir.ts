@@ -30,6 +30,13 @@ export function checkUserId(userId: string): void {
   if (problem !== null) throw new IsoError("invalid_user_id", `The user id ${problem}.`, { field: "userId" });
 }
 
+/** A user id from outside; throws `invalid_user_id` for anything that is none. */
+export function parseUserId(input: unknown): string {
+  if (typeof input !== "string") throw new IsoError("invalid_user_id", "The user id is no text.", { field: "userId" });
+  checkUserId(input);
+  return input;
+}
+
 function userIdProblem(userId: string): string | null {
   if (userId.length === 0) return "is empty";
   if (userId.length > 2 * MAX_USER_ID_CHARS || [...userId].length > MAX_USER_ID_CHARS) {

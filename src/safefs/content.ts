@@ -1,0 +1,87 @@
+// Copying and comparing the bytes of regular files that are already open. Holes stay holes.
+import {
+  closeSync,
+  constants,
+  copyFile,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
+import { promisify } from "node:util";
+import { SafeFsError } from "./errors.js";
+import { pacer } from "./pace.js";
+
+const copyFileAsync = promisify(copyFile);
+
+const CHUNK_BYTES = 256 * 1024;
+/** From this size on the kernel copies, in another thread and by reference where the file system can. */
+const KERNEL_COPY_BYTES = 1024 * 1024;
+const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const ZEROS = Buffer.alloc(CHUNK_BYTES);
+
+/** Shared by all copies and compares: each fills and empties it between two turns of the event loop. */
+const bufferA = Buffer.allocUnsafe(CHUNK_BYTES);
+const bufferB = Buffer.allocUnsafe(CHUNK_BYTES);
+
+/** Copies an open file to a new file and returns the descriptor of the copy. `target` lies in a folder only we write to. */
+export async function copyToNewFile(source: number, target: Buffer): Promise<number> {
+  const stats = fstatSync(source);
+  const sparse = stats.blocks * 512 < stats.size;
+  if (!sparse && stats.size >= KERNEL_COPY_BYTES && (await copyInKernel(source, target)))
+    return openSync(target, constants.O_RDWR | constants.O_NOFOLLOW);
+  const copy = openSync(target, CREATE, 0o600);
+  try {
+    const size = await copyChunks(source, copy);
+    if (sparse) ftruncateSync(copy, size);
+    return copy;
+  } catch (error) {
+    closeSync(copy);
+    throw error;
+  }
+}
+
+async function copyInKernel(source: number, target: Buffer): Promise<boolean> {
+  if (process.platform !== "linux") return false;
+  // The mode is taken over from the source; without the owner's bits the copy could not be opened again, nor the source.
+  if ((fstatSync(source).mode & 0o600) !== 0o600) return false;
+  await copyFileAsync(`/proc/self/fd/${source}`, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  return true;
+}
+
+async function copyChunks(source: number, copy: number): Promise<number> {
+  const pause = pacer();
+  for (let at = 0; ; ) {
+    const length = readSync(source, bufferA, 0, CHUNK_BYTES, at);
+    if (length === 0) return at;
+    const chunk = bufferA.subarray(0, length);
+    const hole = length === CHUNK_BYTES && chunk.equals(ZEROS);
+    for (let done = 0; !hole && done < length; ) done += writeSync(copy, chunk, done, length - done, at + done);
+    at += length;
+    await pause();
+  }
+}
+
+/** True when two open files hold the same bytes. */
+export async function sameBytes(a: number, b: number): Promise<boolean> {
+  if (fstatSync(a).size !== fstatSync(b).size) return false;
+  const pause = pacer();
+  for (let at = 0; ; ) {
+    const length = readSync(a, bufferA, 0, CHUNK_BYTES, at);
+    if (length !== readSync(b, bufferB, 0, CHUNK_BYTES, at)) return false;
+    if (length === 0) return true;
+    if (!bufferA.subarray(0, length).equals(bufferB.subarray(0, length))) return false;
+    at += length;
+    await pause();
+  }
+}
+
+export function syncToDisk(fd: number): void {
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    throw new SafeFsError("io", "cannot write through to the disk", error);
+  }
+}

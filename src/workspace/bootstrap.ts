@@ -1,0 +1,112 @@
+// Bootstrap: a fresh sandbox folder with an empty work/ and a copy of the workspace's out/. It is built aside and put in
+// place by a rename, so that a run never sees half of it.
+import { createHash, randomBytes } from "node:crypto";
+import { chmodSync, lstatSync, mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { IsoError } from "../model/errors.js";
+import { openTrustedDir } from "../safefs/dir.js";
+import { removeTree } from "../safefs/remove.js";
+import { buildTree } from "./build-tree.js";
+import type { StoreContext } from "./context.js";
+import { failure } from "./failure.js";
+import { judgeKept } from "./kept.js";
+import { liveDir, sandboxDir } from "./layout.js";
+import { ensureLive } from "./live.js";
+import { type Manifest, type Node, nodesBelow, scan, shownPath } from "./manifest.js";
+import type { Prepared } from "./prepared.js";
+import { userDirName } from "./user-dir.js";
+
+export async function bootstrap(
+  context: StoreContext,
+  workspace: { userId: string; dirName: string | null },
+  runId: string,
+): Promise<Prepared> {
+  const { layout, instance, step, owner } = context;
+  const { dirName } = workspace;
+  const mark = `${instance.id}.${fileNameOf(runId)}`;
+  const building = join(layout.building, `${mark}.${randomBytes(4).toString("hex")}`);
+  try {
+    const withheld = await fill(context, building, dirName);
+    step("bootstrap.built");
+    const baseline = await scanOf(join(building, "out"));
+    const dir = dirName === null ? join(layout.runs, mark) : sandboxDir(layout, dirName);
+    context.trash.discard(dir, layout.sandboxTrash);
+    step("bootstrap.old-moved-away");
+    renameSync(building, dir);
+    step("bootstrap.placed");
+    return {
+      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), owner, runId, dirName, baseline, withheld },
+      workspaceDir: join(layout.workspaceRoot, dirName ?? userDirName(workspace.userId)),
+      size: sizeWith(baseline, dir),
+    };
+  } catch (error) {
+    await removeTree(building).catch(() => undefined);
+    throw failure(error, "The workspace cannot be copied into the sandbox folder");
+  }
+}
+
+async function fill(context: StoreContext, building: string, dirName: string | null): Promise<Node[]> {
+  const out = join(building, "out");
+  const work = join(building, "work");
+  for (const path of [building, out, work]) {
+    mkdirSync(path);
+    chmodSync(path, 0o755);
+  }
+  // On a root host work/ stays root's, and sticky: the program can add files to it but not replace the snippet in it.
+  if (context.chownTo) chmodSync(work, 0o1777);
+  return await copyLive(context, dirName, { out, links: join(building, "links") });
+}
+
+/** Copies the workspace's out/ and returns what of it stays behind. */
+async function copyLive(
+  context: StoreContext,
+  dirName: string | null,
+  to: { out: string; links: string },
+): Promise<Node[]> {
+  const live = dirName === null ? null : liveDir(context.layout, dirName);
+  if (live !== null) ensureLive(live, context.chownTo);
+  mkdirSync(to.links, { mode: 0o700 });
+  const target = openTrustedDir(to.out);
+  const links = openTrustedDir(to.links);
+  const source = live === null ? links : openTrustedDir(live);
+  try {
+    const manifest = await scan(source);
+    for (const node of manifest.lost) {
+      throw new IsoError(
+        "internal",
+        `The workspace's "${shownPath(node.entry).path}" cannot be read: ${node.leftOut}.`,
+        {
+          hint: "Give this account permission to read it, or move it away.",
+        },
+      );
+    }
+    judgeKept(manifest, { sparseFiles: "any" });
+    await buildTree({ root: manifest.root, source, target, links, owner: context.chownTo, durable: false });
+    return [...nodesBelow(manifest.root, (node) => node.leftOut === null)].filter((node) => node.leftOut !== null);
+  } finally {
+    target.close();
+    links.close();
+    if (source !== links) source.close();
+    await removeTree(to.links);
+  }
+}
+
+async function scanOf(path: string): Promise<Manifest> {
+  const dir = openTrustedDir(path);
+  try {
+    return await scan(dir);
+  } finally {
+    dir.close();
+  }
+}
+
+function sizeWith(baseline: Manifest, dir: string): { bytes: number; entries: number } {
+  const own = [join(dir, "out"), join(dir, "work")];
+  const bytes = own.reduce((sum, path) => sum + lstatSync(path).blocks * 512, baseline.size.bytes);
+  return { bytes, entries: baseline.size.entries + own.length };
+}
+
+/** A run id as part of a file name; one that could not be is hashed. */
+export function fileNameOf(runId: string): string {
+  return /^[A-Za-z0-9_-]{1,64}$/.test(runId) ? runId : createHash("sha256").update(runId).digest("hex");
+}

@@ -1,0 +1,230 @@
+// Builds a tree from a manifest in an empty folder that only we can reach: files copied from where the manifest was taken,
+// or linked from the live workspace where they did not change. Modes and owners come out in their normal form.
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
+import type { FileOwner } from "../model/instance.js";
+import { copyToNewFile, syncToDisk } from "../safefs/content.js";
+import { DirCursor } from "../safefs/cursor.js";
+import { type Dir, openFileAt } from "../safefs/dir.js";
+import { statAt, type TreeEntry } from "../safefs/entry.js";
+import { errnoOf, SafeFsError } from "../safefs/errors.js";
+import { FollowCursor } from "../safefs/follow-cursor.js";
+import { pacer } from "../safefs/pace.js";
+import { type Folder, isFolder, type Node } from "./manifest.js";
+
+export interface BuildPlan {
+  /** What is built; nodes that are left out are not, unless `carry` holds them. */
+  root: Folder;
+  /** Where the manifest was taken: files are copied from here. */
+  source: Dir;
+  /** The empty folder the tree is built in. */
+  target: Dir;
+  /** An empty folder on the same mount, for names of files that have several; the caller removes it. */
+  links: Dir;
+  owner: FileOwner | null;
+  durable: boolean;
+  /** The live workspace and what of it is taken over by hard links. */
+  reuse?: { live: Dir; unchanged: ReadonlySet<Node>; carried: Carried };
+}
+
+/** Entries of the live workspace that never went into the sandbox, by the folder they are in: they stay, as they are. */
+export type Carried = ReadonlyMap<Folder, readonly Node[]>;
+
+export const normalMode = (mode: number): number => (mode & 0o100 ? 0o755 : 0o644);
+
+interface Frame {
+  entry: TreeEntry | null;
+  todo: Iterator<Node>;
+}
+
+export async function buildTree(plan: BuildPlan): Promise<void> {
+  using building = new Building(plan);
+  await building.all();
+}
+
+class Building implements Disposable {
+  readonly #plan: BuildPlan;
+  readonly #source: FollowCursor;
+  readonly #live: FollowCursor | null;
+  readonly #target: DirCursor;
+  /** Files with several names that were placed already, by inode: the name of one more link in `links`. */
+  readonly #placed = new Map<string, Buffer>();
+
+  constructor(plan: BuildPlan) {
+    this.#plan = plan;
+    this.#source = new FollowCursor(plan.source);
+    this.#live = plan.reuse ? new FollowCursor(plan.reuse.live) : null;
+    this.#target = new DirCursor(plan.target);
+  }
+
+  async all(): Promise<void> {
+    const pause = pacer();
+    const frames: Frame[] = [{ entry: null, todo: this.#childrenOf(this.#plan.root) }];
+    for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
+      await pause();
+      const { value: node, done } = frame.todo.next();
+      if (done) {
+        frames.pop();
+        this.#finishDir(frame.entry);
+        if (frames.length > 0) this.#up();
+      } else if (isFolder(node)) {
+        mkdirSync(this.#target.dir.child(node.entry.name), 0o700);
+        this.#down(node.entry.name);
+        frames.push({ entry: node.entry, todo: this.#childrenOf(node) });
+      } else if (node.leftOut !== null || (node.entry.kind !== "file" && node.entry.kind !== "link")) {
+        this.#carry(node);
+      } else if (node.entry.kind === "link") {
+        this.#placeLink(node);
+      } else {
+        await this.#placeFile(node);
+      }
+    }
+  }
+
+  *#childrenOf(folder: Folder): Generator<Node> {
+    const carriedFolder = folder.node?.leftOut != null;
+    for (const node of folder.children.values()) if (carriedFolder || node.leftOut === null) yield node;
+    for (const node of this.#plan.reuse?.carried.get(folder) ?? []) yield node;
+  }
+
+  #down(name: Buffer): void {
+    this.#target.enter(name);
+    this.#source.down(name);
+    this.#live?.down(name);
+  }
+
+  #up(): void {
+    this.#target.leave();
+    this.#source.up();
+    this.#live?.up();
+  }
+
+  #finishDir(entry: TreeEntry | null): void {
+    const { fd } = this.#target.dir;
+    const { owner, durable } = this.#plan;
+    if (owner) fchownSync(fd, owner.uid, owner.gid);
+    fchmodSync(fd, 0o755);
+    if (entry) futimesSync(fd, seconds(entry.mtimeNs), seconds(entry.mtimeNs));
+    if (durable) syncToDisk(fd);
+  }
+
+  #placeLink({ entry, target }: Node): void {
+    const path = this.#target.dir.child(entry.name);
+    symlinkSync(target ?? Buffer.alloc(0), path);
+    if (this.#plan.owner) lchownSync(path, this.#plan.owner.uid, this.#plan.owner.gid);
+    lutimesSync(path, seconds(entry.mtimeNs), seconds(entry.mtimeNs));
+  }
+
+  /** An operator's own entry that no run ever sees: one more name for it in the new tree. */
+  #carry({ entry }: Node): void {
+    const live = this.#live?.dir;
+    if (live) linkSync(live.child(entry.name), this.#target.dir.child(entry.name));
+  }
+
+  async #placeFile(node: Node): Promise<void> {
+    const { entry } = node;
+    if (this.#plan.reuse?.unchanged.has(node) && this.#linkLive(entry)) return;
+    const path = this.#target.dir.child(entry.name);
+    const shared = entry.nlink > 1 ? `${entry.dev}:${entry.ino}` : null;
+    const earlier = shared === null ? undefined : this.#placed.get(shared);
+    if (earlier !== undefined && tryLink(this.#plan.links.child(earlier), path)) return;
+    await this.#copy(entry, path);
+    if (shared === null || earlier !== undefined) return;
+    const name = Buffer.from(String(this.#placed.size));
+    linkSync(path, this.#plan.links.child(name));
+    this.#placed.set(shared, name);
+  }
+
+  async #copy(entry: TreeEntry, path: Buffer): Promise<void> {
+    const source = this.#source.dir;
+    if (source === null) throw new SafeFsError("moved", "a folder went away while it was copied");
+    const from = openFileAt(source, entry.name);
+    try {
+      if (fstatSync(from, { bigint: true }).ino !== entry.ino) {
+        throw new SafeFsError("moved", "a file was replaced while it was copied");
+      }
+      const copy = await copyToNewFile(from, path);
+      try {
+        this.#normalise(copy, entry);
+        futimesSync(copy, seconds(entry.mtimeNs), seconds(entry.mtimeNs));
+        if (this.#plan.durable) syncToDisk(copy);
+      } finally {
+        closeSync(copy);
+      }
+    } finally {
+      closeSync(from);
+    }
+  }
+
+  #normalise(fd: number, entry: TreeEntry): void {
+    const { owner } = this.#plan;
+    if (owner) fchownSync(fd, owner.uid, owner.gid);
+    fchmodSync(fd, normalMode(entry.mode));
+  }
+
+  /** One more name for the live file; false where there is no such file, or it cannot have one. */
+  #linkLive(wanted: TreeEntry): boolean {
+    const live = this.#live?.dir;
+    if (!live) return false;
+    const path = this.#target.dir.child(wanted.name);
+    if (!tryLink(live.child(wanted.name), path)) return false;
+    const entry = statAt(this.#target.dir, wanted.name);
+    if (entry?.kind === "file" && this.#settle(wanted)) return true;
+    unlinkSync(path);
+    return false;
+  }
+
+  /** Gives a linked file its normal owner and mode, and writes it through where that is asked for. */
+  #settle(wanted: TreeEntry): boolean {
+    const { owner, durable } = this.#plan;
+    const entry = statAt(this.#target.dir, wanted.name);
+    const mode = normalMode(wanted.mode);
+    const normal = entry?.mode === mode && (!owner || (entry.uid === owner.uid && entry.gid === owner.gid));
+    if (normal && !durable) return true;
+    try {
+      const fd = openFileAt(this.#target.dir, wanted.name);
+      try {
+        if (!normal) this.#normalise(fd, wanted);
+        if (durable) syncToDisk(fd);
+        return true;
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      if (errnoOf(error) === "EPERM" || error instanceof SafeFsError) return false;
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#source[Symbol.dispose]();
+    this.#live?.[Symbol.dispose]();
+    this.#target[Symbol.dispose]();
+  }
+}
+
+/** Reasons for which a file cannot get one more name, although a copy of it can be made. */
+const NO_LINK = new Set(["ENOENT", "ENOTDIR", "EPERM", "EMLINK", "EXDEV", "EACCES", "ENOTSUP", "EOPNOTSUPP"]);
+
+function tryLink(existing: Buffer, path: Buffer): boolean {
+  try {
+    linkSync(existing, path);
+    return true;
+  } catch (error) {
+    if (NO_LINK.has(errnoOf(error) ?? "")) return false;
+    throw error;
+  }
+}
+
+const seconds = (ns: bigint): number => Number(ns) / 1e9;

@@ -1,0 +1,18 @@
+// What the steps of the store share.
+import type { FileOwner } from "../model/instance.js";
+import type { Exchanger } from "./exchange.js";
+import type { OwnInstance } from "./instance.js";
+import type { Layout } from "./layout.js";
+import type { Trash } from "./trash.js";
+
+export interface StoreContext {
+  readonly layout: Layout;
+  readonly instance: OwnInstance;
+  /** Who gets the files where the host is root; null where all files are the caller's anyway. */
+  readonly chownTo: FileOwner | null;
+  readonly owner: FileOwner;
+  readonly trash: Trash;
+  readonly exchanger: Exchanger;
+  /** Called between the steps that change something on disk: where a test kills the process. */
+  readonly step: (name: string) => void;
+}

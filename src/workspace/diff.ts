@@ -1,0 +1,270 @@
+// Diff: what a run did to out/, found by comparing the dead sandbox's files with the workspace by content, and what of it
+// goes back. Identity from the kernel only says which files need no look: same inode, times and size as delivered.
+import { closeSync, fstatSync } from "node:fs";
+import type { Changes } from "../model/files.js";
+import { KEEP } from "../model/limits.js";
+import { sameBytes } from "../safefs/content.js";
+import { type Dir, openFileAt, openTrustedDir } from "../safefs/dir.js";
+import type { Entry } from "../safefs/entry.js";
+import { SafeFsError } from "../safefs/errors.js";
+import { FollowCursor } from "../safefs/follow-cursor.js";
+import { pacer } from "../safefs/pace.js";
+import { normalMode } from "./build-tree.js";
+import { ChangeLists } from "./change-lists.js";
+import { judgeKept } from "./kept.js";
+import { type Folder, isFolder, lookUp, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
+import type { Prepared } from "./prepared.js";
+import { readWork } from "./work.js";
+
+/** Entries a run may add before its tree is no longer looked through to the end. */
+const MAX_NEW_ENTRIES = 1_000_000;
+/** The kernel's clock ticks: a change this close to the moment of delivery may have left the ctime as it was. */
+const TICK_NS = 10_000_000n;
+
+export interface TreeDiff {
+  /** Lists hold the first `KEEP.listEntries`; `totals` has the true counts. */
+  readonly changes: Changes;
+  readonly totals: { [list in keyof Changes]: number };
+  /** Allocated bytes and entries that out/ and work/ have more than before. */
+  readonly growth: { bytes: number; entries: number };
+  /** True where out/ is gone or no directory any more. */
+  readonly replaced: boolean;
+  /** Why nothing of this tree can go back to the workspace; null where it can. */
+  readonly refused: string | null;
+  /** True when this run wrote the file: its inode or times are others than at delivery. */
+  written(path: string): boolean;
+  existed(path: string): boolean;
+  /** What a commit builds. */
+  readonly sync: SyncPlan | null;
+}
+
+export interface SyncPlan {
+  readonly root: Folder;
+  /** Files whose bytes and mode are those of the workspace. */
+  readonly unchanged: ReadonlySet<Node>;
+  /** False when the workspace already holds this very tree. */
+  readonly differs: boolean;
+}
+
+export async function diffTrees(
+  prepared: Prepared,
+  live: string | null,
+  maxNewEntries = MAX_NEW_ENTRIES,
+): Promise<TreeDiff> {
+  const lists = new ChangeLists(KEEP.listEntries);
+  const work = await readWork(prepared.work, maxNewEntries, lists);
+  const out = openOut(prepared.out);
+  if (out === null) return replacedOut(prepared, lists, work);
+  const workspace = live === null ? null : openTrustedDir(live);
+  try {
+    const after = await scan(out, prepared.baseline.size.entries + maxNewEntries);
+    judgeKept(after, { sparseFiles: "bounded" });
+    using comparison = new Comparison(prepared.baseline, lists, { out, live: workspace });
+    await comparison.run(after.root, prepared.baseline.root);
+    const { bytes, entries } = prepared.baseline.size;
+    return {
+      ...lists.result(),
+      growth: { bytes: after.size.bytes - bytes + work.bytes, entries: after.size.entries - entries + work.entries },
+      replaced: false,
+      refused: after.cut ? `out/ has more than ${maxNewEntries} new entries` : null,
+      sync: after.cut ? null : { root: after.root, unchanged: comparison.unchanged, differs: comparison.differs },
+      ...origin(prepared.baseline.root, after.root),
+    };
+  } finally {
+    out.close();
+    workspace?.close();
+  }
+}
+
+function openOut(path: string): Dir | null {
+  try {
+    return openTrustedDir(path);
+  } catch (error) {
+    if (error instanceof SafeFsError && ["missing", "link", "not_directory"].includes(error.reason)) return null;
+    throw error;
+  }
+}
+
+function replacedOut(prepared: Prepared, lists: ChangeLists, work: { bytes: number; entries: number }): TreeDiff {
+  return {
+    ...lists.result(),
+    growth: work,
+    replaced: true,
+    refused: "out/ was removed or replaced by the program",
+    sync: null,
+    ...origin(prepared.baseline.root, { children: new Map(), node: null, parent: null }),
+  };
+}
+
+function origin(before: Folder, after: Folder): Pick<TreeDiff, "written" | "existed"> {
+  return {
+    existed: (path) => lookUp(before, path) !== null,
+    written(path) {
+      const now = lookUp(after, path);
+      const then = lookUp(before, path);
+      return now !== null && (then === null || !sameIdentity(now.entry, then.entry));
+    },
+  };
+}
+
+function sameIdentity(a: Entry, b: Entry): boolean {
+  return (
+    a.kind === b.kind &&
+    a.ino === b.ino &&
+    a.dev === b.dev &&
+    a.size === b.size &&
+    a.ctimeNs === b.ctimeNs &&
+    a.mtimeNs === b.mtimeNs
+  );
+}
+
+interface Frame {
+  after: Folder;
+  before: Folder | null;
+  todo: Iterator<[string, Node]>;
+}
+
+class Comparison implements Disposable {
+  readonly unchanged = new Set<Node>();
+  differs = false;
+  readonly #dirtySinceNs: bigint;
+  readonly #lists: ChangeLists;
+  readonly #out: FollowCursor;
+  readonly #live: FollowCursor | null;
+  /** Answers for files with several names, by both inodes: each pair is read once. */
+  readonly #compared = new Map<string, boolean>();
+
+  constructor(baseline: Manifest, lists: ChangeLists, dirs: { out: Dir; live: Dir | null }) {
+    this.#dirtySinceNs = baseline.takenAtNs - TICK_NS;
+    this.#lists = lists;
+    this.#out = new FollowCursor(dirs.out);
+    this.#live = dirs.live && new FollowCursor(dirs.live);
+  }
+
+  async run(after: Folder, before: Folder): Promise<void> {
+    const pause = pacer();
+    const frames: Frame[] = [{ after, before, todo: after.children.entries() }];
+    for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
+      await pause();
+      const { value, done } = frame.todo.next();
+      if (done) {
+        this.#deletedIn(frame);
+        frames.pop();
+        if (frames.length > 0) this.#up();
+        continue;
+      }
+      const [key, node] = value;
+      const then = frame.before?.children.get(key) ?? null;
+      if (node.leftOut !== null) {
+        this.#leftOut(node, then);
+      } else if (isFolder(node)) {
+        const thenFolder = then !== null && isFolder(then) ? then : null;
+        if (thenFolder === null) this.#appeared(then);
+        this.#down(node.entry.name);
+        frames.push({ after: node, before: thenFolder, todo: node.children.entries() });
+      } else {
+        await this.#fileOrLink(node, then);
+      }
+    }
+  }
+
+  /** A directory where there was none. */
+  #appeared(then: Node | null): void {
+    this.differs = true;
+    if (then !== null) this.#gone(then);
+  }
+
+  #leftOut(node: Node, then: Node | null): void {
+    if (then !== null) this.#gone(then);
+    const below = isFolder(node) ? [...nodesBelow(node)].filter((inner) => !isFolder(inner)) : [];
+    // A folder is told of by what it holds; one that could not be read, by itself.
+    if (!isFolder(node) || (node.children.size === 0 && node.parent.node !== null)) this.#lists.skipped(node);
+    for (const inner of below) this.#lists.skipped(inner);
+  }
+
+  async #fileOrLink(node: Node, then: Node | null): Promise<void> {
+    if (then === null || isFolder(then)) {
+      if (then !== null) this.#gone(then);
+      this.differs = true;
+      this.#lists.created(node);
+    } else if (await this.#sameContent(node, then)) {
+      if (normalMode(node.entry.mode) === normalMode(then.entry.mode) || node.entry.kind === "link")
+        this.unchanged.add(node);
+      else this.differs = true;
+    } else {
+      this.differs = true;
+      this.#lists.modified(node);
+    }
+  }
+
+  async #sameContent(node: Node, then: Node): Promise<boolean> {
+    if (node.entry.kind !== then.entry.kind) return false;
+    if (node.target !== null) return then.target?.equals(node.target) ?? false;
+    if (node.entry.size !== then.entry.size) return false;
+    const identical = sameIdentity(node.entry, then.entry);
+    if (identical && then.entry.ctimeNs < this.#dirtySinceNs) return true;
+    return (await this.#sameAsLive(node.entry)) ?? identical;
+  }
+
+  /** Compares with the workspace's file of that path; null where there is none to compare with. */
+  async #sameAsLive(entry: Entry): Promise<boolean | null> {
+    const live = this.#live?.dir;
+    const out = this.#out.dir;
+    if (!live || !out) return null;
+    let liveFile: number;
+    try {
+      liveFile = openFileAt(live, entry.name);
+    } catch (error) {
+      if (error instanceof SafeFsError) return null;
+      throw error;
+    }
+    try {
+      const outFile = openFileAt(out, entry.name);
+      try {
+        return await this.#compareOnce(outFile, liveFile, entry.nlink > 1);
+      } finally {
+        closeSync(outFile);
+      }
+    } finally {
+      closeSync(liveFile);
+    }
+  }
+
+  async #compareOnce(a: number, b: number, remember: boolean): Promise<boolean> {
+    if (!remember) return await sameBytes(a, b);
+    const key = `${inodeOf(a)} ${inodeOf(b)}`;
+    const same = this.#compared.get(key) ?? (await sameBytes(a, b));
+    this.#compared.set(key, same);
+    return same;
+  }
+
+  #deletedIn({ after, before }: Frame): void {
+    for (const [key, then] of before?.children ?? []) if (!after.children.has(key)) this.#gone(then);
+  }
+
+  #gone(then: Node): void {
+    this.differs = true;
+    const nodes = isFolder(then) ? nodesBelow(then) : [then];
+    for (const node of nodes) if (!isFolder(node)) this.#lists.deleted(node);
+  }
+
+  #down(name: Buffer): void {
+    this.#out.down(name);
+    this.#live?.down(name);
+  }
+
+  #up(): void {
+    this.#out.up();
+    this.#live?.up();
+  }
+
+  [Symbol.dispose](): void {
+    this.#out[Symbol.dispose]();
+    this.#live?.[Symbol.dispose]();
+  }
+}
+
+function inodeOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return `${dev}:${ino}`;
+}

@@ -1,0 +1,151 @@
+// What a tree held at one moment: a node for each entry, in byte order of names. Nodes know their parents, so that a tree of
+// very long paths costs what its names cost.
+import { readlinkSync } from "node:fs";
+import type { FilePath } from "../model/files.js";
+import type { Dir } from "../safefs/dir.js";
+import { displayPath } from "../safefs/display-path.js";
+import type { Entry, TreeEntry } from "../safefs/entry.js";
+import type { SafeFsError } from "../safefs/errors.js";
+import { pacer } from "../safefs/pace.js";
+import { traverse } from "../safefs/walk.js";
+
+export interface Node {
+  readonly entry: TreeEntry;
+  readonly parent: Folder;
+  /** Children of a directory by name, its bytes as latin1; null for everything else. */
+  readonly children: Map<string, Node> | null;
+  /** Where a link points. */
+  readonly target: Buffer | null;
+  /** Why this entry is not handed on, or null. */
+  leftOut: string | null;
+}
+
+/** A directory, or the root of a tree, which has no entry of its own. */
+export interface Folder {
+  readonly children: Map<string, Node>;
+  readonly node: Node | null;
+  readonly parent: Folder | null;
+}
+
+export interface Manifest {
+  readonly root: Folder;
+  /** Allocated bytes and entries, each inode's bytes once. */
+  readonly size: { bytes: number; entries: number };
+  /** True where the tree has more entries than were asked for; then the manifest is cut. */
+  readonly cut: boolean;
+  /** Directories that could not be read, with the reason. */
+  readonly lost: Node[];
+  /** Time after which a change may have left no trace in a ctime: the clock at the end, in nanoseconds. */
+  readonly takenAtNs: bigint;
+}
+
+class FolderNode implements Folder, Node {
+  readonly children = new Map<string, Node>();
+  readonly target = null;
+  readonly entry: TreeEntry;
+  readonly parent: Folder;
+  leftOut: string | null = null;
+
+  constructor(entry: TreeEntry, parent: Folder) {
+    this.entry = entry;
+    this.parent = parent;
+  }
+
+  get node(): Node {
+    return this;
+  }
+}
+
+export const keyOf = (name: Buffer): string => name.toString("latin1");
+
+export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Promise<Manifest> {
+  const root: Folder = { children: new Map(), node: null, parent: null };
+  const size = { bytes: 0, entries: 0 };
+  const linked = new Set<string>();
+  const lost: Node[] = [];
+  const pause = pacer();
+  let folder = root;
+  let cut = false;
+  for (const step of traverse(dir, maxEntries + 1)) {
+    await pause();
+    const { entry } = step;
+    // Below the root the walk is at `folder` or in a parent of it: a directory without a `leave` was lost on the way.
+    while (folder.node !== null && folder.node.entry !== entry.parent) folder = folder.parent ?? root;
+    if (step.type === "lost") {
+      const node = folder.children.get(keyOf(entry.name));
+      if (node) lost.push(blame(node, step.error));
+    }
+    if (step.type !== "entry") continue;
+    if (size.entries >= maxEntries) {
+      cut = true;
+      break;
+    }
+    const node = makeNode(entry, folder, step.dir);
+    folder.children.set(keyOf(entry.name), node);
+    size.entries += 1;
+    if (entry.nlink === 1 || entry.kind === "dir" || isNew(linked, `${entry.dev}:${entry.ino}`))
+      size.bytes += entry.blocks * 512;
+    if (node instanceof FolderNode) folder = node;
+  }
+  return { root, size, cut, lost, takenAtNs: BigInt(Date.now()) * 1_000_000n };
+}
+
+function makeNode(entry: TreeEntry, parent: Folder, dir: Dir): Node {
+  if (entry.kind === "dir") return new FolderNode(entry, parent);
+  const target = entry.kind === "link" ? readlinkSync(dir.child(entry.name), { encoding: "buffer" }) : null;
+  return { entry, parent, children: null, target, leftOut: null };
+}
+
+function blame(node: Node, error: SafeFsError): Node {
+  node.leftOut = `folder that cannot be read: ${error.code ?? error.reason}`;
+  return node;
+}
+
+function isNew(seen: Set<string>, key: string): boolean {
+  if (seen.has(key)) return false;
+  seen.add(key);
+  return true;
+}
+
+export function isFolder(node: Node): node is Node & Folder {
+  return node.children !== null;
+}
+
+/** The node at a path of bytes or text; null where there is none. */
+export function lookUp(root: Folder, path: string | Buffer): Node | null {
+  const text = (typeof path === "string" ? Buffer.from(path) : path).toString("latin1");
+  let folder: Folder | null = root;
+  let node: Node | undefined;
+  for (const name of text.split("/")) {
+    node = folder?.children.get(name);
+    if (node === undefined) return null;
+    folder = isFolder(node) ? node : null;
+  }
+  return node ?? null;
+}
+
+/** Every node below a folder, parents first; `enter` decides about going into a directory. */
+export function* nodesBelow(folder: Folder, enter: (node: Node) => boolean = () => true): Generator<Node> {
+  const stack = [folder.children.values()];
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const { value: node, done } = top.next();
+    if (done) {
+      stack.pop();
+      continue;
+    }
+    yield node;
+    if (isFolder(node) && enter(node)) stack.push(node.children.values());
+  }
+}
+
+/** Bytes of a path beyond which its middle is left out where it is shown. */
+const MAX_SHOWN_BYTES = 8192;
+
+/** The path of an entry as documents show it. */
+export function shownPath(entry: Entry): FilePath {
+  const { path } = entry;
+  if (path.length <= MAX_SHOWN_BYTES) return displayPath(path);
+  const half = MAX_SHOWN_BYTES / 2;
+  const text = (part: Buffer) => displayPath(part).path;
+  return { path: `${text(path.subarray(0, half))}…[${path.length} bytes]…${text(path.subarray(-half))}` };
+}

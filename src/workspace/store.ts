@@ -1,0 +1,173 @@
+// The store of workspaces: two roots on disk, opened by one process that is known by a lock the kernel holds. Around a run it
+// is asked for four things in this order: lock, bootstrap, diff, commit.
+import type { Durability } from "../model/ending.js";
+import type { FileOwner, Instance } from "../model/instance.js";
+import { removeTree } from "../safefs/remove.js";
+import { bootstrap } from "./bootstrap.js";
+import { type CommitResult, commit, healCommits } from "./commit.js";
+import type { StoreContext } from "./context.js";
+import { diffTrees, type TreeDiff } from "./diff.js";
+import { DEFAULT_PYTHONS, Exchanger } from "./exchange.js";
+import { failure } from "./failure.js";
+import { clearDeadInstances, isInstanceAlive, startInstance } from "./instance.js";
+import { liveDir, openLayout } from "./layout.js";
+import { LockQueues, type QueueTicket } from "./lock.js";
+import type { Prepared } from "./prepared.js";
+import { clearLeftovers, Trash } from "./trash.js";
+import type { WorkspaceRef } from "./user-dir.js";
+import { claimWorkspaceDir, whoseDir } from "./user-record.js";
+
+export type { CommitResult } from "./commit.js";
+export type { TreeDiff } from "./diff.js";
+export type { Prepared } from "./prepared.js";
+export type { WorkspaceRef } from "./user-dir.js";
+
+export interface StoreOptions {
+  workspaceRoot: string;
+  sandboxRoot: string;
+  /** Who the program runs as; files become this one's where the host is root. */
+  owner: FileOwner;
+  /** Interpreters for the helper that exchanges directories, best first. */
+  pythonCandidates?: readonly string[];
+  /** Called between the steps that change something on disk; for tests that end the process there. */
+  step?: (name: string) => void;
+}
+
+/** The right to use one workspace. Given up by `release`, or by the end of the process. */
+export interface WorkspaceLock extends Disposable, AsyncDisposable {
+  readonly ref: WorkspaceRef;
+  /** Name of the workspace's folder; null for the workspace null, which is nobody's and needs no lock. */
+  readonly dirName: string | null;
+  release(): void;
+}
+
+export class WorkspaceStore implements AsyncDisposable {
+  readonly #context: StoreContext;
+  readonly #queues: LockQueues;
+
+  private constructor(context: StoreContext) {
+    this.#context = context;
+    this.#queues = new LockQueues(context.layout.queues, context.instance);
+  }
+
+  /** Makes both roots where they are absent, and removes what dead processes left in them. */
+  static async open(options: StoreOptions): Promise<WorkspaceStore> {
+    const layout = openLayout(options.workspaceRoot, options.sandboxRoot);
+    const isRoot = process.geteuid?.() === 0;
+    try {
+      const instance = startInstance(layout);
+      const store = new WorkspaceStore({
+        ...{ layout, instance, owner: options.owner },
+        chownTo: isRoot ? options.owner : null,
+        trash: new Trash(instance.id),
+        exchanger: new Exchanger(options.pythonCandidates ?? DEFAULT_PYTHONS),
+        step: options.step ?? (() => undefined),
+      });
+      await store.#clearAfterTheDead();
+      return store;
+    } catch (error) {
+      throw failure(error, `The workspace root "${layout.workspaceRoot}" cannot be opened`);
+    }
+  }
+
+  get instance(): Instance {
+    const { id, rootId } = this.#context.instance;
+    return { id, rootId };
+  }
+
+  /** Folder for one subfolder per sandbox; each name starts with the instance's id. */
+  get slotsDir(): string {
+    return this.#context.layout.slots;
+  }
+
+  /** The workspace root's `.iso-runtime`. */
+  get stateDir(): string {
+    return this.#context.layout.state;
+  }
+
+  async isAlive(instanceId: string): Promise<boolean> {
+    return instanceId === this.#context.instance.id || isInstanceAlive(this.#context.layout, instanceId);
+  }
+
+  /** Which user and workspace a folder of the workspace root belongs to; null where it is nobody's. */
+  whose(dirName: string): WorkspaceRef | null {
+    return whoseDir(this.#context.layout, dirName);
+  }
+
+  /** Waits for this caller's turn; rejects with the signal's reason where that comes first. */
+  async lock(ref: WorkspaceRef, signal?: AbortSignal): Promise<WorkspaceLock> {
+    const { layout } = this.#context;
+    const dirName = claimWorkspaceDir(layout, ref);
+    if (dirName === null) return makeLock(ref, null, () => undefined);
+    const ticket: QueueTicket = await this.#queues.acquire(dirName, signal);
+    try {
+      this.#context.step("lock.taken");
+      healCommits(this.#context, dirName);
+    } catch (error) {
+      ticket.release();
+      throw failure(error, "An interrupted commit of this workspace cannot be brought to its end");
+    }
+    return makeLock(ref, dirName, ticket.release);
+  }
+
+  /** A fresh sandbox folder with a copy of the workspace's out/. */
+  async bootstrap(lock: WorkspaceLock, runId: string): Promise<Prepared> {
+    const { ref, dirName } = lock;
+    const prepared = await bootstrap(this.#context, { userId: ref.userId, dirName }, runId);
+    if (dirName !== null) this.#context.exchanger.warm();
+    return prepared;
+  }
+
+  /** What the run did. Every process of the sandbox is dead, its files are at `prepared.dir` again. */
+  async diff(prepared: Prepared, options: { maxNewEntries?: number } = {}): Promise<TreeDiff> {
+    const live = prepared.dirName === null ? null : liveDir(this.#context.layout, prepared.dirName);
+    try {
+      return await diffTrees(prepared, live, options.maxNewEntries);
+    } catch (error) {
+      throw failure(error, "The run's files cannot be compared with the workspace");
+    }
+  }
+
+  /** Makes the run's out/ the workspace's. Throws where that failed, and then the workspace is as it was before. */
+  async commit(prepared: Prepared, diff: TreeDiff, options: { durability: Durability }): Promise<CommitResult> {
+    return await commit(this.#context, prepared, diff, options.durability);
+  }
+
+  /** Removes a sandbox folder. */
+  async discard(prepared: Prepared): Promise<void> {
+    await removeTree(prepared.dir);
+  }
+
+  /** Waits for what is still being removed and gives the instance up. Locks must have been released. */
+  async close(): Promise<void> {
+    await this.#context.trash.close();
+    await this.#context.exchanger.close();
+    this.#context.instance.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #clearAfterTheDead(): Promise<void> {
+    const { layout } = this.#context;
+    const known = new Map([[this.#context.instance.id, true]]);
+    const isAlive = (id: string): boolean => {
+      const alive = known.get(id) ?? isInstanceAlive(layout, id);
+      known.set(id, alive);
+      return alive;
+    };
+    clearDeadInstances(layout);
+    for (const folder of [layout.trash, layout.sandboxTrash, layout.building, layout.runs, layout.slots]) {
+      await clearLeftovers(folder, isAlive);
+    }
+  }
+}
+
+function makeLock(ref: WorkspaceRef, dirName: string | null, release: () => void): WorkspaceLock {
+  return {
+    ...{ ref, dirName, release },
+    [Symbol.dispose]: release,
+    [Symbol.asyncDispose]: async () => release(),
+  };
+}

@@ -1,0 +1,42 @@
+// Old trees on their way out: moved aside in one step, removed in the background, waited for at the end.
+import { randomBytes } from "node:crypto";
+import { readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf } from "../safefs/errors.js";
+import { removeTree } from "../safefs/remove.js";
+import { ownerOf } from "./instance.js";
+
+export class Trash {
+  readonly #instanceId: string;
+  #removing: Promise<void> = Promise.resolve();
+
+  constructor(instanceId: string) {
+    this.#instanceId = instanceId;
+  }
+
+  /** Moves `path` into `folder`, which is on the same mount, and removes it later. Absent is fine. */
+  discard(path: string, folder: string): void {
+    const aside = join(folder, `${this.#instanceId}.${randomBytes(8).toString("hex")}`);
+    try {
+      renameSync(path, aside);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return;
+      throw error;
+    }
+    // What cannot be removed now is tried again by whoever opens the roots after us.
+    this.#removing = this.#removing.then(() => removeTree(aside)).catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.#removing;
+  }
+}
+
+/** Removes what dead instances left in a folder of ours whose names begin with their owner's id. */
+export async function clearLeftovers(folder: string, isAlive: (id: string) => boolean): Promise<void> {
+  for (const name of readdirSync(folder)) {
+    const owner = ownerOf(name);
+    if (owner !== null && isAlive(owner)) continue;
+    await removeTree(join(folder, name)).catch(() => undefined);
+  }
+}
