@@ -1,0 +1,42 @@
+// The log of what runtime, engine and tools had to say: merged lines `<ISO time> [source] text`, one line for each line said.
+
+import { LogFile } from "./log-file.js";
+import { escapeControls, stripAnsi } from "./printable.js";
+import { truncateMiddle } from "./truncate.js";
+
+/** An engine or a tool may pass on what a program made it say; one message is kept up to this. */
+const MAX_MESSAGE_BYTES = 64 * 1024;
+
+export class InfraLog {
+  readonly #file: LogFile;
+  readonly #now: () => Date;
+
+  constructor(path: string, options: { maxBytes?: number; now?: () => Date } = {}) {
+    this.#file = new LogFile(path, options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes });
+    this.#now = options.now ?? (() => new Date());
+  }
+
+  /** Nothing in `source` or `text` can forge a line of another source: line breaks start a line of this one. */
+  append(source: string, text: string): void {
+    const label = escapeControls(source).replaceAll("]", ")");
+    const prefix = `${this.#now().toISOString()} [${label}] `;
+    const kept = truncateMiddle(text, MAX_MESSAGE_BYTES);
+    for (const line of stripAnsi(kept)
+      .replace(/\r?\n$/, "")
+      .split(/\r?\n/)) {
+      this.#file.append(Buffer.from(`${prefix}${escapeControls(line, "\t")}\n`));
+    }
+  }
+
+  flush(): void {
+    this.#file.flush();
+  }
+
+  async finish(): Promise<void> {
+    await this.#file.finish();
+  }
+
+  tail(maxBytes: number): string {
+    return this.#file.tail(maxBytes);
+  }
+}

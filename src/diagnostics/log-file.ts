@@ -1,0 +1,203 @@
+// One log of a run on disk, written by the host in a folder no program reaches: the head stays, the tail is a ring inside the
+// same file, and `finish` puts both in order around a line that counts what was dropped between them.
+import { closeSync, constants, fstatSync, openSync, readSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { KEEP } from "../model/limits.js";
+import { decodeUtf8 } from "./printable.js";
+import { joinEnds, leftOut } from "./truncate.js";
+import { withoutBrokenEnd, withoutBrokenStart } from "./utf8-cut.js";
+
+/** Bytes gathered before they are written; also the step in which a log is copied. */
+const BUFFER_BYTES = 256 * 1024;
+/** Room for the line about the dropped middle. */
+const MARKER_BYTES = 128;
+/** How far a cut may move to stand at the end of a line. */
+const LINE_REACH_BYTES = 16 * 1024;
+/** People read these files. */
+const MODE = 0o644;
+
+export class LogFile {
+  readonly #path: string;
+  readonly #headBytes: number;
+  readonly #ringBytes: number;
+  readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #fd: number | null;
+  #buffered = 0;
+  /** Bytes handed to the file so far, as if it were unbounded. */
+  #written = 0;
+  #lost = 0;
+  #failure: string | null = null;
+
+  constructor(path: string, options: { maxBytes?: number } = {}) {
+    const maxBytes = options.maxBytes ?? KEEP.logBytes;
+    if (maxBytes < 4 * MARKER_BYTES) throw new RangeError(`a log needs room for ${4 * MARKER_BYTES} bytes`);
+    this.#path = path;
+    this.#headBytes = Math.floor(maxBytes / 2);
+    this.#ringBytes = maxBytes - this.#headBytes - MARKER_BYTES;
+    this.#fd = create(path);
+  }
+
+  /** Bytes appended, kept or not. */
+  get bytes(): number {
+    return this.#written + this.#buffered + this.#lost;
+  }
+
+  /** Why the disk took no more; null while all is well. A log that cannot be written never ends a run. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  append(bytes: Uint8Array): void {
+    if (this.#fd === null) return;
+    for (let done = 0; done < bytes.length; ) {
+      if (this.#buffered === BUFFER_BYTES) this.flush();
+      const step = Math.min(bytes.length - done, BUFFER_BYTES - this.#buffered);
+      this.#buffer.set(bytes.subarray(done, done + step), this.#buffered);
+      this.#buffered += step;
+      done += step;
+    }
+  }
+
+  /** Hands what is gathered to the kernel. */
+  flush(): void {
+    const bytes = this.#buffer.subarray(0, this.#buffered);
+    this.#buffered = 0;
+    if (this.#fd === null || this.#failure !== null) {
+      this.#lost += bytes.length;
+      return;
+    }
+    for (let done = 0; done < bytes.length; ) {
+      const at = this.#place(this.#written);
+      const step = Math.min(bytes.length - done, this.#roomAt(this.#written));
+      try {
+        const wrote = writeSync(this.#fd, bytes, done, step, at);
+        done += wrote;
+        this.#written += wrote;
+      } catch (error) {
+        this.#failure = error instanceof Error ? error.message : String(error);
+        this.#lost += bytes.length - done;
+        return;
+      }
+    }
+  }
+
+  /** Ends the log: what is on disk afterwards reads from top to bottom. Idempotent. */
+  async finish(): Promise<void> {
+    if (this.#fd === null) return;
+    this.flush();
+    const fd = this.#fd;
+    this.#fd = null;
+    try {
+      if (this.#wrapped) await this.#straighten(fd);
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error.message : String(error);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** At most `maxBytes` of the log with its very first and last lines, and a count of what is left out between. */
+  tail(maxBytes: number): string {
+    this.flush();
+    const fd = this.#fd ?? openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const end = this.#fd === null ? fstatSync(fd).size : this.#written;
+      const place = this.#fd === null ? (offset: number) => offset : (offset: number) => this.#place(offset);
+      if (end <= maxBytes && (this.#fd === null || !this.#wrapped)) return decodeUtf8(readAt(fd, 0, end));
+      // The end of a log tells more than its beginning.
+      const room = Math.max(0, Math.min(maxBytes, end) - MARKER_BYTES);
+      const headBytes = Math.min(Math.floor(room / 4), this.#headBytes);
+      const tailBytes = Math.min(room - headBytes, this.#ringBytes);
+      const head = withoutBrokenEnd(readAt(fd, 0, headBytes));
+      const tail = withoutBrokenStart(this.#readSpan(fd, end - tailBytes, end, place));
+      return joinEnds(decodeUtf8(head), decodeUtf8(tail), this.bytes - head.length - tail.length);
+    } finally {
+      if (this.#fd === null) closeSync(fd);
+    }
+  }
+
+  get #wrapped(): boolean {
+    return this.#written > this.#headBytes + this.#ringBytes;
+  }
+
+  /** Where in the file a byte of the unbounded log stands. */
+  #place(offset: number): number {
+    if (offset < this.#headBytes) return offset;
+    return this.#headBytes + ((offset - this.#headBytes) % this.#ringBytes);
+  }
+
+  /** Bytes that follow one another in the file from there. */
+  #roomAt(offset: number): number {
+    if (offset < this.#headBytes) return this.#headBytes - offset;
+    return this.#ringBytes - ((offset - this.#headBytes) % this.#ringBytes);
+  }
+
+  #readSpan(fd: number, start: number, end: number, place: (offset: number) => number): Buffer {
+    const parts: Buffer[] = [];
+    for (let at = start; at < end; ) {
+      const step = Math.min(end - at, this.#fd === null ? end - at : this.#roomAt(at));
+      parts.push(readAt(fd, place(at), step));
+      at += step;
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Writes head, marker and tail in order to a new file, which takes the place of the old one. */
+  async #straighten(fd: number): Promise<void> {
+    const start = this.#written - this.#ringBytes;
+    const reach = Math.min(LINE_REACH_BYTES, this.#headBytes, this.#ringBytes);
+    const headEnd = this.#headBytes - afterLastNewline(readAt(fd, this.#headBytes - reach, reach));
+    const firstOfTail = readAt(fd, this.#place(start), Math.min(reach, this.#roomAt(start)));
+    const tailStart = start + Math.max(0, firstOfTail.indexOf(0x0a) + 1);
+    const path = `${this.#path}.part`;
+    const target = create(path);
+    try {
+      await copy(fd, target, 0, headEnd);
+      const cut = headEnd > 0 && readAt(fd, headEnd - 1, 1)[0] !== 0x0a ? "\n" : "";
+      writeAll(target, Buffer.from(`${cut}${leftOut(tailStart - headEnd)}\n`));
+      for (let at = tailStart; at < this.#written; ) {
+        const step = Math.min(this.#written - at, this.#roomAt(at));
+        await copy(fd, target, this.#place(at), step);
+        at += step;
+      }
+      renameSync(path, this.#path);
+    } catch (error) {
+      unlinkSync(path);
+      throw error;
+    } finally {
+      closeSync(target);
+    }
+  }
+}
+
+function create(path: string): number {
+  return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, MODE);
+}
+
+/** Bytes behind the last line end; none where there is no line end at all. */
+function afterLastNewline(bytes: Buffer): number {
+  const newline = bytes.lastIndexOf(0x0a);
+  return newline === -1 ? 0 : bytes.length - newline - 1;
+}
+
+async function copy(from: number, to: number, start: number, length: number): Promise<void> {
+  for (let done = 0; done < length; ) {
+    const bytes = readAt(from, start + done, Math.min(BUFFER_BYTES, length - done));
+    if (bytes.length === 0) return;
+    writeAll(to, bytes);
+    done += bytes.length;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
+
+function readAt(fd: number, position: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let filled = 0;
+  for (let got = -1; got !== 0 && filled < length; filled += got) {
+    got = readSync(fd, bytes, filled, length - filled, position + filled);
+  }
+  return bytes.subarray(0, filled);
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+}
