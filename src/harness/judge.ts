@@ -10,7 +10,6 @@ import type { Prepared, TreeDiff, WorkspaceStore } from "../workspace/store.js";
 import type { AcceptedRun } from "./accept.js";
 import { type DiskExcess, excess } from "./disk-watch.js";
 import type { Execution } from "./execute.js";
-import { boundChanges } from "./result.js";
 import { decide, type Verdict } from "./verdict.js";
 
 export interface Judged {
@@ -33,7 +32,7 @@ export interface JudgeInput {
 }
 
 export async function judge({ request, prepared, sandbox, execution, kernel, store }: JudgeInput): Promise<Judged> {
-  const diff = await store.diff(prepared);
+  const diff = await store.diff(prepared, { maxNewEntries: request.profile.limits.files });
   const artifacts = diff.replaced ? unseen(request) : await verify(request, prepared, diff);
   const overQuota = excess(diff.growth, request.profile.limits);
   const end = programEnd(execution, kernel, sandbox, request);
@@ -47,14 +46,9 @@ export async function judge({ request, prepared, sandbox, execution, kernel, sto
     policy,
     timeoutMs: request.timeoutMs,
   });
-  const { created, modified, deleted, skipped } = diff.changes;
-  const totals = {
-    created: created.length,
-    modified: modified.length,
-    deleted: deleted.length,
-    skipped: skipped.length,
-  };
-  return { diff, changes: boundChanges(diff.changes), totals, artifacts, overQuota, verdict, policy };
+  const { changes } = diff;
+  const { leftInWork: _, ...totals } = diff.totals;
+  return { diff, changes, totals, artifacts, overQuota, verdict, policy };
 }
 
 async function verify(request: AcceptedRun, prepared: Prepared, diff: TreeDiff): Promise<Artifact[]> {

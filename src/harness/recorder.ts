@@ -29,7 +29,7 @@ export class Recorder {
   output(stream: Stream, bytes: Buffer): void {
     this.#bytes += bytes.length;
     this.#userLog.append(bytes);
-    this.#scanner.push(bytes);
+    this.#scanner.push(bytes, stream);
     if (stream !== "log") this.#streams[stream].push(bytes);
     const text = this.#decoders[stream].decode(bytes, { stream: true });
     if (text) this.#emit({ type: "output", stream, text });

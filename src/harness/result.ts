@@ -1,7 +1,7 @@
 // Builds the result document: every key present, lists and texts bounded, the whole below MAX_RESULT_BYTES.
 import { uuidv7 } from "uuidv7";
 import { type IsoError, toIsoError } from "../model/errors.js";
-import { type Changes, emptyChanges } from "../model/files.js";
+import { emptyChanges } from "../model/files.js";
 import { KEEP } from "../model/limits.js";
 import { MAX_RESULT_BYTES, RESULT_SCHEMA, type RunError, type RunResult, type StreamText } from "../model/result.js";
 
@@ -57,18 +57,6 @@ export function blankResult(request: PartialRequest): RunResult {
 }
 
 const emptyStream = (): StreamText => ({ text: "", bytes: 0, truncated: false });
-
-/** Each list cut to what a result keeps; `totals` keeps the true counts. */
-export function boundChanges(changes: Changes): Changes {
-  const cut = <T>(list: T[]): T[] => list.slice(0, KEEP.listEntries);
-  return {
-    created: cut(changes.created),
-    modified: cut(changes.modified),
-    deleted: cut(changes.deleted),
-    skipped: cut(changes.skipped),
-    leftInWork: cut(changes.leftInWork),
-  };
-}
 
 /**
  * The same result, below MAX_RESULT_BYTES. The largest texts are cut in the middle first, then lists are shortened; `truncate` is the one of

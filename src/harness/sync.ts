@@ -18,6 +18,7 @@ export async function sync(
   if (request.sync === "never") return no('the request said sync: "never"');
   if (request.sync === "on-success" && judged.verdict.status !== "succeeded") return no("the run did not succeed");
   if (judged.diff.replaced) return no("out/ was removed or replaced by the program; the workspace is as it was before");
+  if (judged.diff.refused !== null) return no(judged.diff.refused);
   if (judged.overQuota) return no(`${judged.overQuota.message} The workspace is as it was before.`);
   try {
     const { synced, reason } = await store.commit(prepared, judged.diff, { durability });
