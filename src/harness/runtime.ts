@@ -1,14 +1,12 @@
-// The library's runtime: holds what outlives a run (store, backends, pool, tools) and turns every fault into a result.
+// The library's runtime: takes requests, gives events and results, and turns every fault into a result. What runs share is the engine's.
 import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus } from "../comm/event-bus.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { RunEvent } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
-import { History } from "../records/history.js";
-import { RunIds } from "../records/run-ids.js";
 import type { SandboxBackend } from "../sandbox/backend.js";
-import { SandboxPool } from "../sandbox/pool.js";
+import { BACKEND_NAMES } from "../sandbox/backends.js";
 import {
   addProfiles,
   type ConfigInput,
@@ -16,11 +14,9 @@ import {
   processEnvironment,
   type Settings,
 } from "../settings/settings.js";
-import type { ToolDescriptor, ToolSubsystem } from "../tools/subsystem.js";
-import { WorkspaceStore } from "../workspace/store.js";
+import { type ToolDescriptor, ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
-import { BackendChooser, fileOwner } from "./backend-chooser.js";
-import { Once } from "./once.js";
+import { Engine } from "./engine.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult } from "./result.js";
 import { run } from "./run.js";
@@ -46,25 +42,16 @@ export interface RuntimeOptions {
 
 const DEFAULT_WARM = 2;
 
-/** Opens the roots, mends what a dead process left there, loads tools and bundle. Throws IsoError for a fault in any of them. */
+/** Loads settings, tools and bundle; throws IsoError for a fault in any of them. The roots are opened by the first accepted run. */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  const { backend, profile, python, config, workspaceRoot, sandboxRoot } = options;
   const settings = loadSettings({
-    flags: {
-      ...{ backend: options.backend, profile: options.profile, python: options.python, config: options.config },
-      ...{ workspaceRoot: options.workspaceRoot, sandboxRoot: options.sandboxRoot },
-    },
+    flags: { backend, profile, python, config, workspaceRoot, sandboxRoot },
     ...processEnvironment(),
   });
   const bundle = await chooseBundle(options, settings);
   if (bundle) addProfiles(settings, bundle.profiles, bundle.name);
-  const tools = await chooseTools(options, settings, bundle);
-  const owner = fileOwner(settings);
-  const store = await WorkspaceStore.open({
-    workspaceRoot: settings.workspaceRoot,
-    sandboxRoot: settings.sandboxRoot,
-    owner,
-  });
-  return new Runtime({ settings, bundle, tools, store, options });
+  return new Runtime(settings, bundle, await chooseTools(options, settings, bundle), options);
 }
 
 async function chooseBundle(options: RuntimeOptions, settings: Settings): Promise<Bundle | null> {
@@ -80,35 +67,21 @@ async function chooseTools(options: RuntimeOptions, settings: Settings, bundle: 
   return tools instanceof ToolSubsystem ? tools : await ToolSubsystem.create(tools);
 }
 
-interface RuntimeParts {
-  settings: Settings;
-  bundle: Bundle | null;
-  tools: ToolSubsystem;
-  store: WorkspaceStore;
-  options: RuntimeOptions;
-}
-
 export class Runtime implements AsyncDisposable {
   readonly settings: Settings;
   readonly bundle: Bundle | null;
   readonly tools: ToolSubsystem;
-  readonly #store: WorkspaceStore;
-  readonly #chooser: BackendChooser;
-  readonly #pool: SandboxPool;
-  readonly #once: Once;
-  readonly #history: History;
+  readonly #options: RuntimeOptions;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
+  #engine: Promise<Engine> | null = null;
 
-  constructor({ settings, bundle, tools, store, options }: RuntimeParts) {
+  /** Made by `createRuntime`. */
+  constructor(settings: Settings, bundle: Bundle | null, tools: ToolSubsystem, options: RuntimeOptions) {
     this.settings = settings;
     this.bundle = bundle;
     this.tools = tools;
-    this.#store = store;
-    this.#chooser = new BackendChooser(settings, store, options.backends ?? []);
-    this.#pool = new SandboxPool(options.warm ?? DEFAULT_WARM);
-    this.#history = new History(store.stateDir);
-    this.#once = new Once(new RunIds(store.stateDir, { id: store.instance.id, isAlive: (id) => store.isAlive(id) }));
+    this.#options = options;
   }
 
   /** Runs one request to its end. Resolves with a result for every ending and every bad request; rejects only after `close` or for a non-object. */
@@ -122,7 +95,8 @@ export class Runtime implements AsyncDisposable {
     const signals = [left.signal, ...(request?.signal ? [request.signal] : [])];
     const bus = new EventBus();
     const running = this.#start({ ...request, signal: AbortSignal.any(signals) }, bus);
-    running.catch(() => undefined);
+    // A rejection is told below; without events there would be nobody to end the loop.
+    running.catch(() => bus.close());
     try {
       yield* bus.events();
     } finally {
@@ -133,18 +107,23 @@ export class Runtime implements AsyncDisposable {
 
   /** Boots sandboxes for a profile ahead of the first run. */
   async warm(profile?: string): Promise<void> {
-    const accepted = accept({ userId: "warm", code: "", profile }, this.#acceptContext());
-    await this.#pool.warm(await this.#chooser.backend(accepted.profile.backend), accepted.profile);
+    const accepted = accept(
+      { userId: "warm", code: "", ...(profile !== undefined && { profile }) },
+      this.#acceptContext(),
+    );
+    const { pool, chooser } = await this.#opened();
+    await pool.warm(await chooser.backend(accepted.profile.backend), accepted.profile);
   }
 
   /** Cancels what runs, ends every sandbox, releases the roots. Idempotent. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closing.abort(new IsoError("cancelled", "The runtime was closed."));
     await Promise.allSettled([...this.#underWay]);
-    await this.#pool.close();
-    await this.#chooser.close();
+    const engine = this.#engine;
+    this.#engine = null;
+    if (!engine) return;
+    await (await engine.catch(() => null))?.close();
     await this.tools.close();
-    await this.#store.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -166,7 +145,6 @@ export class Runtime implements AsyncDisposable {
     const result = await this.#attempt(request, bus);
     bus.open(result.runId);
     bus.emit({ type: "run.finished", result });
-    if (result.status !== "rejected") await this.#history.append(result).catch(() => undefined);
     return result;
   }
 
@@ -178,50 +156,63 @@ export class Runtime implements AsyncDisposable {
       return rejectedResult(request, error);
     }
     try {
-      return await this.#once.run(accepted, () => this.#execute(accepted, request.signal, bus));
+      const engine = await this.#opened();
+      return await engine.once.run(accepted, () => this.#execute(engine, accepted, request.signal, bus));
     } catch (error) {
       return failedResult(accepted, error);
     }
   }
 
-  #acceptContext() {
-    return { settings: this.settings, bundle: this.bundle, backendNames: this.#chooser.names };
-  }
-
-  async #execute(accepted: AcceptedRun, callers: AbortSignal | undefined, bus: EventBus): Promise<RunResult> {
+  async #execute(
+    engine: Engine,
+    accepted: AcceptedRun,
+    callers: AbortSignal | undefined,
+    bus: EventBus,
+  ): Promise<RunResult> {
     const signal = AbortSignal.any([this.#closing.signal, ...(callers ? [callers] : [])]);
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
-    const emit = bus.emit.bind(bus);
+    let result: RunResult;
     try {
-      const backend = await this.#chooser.backend(accepted.profile.backend);
+      const backend = await engine.chooser.backend(accepted.profile.backend);
       signal.throwIfAborted();
-      emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const result = await run(
-        accepted,
-        { store: this.#store, pool: this.#pool, tools: this.tools, backend },
-        emit,
-        signal,
-      );
-      if (scenario && this.bundle) emit({ type: "comm.followups", followups: followups(this.bundle) });
-      return result;
+      bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
+      result = await run(accepted, { ...engine, tools: this.tools, backend }, (event) => void bus.emit(event), signal);
     } catch (error) {
-      if (signal.aborted && !(error instanceof IsoError && error.code !== "cancelled")) {
-        return failedResult(accepted, new IsoError("cancelled", "The caller cancelled the run before it started."));
-      }
-      return failedResult(accepted, error);
+      result = failedResult(accepted, signal.aborted ? cancelled(error) : error);
     }
+    if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
+    await engine.history.append(result).catch(() => undefined);
+    return result;
   }
+
+  #opened(): Promise<Engine> {
+    const { warm, backends } = this.#options;
+    this.#engine ??= Engine.open(this.settings, { warm: warm ?? DEFAULT_WARM, backends: backends ?? [] }).catch(
+      (error) => {
+        this.#engine = null;
+        throw error;
+      },
+    );
+    return this.#engine;
+  }
+
+  #acceptContext() {
+    const further = (this.#options.backends ?? []).map((backend) => backend.name);
+    return { settings: this.settings, bundle: this.bundle, backendNames: [...BACKEND_NAMES, ...further] };
+  }
+}
+
+/** What a run throws while it is being cancelled is the cancelling, unless it is a fault with a name of its own. */
+function cancelled(thrown: unknown): unknown {
+  if (thrown instanceof IsoError && thrown.code !== "internal") return thrown;
+  return new IsoError("cancelled", "The caller cancelled the run before it started.", { cause: thrown });
 }
 
 function failedResult(accepted: AcceptedRun, thrown: unknown): RunResult {
   const error = toIsoError(thrown);
-  const blank = {
-    ...blankResult(accepted),
-    mode: accepted.mode,
-    scenario: accepted.scenario?.id ?? null,
-    error: errorOf(error),
-  };
+  const { mode, scenario } = accepted;
+  const blank = { ...blankResult(accepted), mode, scenario: scenario?.id ?? null, error: errorOf(error) };
   if (error.code === "cancelled") return { ...blank, status: "cancelled" };
   const ours = error.code === "sandbox_unavailable" || error.code === "internal";
   return { ...blank, status: ours ? "failed" : "rejected" };

@@ -1,0 +1,45 @@
+// What runs need and a refused request must not touch: the opened roots, the backends over them, the pool. Opened by the first accepted run.
+import { History } from "../records/history.js";
+import { RunIds } from "../records/run-ids.js";
+import type { SandboxBackend } from "../sandbox/backend.js";
+import { SandboxPool } from "../sandbox/pool.js";
+import type { Settings } from "../settings/settings.js";
+import { WorkspaceStore } from "../workspace/store.js";
+import { BackendChooser, fileOwner } from "./backend-chooser.js";
+import { Once } from "./once.js";
+
+export interface EngineOptions {
+  /** Sandboxes that wait ready for each profile in use. */
+  warm: number;
+  /** Backends beside the built-in ones. */
+  backends: readonly SandboxBackend[];
+}
+
+export class Engine {
+  readonly store: WorkspaceStore;
+  readonly chooser: BackendChooser;
+  readonly pool: SandboxPool;
+  readonly history: History;
+  readonly once: Once;
+
+  private constructor(store: WorkspaceStore, settings: Settings, options: EngineOptions) {
+    this.store = store;
+    this.chooser = new BackendChooser(settings, store, options.backends);
+    this.pool = new SandboxPool(options.warm);
+    this.history = new History(store.stateDir);
+    this.once = new Once(new RunIds(store.stateDir, { id: store.instance.id, isAlive: (id) => store.isAlive(id) }));
+  }
+
+  /** Opens the roots and mends what a dead process left there. */
+  static async open(settings: Settings, options: EngineOptions): Promise<Engine> {
+    const { workspaceRoot, sandboxRoot } = settings;
+    const store = await WorkspaceStore.open({ workspaceRoot, sandboxRoot, owner: fileOwner(settings) });
+    return new Engine(store, settings, options);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+    await this.chooser.close();
+    await this.store.close();
+  }
+}
