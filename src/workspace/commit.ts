@@ -1,6 +1,16 @@
 // Commit: the run's out/ becomes the workspace's, whole or not at all. The new tree is built aside and exchanged with the
 // live one in one step; docs/workspace.md names what a crash leaves at each point and what heals it.
-import { closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { Durability } from "../model/ending.js";
 import { openTrustedDir } from "../safefs/dir.js";
@@ -46,11 +56,13 @@ export async function commit(
     await swap(context, live, staging);
   } catch (error) {
     if (isDirectory(live)) await removeTree(staging).catch(() => undefined);
+    removeIfEmpty(dirname(staging));
     throw failure(error, "The workspace is as it was before: its new files cannot be put in place");
   }
   step("commit.placed");
   if (durability === "disk") makeLasting([dirname(live), staging]);
   context.trash.discard(staging, layout.trash);
+  removeIfEmpty(dirname(staging));
   step("commit.old-moved-away");
   return { synced: true };
 }
@@ -147,6 +159,7 @@ export function healCommits(context: StoreContext, dirName: string): void {
     context.trash.discard(staging, layout.trash);
     context.step("heal.cleared");
   }
+  removeIfEmpty(folder);
 }
 
 function namesIn(folder: string): string[] {
@@ -155,6 +168,14 @@ function namesIn(folder: string): string[] {
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
     throw error;
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw error;
   }
 }
 
