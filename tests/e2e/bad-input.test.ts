@@ -1,0 +1,111 @@
+// A mistake in each flag and field: exit 2, one sentence that names it, a whole document with --json, and nothing on disk has changed.
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { createRuntime } from "../../src/index.js";
+import { runCli } from "../support/cli.js";
+import { tempDir } from "../support/temp.js";
+
+const code = ["-c", "print(1)"];
+const FLAGS: [string, string[], RegExp][] = [
+  ["no source", [], /FILE.*-c.*--scenario/],
+  ["two sources", [...code, "--scenario", "0"], /FILE.*-c.*--scenario|one of/],
+  ["a file that is not there", ["missing.py"], /missing\.py/],
+  ["an unknown flag", [...code, "--colour"], /--colour/],
+  ["an empty user", [...code, "-u", ""], /user/i],
+  ["a user ..", [...code, "--user", ".."], /user/i],
+  ["a turn with a slash", [...code, "--turn", "a/b"], /turn/i],
+  ["a contract without =", [...code, "--contract", "a.txt"], /--contract/],
+  ["a contract outside", [...code, "--contract", "../a=b"], /contract/],
+  ["a contract file that is not there", [...code, "--contract-file", "missing.json"], /--contract-file|missing\.json/],
+  ["a contract and side effects", [...code, "--contract", "a=b", "--side-effects"], /--side-effects/],
+  ["a timeout of words", [...code, "--timeout", "soon"], /--timeout/],
+  ["a timeout of zero", [...code, "--timeout", "0"], /timeout/i],
+  ["a timeout of days", [...code, "--timeout", "86401"], /timeout/i],
+  ["an unknown profile", [...code, "--profile", "nope"], /nope/],
+  ["an unknown backend", [...code, "--backend", "nope"], /nope/],
+  ["a backend against the profile", [...code, "--profile", "docker", "--backend", "bubblewrap"], /backend/],
+  ["tools that are not there", [...code, "--tools", "missing.mjs"], /missing\.mjs/],
+  ["a bundle that is not there", [...code, "--bundle", "missing"], /missing/],
+  ["an environment without =", [...code, "--env", "A"], /--env/],
+  ["a reserved variable", [...code, "--env", "PATH=/x"], /PATH/],
+  ["an unknown sync", [...code, "--sync", "often"], /sync/],
+  ["json with events", [...code, "--json", "--events"], /--events/],
+  ["an unknown scenario", ["--scenario", "99"], /99/],
+  ["words for a scenario", ["--scenario", "dance"], /dance/],
+  ["an unknown requirement", [...code, "--require", "magic"], /magic/],
+  ["a config that is not there", [...code, "--config", "missing.json"], /missing\.json/],
+];
+
+describe("a mistake on the command line", () => {
+  it.each(FLAGS)("%s", async (_name, args, sentence) => {
+    const roots = tempDir();
+    const plain = await runCli(["run", ...args], { roots });
+    expect(plain.status, plain.stdout + plain.stderr).toBe(2);
+    expect(plain.stderr + plain.stdout).toMatch(sentence);
+    expect(plain.stderr + plain.stdout).not.toMatch(/^\s+at .*\.js:\d+/m);
+    if (!args.includes("--events")) {
+      const json = await runCli(["run", ...args, "--json"], { roots });
+      expect(json.status).toBe(2);
+      expect(JSON.parse(json.stdout)).toMatchObject({
+        schema: "iso-runtime/run-result@1",
+        ok: false,
+        status: "rejected",
+      });
+    }
+    expect(existsSync(join(roots, "workspace"))).toBe(false);
+    expect(existsSync(join(roots, "sandbox"))).toBe(false);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ["an unknown key", { colour: "red" }, /colour/],
+    ["an unknown key of a profile", { profiles: { a: { speed: 1 } } }, /speed/],
+    ["a size of words", { profiles: { a: { memory: "much" } } }, /memory/],
+    ["a backend nobody knows", { profiles: { a: { backend: "moon" } } }, /moon/],
+    ["a network", { profiles: { a: { network: "all" } } }, /network/],
+    ["a default that is not there", { defaultProfile: "b" }, /b/],
+  ])("%s in the config", async (_name, config, sentence) => {
+    const roots = tempDir();
+    mkdirSync(join(roots, "cwd"));
+    writeFileSync(join(roots, "cwd/my.json"), JSON.stringify(config));
+    const found = await runCli(["run", ...code, "--config", "my.json", "--json"], { roots, cwd: join(roots, "cwd") });
+    expect(found.status, found.stdout).toBe(2);
+    expect(JSON.parse(found.stdout).error.message).toMatch(sentence);
+    expect(existsSync(join(roots, "workspace"))).toBe(false);
+  });
+});
+
+describe("a mistake in the library", () => {
+  it("is a rejected result for each field, and touches nothing", async () => {
+    const roots = tempDir();
+    await using runtime = await createRuntime({
+      workspaceRoot: join(roots, "workspace"),
+      sandboxRoot: join(roots, "sandbox"),
+    });
+    const good = { userId: "a", code: "print(1)" };
+    const wrong: [string, object, string][] = [
+      ["invalid_user_id", { ...good, userId: "a\n" }, "user"],
+      ["invalid_user_id", { ...good, userId: " " }, "user"],
+      ["contract_invalid", { ...good, contract: [] }, "contract"],
+      ["contract_invalid", { ...good, contract: [{ path: "/etc/x", description: "d" }] }, "contract"],
+      ["contract_invalid", { ...good, contract: "x" }, "contract"],
+      ["unknown_profile", { ...good, profile: "nope" }, "nope"],
+      ["invalid_request", { ...good, timeoutMs: -1 }, "timeoutMs"],
+      ["unknown_scenario", { userId: "a", scenario: "scenario 77" }, "scenario 77"],
+    ];
+    for (const [errorCode, request, word] of wrong) {
+      const result = await runtime.run(request as Parameters<typeof runtime.run>[0]);
+      expect(result, JSON.stringify(result.error)).toMatchObject({
+        status: "rejected",
+        error: { code: errorCode },
+        sandbox: null,
+        paths: null,
+      });
+      expect(result.error?.message).toContain(word);
+    }
+    expect(existsSync(join(roots, "workspace"))).toBe(false);
+    await expect(runtime.run(null as never)).rejects.toThrow(TypeError);
+    await runtime.close();
+    await expect(runtime.run(good)).rejects.toThrow("closed");
+  });
+});
