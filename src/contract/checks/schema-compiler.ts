@@ -1,0 +1,97 @@
+// A JSON Schema of a contract as a function. Only references inside the schema are followed, and a schema has a size.
+import { Ajv, type Options, type ValidateFunction } from "ajv";
+import { Ajv2019 } from "ajv/dist/2019.js";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { OutOfTimeError, withinTime } from "../within-time.js";
+
+export const MAX_SCHEMA_BYTES = 64 * 1024;
+export const MAX_SCHEMA_DEPTH = 32;
+const MAX_COMPILE_MS = 2_000;
+
+/** Dialects by `$schema`, less a final "#". */
+const DIALECTS = new Map([
+  ["https://json-schema.org/draft/2020-12/schema", Ajv2020],
+  ["https://json-schema.org/draft/2019-09/schema", Ajv2019],
+  ["http://json-schema.org/draft-07/schema", Ajv],
+  ["https://json-schema.org/draft-07/schema", Ajv],
+]);
+const REFERENCES = new Set(["$ref", "$dynamicRef", "$recursiveRef"]);
+/** Below these stands data, not schema. */
+const DATA = new Set(["const", "enum", "default", "examples", "example"]);
+
+/** Why a schema cannot be used; the message goes on after the field's name. */
+export class SchemaFault extends Error {
+  override readonly name = "SchemaFault";
+}
+
+export function compileSchema(schema: unknown): ValidateFunction {
+  if (typeof schema !== "boolean" && (typeof schema !== "object" || schema === null || Array.isArray(schema))) {
+    throw new SchemaFault("must be a JSON Schema: an object, true or false");
+  }
+  refuseDeep(schema);
+  const plain = plainCopy(schema);
+  refuseRemote(plain);
+  const dialect = dialectOf(plain);
+  const options: Options = { strict: false, logger: false, validateFormats: true, allErrors: false, messages: true };
+  try {
+    return withinTime(MAX_COMPILE_MS, () => {
+      const ajv = new dialect(options);
+      addFormats.default(ajv);
+      return ajv.compile(plain);
+    });
+  } catch (error) {
+    if (error instanceof OutOfTimeError) throw new SchemaFault("is too complex to be compiled", { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SchemaFault(`is no valid JSON Schema: ${reason.slice(0, 400)}`, { cause: error });
+  }
+}
+
+/** Without recursion, so that no depth can exhaust the stack; a loop in a library's object counts as depth. */
+function refuseDeep(schema: object | boolean): void {
+  let level: unknown[] = [schema];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_SCHEMA_DEPTH) throw new SchemaFault(`is nested more than ${MAX_SCHEMA_DEPTH} levels deep`);
+    if (level.length > MAX_SCHEMA_BYTES) throw tooLarge();
+    level = level.flatMap((value) => (typeof value === "object" && value !== null ? Object.values(value) : []));
+  }
+}
+
+/** What the schema is as JSON, whatever object a library call passed. */
+function plainCopy(schema: object | boolean): object | boolean {
+  let text: string;
+  try {
+    text = JSON.stringify(schema);
+  } catch (error) {
+    throw new SchemaFault("must be plain JSON", { cause: error });
+  }
+  if (Buffer.byteLength(text) > MAX_SCHEMA_BYTES) throw tooLarge();
+  const copy: unknown = JSON.parse(text);
+  if (typeof copy !== "boolean" && (typeof copy !== "object" || copy === null))
+    throw new SchemaFault("must be plain JSON");
+  return copy;
+}
+
+function tooLarge(): SchemaFault {
+  return new SchemaFault(`is larger than ${MAX_SCHEMA_BYTES} bytes`);
+}
+
+function refuseRemote(value: unknown): void {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, child] of Object.entries(value)) {
+    if (DATA.has(key)) continue;
+    if (REFERENCES.has(key) && typeof child === "string" && !child.startsWith("#")) {
+      const hint = 'only references inside the schema, such as "#/$defs/item", are followed';
+      throw new SchemaFault(`has the reference "${child.slice(0, 200)}"; ${hint}`);
+    }
+    refuseRemote(child);
+  }
+}
+
+function dialectOf(schema: object | boolean): typeof Ajv | typeof Ajv2019 | typeof Ajv2020 {
+  const named = typeof schema === "object" && "$schema" in schema ? schema.$schema : undefined;
+  if (named === undefined) return Ajv2020;
+  const dialect = typeof named === "string" ? DIALECTS.get(named.replace(/#$/, "")) : undefined;
+  if (dialect !== undefined) return dialect;
+  throw new SchemaFault(`has an unknown $schema; known are ${[...DIALECTS.keys()].join(", ")}, and none at all`);
+}
