@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 from datetime import datetime, timezone
-from typing import Any, TextIO
+from typing import Any
+
+from .descriptor import Descriptor
 
 
 def open_standard_streams() -> None:
@@ -18,12 +20,12 @@ def open_standard_streams() -> None:
     sys.stderr = sys.__stderr__ = _text(2, "<stderr>", "w", "backslashreplace")  # type: ignore[misc]
 
 
-def _text(fd: int, name: str, mode: str, errors: str) -> TextIO:
+def _text(fd: int, name: str, mode: str, errors: str) -> io.TextIOWrapper:
     raw = io.FileIO(fd, mode, closefd=False)
     raw.name = name
     buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
     stream = io.TextIOWrapper(buffer, encoding="utf-8", errors=errors, line_buffering=mode == "w")
-    stream.mode = mode  # type: ignore[misc]
+    stream.mode = mode  # type: ignore[attr-defined]
     return stream
 
 
@@ -52,13 +54,11 @@ class _IsoTimeFormatter(logging.Formatter):
 class _PipeHandler(logging.Handler):
     def __init__(self, fd: int) -> None:
         super().__init__()
-        self._fd = fd
+        self._descriptor = Descriptor(fd)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            view = memoryview((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
-            while view:
-                view = view[os.write(self._fd, view) :]
+            self._descriptor.write((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
         except Exception:  # noqa: BLE001 - the contract of logging handlers: never raise into the caller
             self.handleError(record)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from .descriptor import Descriptor
 from .frames import TO_PROGRAM, Decoder, encode, encode_json
 
 _READ_BYTES = 256 * 1024
@@ -13,7 +15,7 @@ _READ_BYTES = 256 * 1024
 
 class ProgramChannel:
     def __init__(self, fd: int) -> None:
-        self._fd = fd
+        self._descriptor = Descriptor(fd)
         self._lock = threading.Lock()
         self.owner = os.getpid()
 
@@ -29,7 +31,8 @@ class ProgramChannel:
         decoder = Decoder(TO_PROGRAM)
         while True:
             try:
-                chunk = os.read(self._fd, _READ_BYTES)
+                self._descriptor.check()
+                chunk = os.read(self._descriptor.fd, _READ_BYTES)
             except OSError:
                 return
             if not chunk:
@@ -41,7 +44,5 @@ class ProgramChannel:
                 frame = decoder.next()
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
         with self._lock:
-            while view:
-                view = view[os.write(self._fd, view) :]
+            self._descriptor.write(data)

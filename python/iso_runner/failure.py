@@ -61,10 +61,22 @@ def _is_ours(frame: types.FrameType) -> bool:
 def format_error(error: BaseException) -> str:
     try:
         lines = traceback.format_exception(type(error), error, error.__traceback__)
-    except (RecursionError, MemoryError):
-        # Chains of thousands of exceptions (before Python 3.11), or no memory left to tell the whole story.
-        lines = traceback.format_exception(type(error), error, error.__traceback__, limit=20, chain=False)
+    except Exception:  # noqa: BLE001
+        # A chain of thousands of exceptions (before Python 3.11), no memory or no descriptor left for the whole story.
+        lines = _format_plainly(error)
     return clip_middle("".join(lines), TRACEBACK_UNITS)
+
+
+def _format_plainly(error: BaseException) -> list[str]:
+    """Without causes and source lines, and without needing anything."""
+    entries = []
+    entry = error.__traceback__
+    while entry is not None and len(entries) < 1000:
+        code = entry.tb_frame.f_code
+        entries.append(f'  File "{code.co_filename}", line {entry.tb_lineno}, in {code.co_name}\n')
+        entry = entry.tb_next
+    header = ["Traceback (most recent call last):\n"] if entries else []
+    return [*header, *entries, f"{_type_name(type(error))}: {_message(error)}\n"]
 
 
 def describe(error: BaseException, text: str) -> dict[str, Any]:

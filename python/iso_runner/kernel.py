@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Collection, Optional
+from collections.abc import Collection
+from typing import Optional
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4

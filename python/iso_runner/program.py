@@ -12,7 +12,8 @@ import resource
 import signal
 import sys
 import types
-from typing import Any, Mapping, NoReturn, Optional
+from collections.abc import Mapping
+from typing import Any, NoReturn, Optional
 
 from . import capture, failure, kernel, tools
 from .channel import ProgramChannel
@@ -20,6 +21,8 @@ from .supervisor import TRACE_SIGNAL, Launch
 
 _TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _CO_COROUTINE = 0x80
+# Descriptors beyond the program's own limit, so that one that ran out of them can still say so.
+_SPARE_DESCRIPTORS = 8
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -124,8 +127,8 @@ def _replace_environment(job: Mapping[str, Any]) -> None:
 
 
 def _limit(limits: Mapping[str, Optional[int]]) -> None:
+    _limit_descriptors(limits["openFiles"] or 1024)
     wanted = {
-        resource.RLIMIT_NOFILE: limits["openFiles"],
         resource.RLIMIT_FSIZE: limits["fileSize"],
         resource.RLIMIT_NPROC: limits["processes"],
         resource.RLIMIT_AS: limits["addressSpace"],
@@ -136,6 +139,18 @@ def _limit(limits: Mapping[str, Optional[int]]) -> None:
             _, hard = resource.getrlimit(kind)
             bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (bound, bound))
+
+
+def _limit_descriptors(wanted: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    ceiling = wanted + _SPARE_DESCRIPTORS
+    ceiling = ceiling if hard == resource.RLIM_INFINITY else min(ceiling, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, ceiling), ceiling))
+
+
+def _use_spare_descriptors() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _main_module(main_path: str) -> types.ModuleType:
@@ -152,7 +167,7 @@ def _prime_linecache(main_path: str, code: str) -> None:
 
 def _execute(code: str, module: types.ModuleType, main_path: str) -> None:
     compiled = compile(_without_bom(code), main_path, "exec", _TOP_LEVEL_AWAIT, dont_inherit=True)
-    result = eval(compiled, module.__dict__)  # noqa: S307 - running the snippet is what this process is for
+    result = eval(compiled, module.__dict__)
     if compiled.co_flags & _CO_COROUTINE:
         import asyncio
 
@@ -164,6 +179,7 @@ def _without_bom(code: str) -> str:
 
 
 def _fail(error: BaseException, code: str, main_path: str, channel: ProgramChannel, broker: tools.Broker) -> NoReturn:
+    _use_spare_descriptors()
     failure.trim(error, main_path)
     _prime_linecache(main_path, code)
     text = failure.format_error(error)

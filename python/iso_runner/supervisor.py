@@ -20,7 +20,18 @@ from .frames import FROM_HOST, FROM_PROGRAM, MAX_OUTPUT_BYTES, PROTOCOL_VERSION,
 from .outbox import Outbox
 
 # Imported while nobody waits: the program is forked from here and finds them loaded.
-PRELOAD = ("ctypes", "iso_runner.program", "logging", "asyncio", "iso_runner.tools", "multiprocessing", "subprocess", "datetime", "pathlib", "random", "tempfile")
+PRELOAD = (
+    "ctypes",
+    "iso_runner.program",
+    "logging",
+    "asyncio",
+    "multiprocessing",
+    "subprocess",
+    "datetime",
+    "pathlib",
+    "random",
+    "tempfile",
+)
 HOST_BUFFER_BYTES = 1024 * 1024
 ANSWER_BUFFER_BYTES = 32 * 1024 * 1024
 READ_BYTES = 256 * 1024
@@ -60,7 +71,7 @@ def supervise(arguments: list[str]) -> Optional[Launch]:
     parent = os.getpid()
     try:
         return supervisor.run()
-    except BaseException as error:  # noqa: BLE001 - whatever it is, no process may be left behind
+    except BaseException as error:
         if os.getpid() != parent:
             raise
         supervisor.give_up(f"{type(error).__name__}: {error}")

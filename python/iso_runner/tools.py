@@ -10,7 +10,7 @@ import sys
 import threading
 import uuid
 import weakref
-from typing import Any, Generator, Mapping, Optional
+from typing import Any, NamedTuple, Optional
 
 from .channel import ProgramChannel
 from .clip import clip
@@ -38,6 +38,12 @@ class ToolError(Exception):
 ToolError.__module__ = "__main__"
 
 
+class _Request(NamedTuple):
+    call_id: str
+    tool_id: str
+    payload: bytes
+
+
 class Broker:
     """Sends calls and hands each answer to the event loop that waits for it; one thread reads, started by the first call."""
 
@@ -52,7 +58,7 @@ class Broker:
         self._prefix = uuid.uuid4().hex
         self._unstarted: weakref.WeakSet[Call] = weakref.WeakSet()
 
-    def call(self, tool_id: str, params: Mapping[str, Any], reason: Optional[str], error: Optional[ToolError]) -> Call:
+    def call(self, tool_id: str, params: Params, reason: Optional[str], error: Optional[ToolError]) -> Call:
         """A call not yet made. What is wrong with it is raised where it is awaited, so that `gather` keeps its siblings."""
         payload = b""
         call_id = f"{self._prefix}-{next(self._ids)}"
@@ -61,7 +67,7 @@ class Broker:
                 payload = _encode_call(call_id, tool_id, params, reason)
             except ToolError as wrong:
                 error = wrong
-        call = Call(self, call_id, tool_id, payload, error, self._snippet_line())
+        call = Call(self, _Request(call_id, tool_id, payload), error, self._snippet_line())
         self._unstarted.add(call)
         return call
 
@@ -73,20 +79,21 @@ class Broker:
         for call in list(self._unstarted):
             call.warn()
 
-    async def perform(self, call_id: str, payload: bytes) -> Any:
+    async def perform(self, request: _Request) -> Any:
         import asyncio
 
+        call_id = request.call_id
         if os.getpid() != self._channel.owner:
-            raise ToolError("tool_not_allowed", "tools can be called from the program's own process only, not from a child process")
+            raise ToolError("tool_not_allowed", "a tool can be called by the program itself only, not by a child process")
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Mapping[str, Any]] = loop.create_future()
+        future: asyncio.Future[Params] = loop.create_future()
         with self._lock:
             if self._closed:
                 raise ToolError("tool_cancelled", "the channel for tool calls is closed")
             self._waiting[call_id] = (loop, future)
             self._start_reader()
         try:
-            self._channel.send_message(payload)
+            self._channel.send_message(request.payload)
         except OSError as error:
             with self._lock:
                 self._waiting.pop(call_id, None)
@@ -146,7 +153,7 @@ class Broker:
         return None
 
 
-def _resolve(waiter: tuple[Any, Any], answer: Mapping[str, Any]) -> None:
+def _resolve(waiter: tuple[Any, Any], answer: Params) -> None:
     loop, future = waiter
 
     def settle() -> None:
@@ -162,13 +169,10 @@ def _resolve(waiter: tuple[Any, Any], answer: Mapping[str, Any]) -> None:
 class Call(collections.abc.Coroutine):  # type: ignore[type-arg]
     """A call of a tool. It behaves as a coroutine (await, gather, create_task, asyncio.run) and is made when first awaited."""
 
-    def __init__(
-        self, broker: Broker, call_id: str, tool_id: str, payload: bytes, error: Optional[ToolError], line: Optional[int]
-    ) -> None:
+    def __init__(self, broker: Broker, request: _Request, error: Optional[ToolError], line: Optional[int]) -> None:
         self._broker = broker
-        self._id = call_id
-        self._tool_id = tool_id
-        self._payload = payload
+        self._request = request
+        self._tool_id = request.tool_id
         self._error = error
         self._line = line
         self._inner: Optional[collections.abc.Coroutine[Any, Any, Any]] = None
@@ -177,7 +181,7 @@ class Call(collections.abc.Coroutine):  # type: ignore[type-arg]
     def __repr__(self) -> str:
         return f"<call of tool {self._tool_id}>"
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> collections.abc.Generator[Any, None, Any]:
         return self._start().__await__()
 
     def send(self, value: Any) -> Any:
@@ -214,7 +218,7 @@ class Call(collections.abc.Coroutine):  # type: ignore[type-arg]
     async def _perform(self) -> Any:
         if self._error is not None:
             raise self._error
-        return await self._broker.perform(self._id, self._payload)
+        return await self._broker.perform(self._request)
 
 
 class Tool:
@@ -257,7 +261,8 @@ class ToolAlias:
 
     def __getattr__(self, name: str) -> Any:
         known = ", ".join(_tool_names(self)) or "none"
-        raise AttributeError(f"there is no tool '{self.__dict__.get('_alias')}.{name}'; {self.__dict__.get('_alias')} has: {known}")
+        alias = self.__dict__.get("_alias")
+        raise AttributeError(f"there is no tool '{alias}.{name}'; {alias} has: {known}")
 
 
 def _tool_names(alias: ToolAlias) -> list[str]:
@@ -278,7 +283,7 @@ class ToolCall:
     def __call__(
         self,
         fn: Any = None,
-        params: Optional[Mapping[str, Any]] = None,
+        params: Optional[Params] = None,
         call_reason: Optional[str] = None,
         tool_id: Optional[str] = None,
     ) -> Call:
@@ -316,7 +321,7 @@ def install(namespace: dict[str, Any], table: list[Any], channel: ProgramChannel
     return broker
 
 
-def _encode_call(call_id: str, tool_id: str, params: Mapping[str, Any], reason: Optional[str]) -> bytes:
+def _encode_call(call_id: str, tool_id: str, params: Params, reason: Optional[str]) -> bytes:
     if len(tool_id) > MAX_TOOL_ID_UNITS or clip(tool_id, MAX_TOOL_ID_UNITS) != tool_id:
         raise ToolError("unknown_tool", f"a tool id has at most {MAX_TOOL_ID_UNITS} characters")
     parts = []
@@ -327,7 +332,7 @@ def _encode_call(call_id: str, tool_id: str, params: Mapping[str, Any], reason: 
     head = json.dumps({"t": "call", "id": call_id, "tool_id": tool_id, "reason": reason})
     payload = (head[:-1] + ',"params":{' + ",".join(parts) + "}}").encode("ascii")
     if len(payload) > MAX_PAYLOAD_BYTES:
-        raise ToolError("call_too_large", f"the call of {tool_id} has {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed")
+        raise ToolError("call_too_large", f"the call of {tool_id} has {len(payload)} bytes, {MAX_PAYLOAD_BYTES} are allowed")
     return payload
 
 

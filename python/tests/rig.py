@@ -54,7 +54,7 @@ class Result:
         found = [message for message in self.messages if message["t"] == what]
         if len(found) != 1:
             raise AssertionError(f"{len(found)} messages of type {what}: {self.messages}\n{self.stderr}")
-        return found[0]
+        return dict(found[0])
 
 
 class Rig:
@@ -68,7 +68,7 @@ class Rig:
         command = [python, "-I", "-X", "utf8", str(RUNNER)]
         if docker:
             ours, theirs = socket.socketpair()
-            self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, env={"HOST_SECRET": "s3cret"})
+            self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), env={"HOST_SECRET": "s3cret"})
         else:
             ours, theirs = socket.socketpair()
             fd = theirs.fileno()
@@ -136,9 +136,7 @@ class Rig:
             frame = self.next_frame()
             if frame is None:
                 break
-            if frame[0] not in "OE":
-                frames.append(frame)
-            elif sum(len(payload) for _, payload in frames) < 16_000_000:
+            if frame[0] not in "OE" or sum(len(payload) for _, payload in frames) < 16_000_000:
                 frames.append(frame)
             if frame[0] == "C":
                 self._answer(frame[1])

@@ -138,7 +138,9 @@ class Exceptions(unittest.TestCase):
         self.assertEqual(result.message("exception")["type"], "MemoryError")
 
     def test_qualified_names(self) -> None:
-        result = run("import json\nclass Own(Exception): pass\ntry:\n    json.loads('{')\nexcept ValueError as e:\n    raise Own('x')")
+        result = run(
+            "import json\nclass Own(Exception): pass\ntry:\n    json.loads('{')\nexcept ValueError as e:\n    raise Own('x')"
+        )
         self.assertEqual(result.message("exception")["type"], "Own")
         self.assertEqual(run("import json; json.loads('{')").message("exception")["type"], "json.decoder.JSONDecodeError")
 

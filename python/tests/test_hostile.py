@@ -34,7 +34,10 @@ class Descriptors(unittest.TestCase):
         self.assertEqual(run(code).stdout, "Permission denied\n" * 3)
 
     def test_all_closed(self) -> None:
-        result = run("import os\nos.closerange(3, 256)\nprint('on')\nawait local_tools.echo('x')")
+        result = run(
+            "import asyncio, os\nos.closerange(3, 256)\nprint('on')\n"
+            "async def main(): await local_tools.echo('x')\nasyncio.run(main())"
+        )
         self.assertEqual((result.stdout, result.ending), ("on\n", (1, None)))
         self.assertIn("ToolError: tool_cancelled", result.stderr)
 

@@ -74,7 +74,7 @@ class MainModule(unittest.TestCase):
             "print(r.getrlimit(r.RLIMIT_NOFILE), r.getrlimit(r.RLIMIT_FSIZE), r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_NPROC)[0])",
             limits={"openFiles": 64, "fileSize": 1000, "processes": 50, "addressSpace": None},
         )
-        self.assertEqual(result.stdout, "(64, 64) (1000, 1000) (0, 0) 50\n")
+        self.assertEqual(result.stdout, "(64, 72) (1000, 1000) (0, 0) 50\n")
 
     def test_output_order_and_begin(self) -> None:
         result = run("print('x')")
@@ -94,7 +94,9 @@ class MainModule(unittest.TestCase):
 
 class Loops(unittest.TestCase):
     def test_top_level_await(self) -> None:
-        code = "import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x\nprint(await asyncio.gather(f(1), f(2)))"
+        code = (
+            "import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x\nprint(await asyncio.gather(f(1), f(2)))"
+        )
         self.assertEqual(run(code).stdout, "[1, 2]\n")
 
     def test_without_await_the_loop_is_free(self) -> None:

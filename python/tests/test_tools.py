@@ -123,7 +123,9 @@ class Loops(unittest.TestCase):
         self.assertEqual((result.stdout, result.ending), ("done\n", (0, None)))
 
     def test_large_call_and_answer(self) -> None:
-        self.assertEqual(printed("print(json.dumps(len((await local_tools.echo('x' * 4_000_000))['params']['text'])))"), 4_000_000)
+        self.assertEqual(
+            printed("print(json.dumps(len((await local_tools.echo('x' * 4_000_000))['params']['text'])))"), 4_000_000
+        )
 
     def test_calls_of_forked_children_are_refused(self) -> None:
         code = (

@@ -1,0 +1,28 @@
+"""A descriptor of the runner inside the program, which may close it and get its number for something else."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+
+class Descriptor:
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._identity = _identity(fd)
+
+    def check(self) -> None:
+        """OSError EBADF where the number is closed, or another file by now."""
+        if _identity(self.fd) != self._identity:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    def write(self, data: bytes) -> None:
+        self.check()
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.fd, view) :]
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    found = os.fstat(fd)
+    return found.st_dev, found.st_ino
