@@ -44,6 +44,7 @@ export interface WorkspaceLock extends Disposable, AsyncDisposable {
 export class WorkspaceStore implements AsyncDisposable {
   readonly #context: StoreContext;
   readonly #queues: LockQueues;
+  #closing: Promise<void> | null = null;
 
   private constructor(context: StoreContext) {
     this.#context = context;
@@ -138,15 +139,20 @@ export class WorkspaceStore implements AsyncDisposable {
     await removeTree(prepared.dir);
   }
 
-  /** Waits for what is still being removed and gives the instance up. Locks must have been released. */
-  async close(): Promise<void> {
-    await this.#context.trash.close();
-    await this.#context.exchanger.close();
-    this.#context.instance.close();
+  /** Waits for what is still being removed and gives the instance up. Locks must have been released. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#context.trash.close();
+    await this.#context.exchanger.close();
+    this.#context.instance.close();
   }
 
   async #clearAfterTheDead(): Promise<void> {

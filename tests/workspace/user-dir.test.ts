@@ -1,4 +1,5 @@
 // User ids and the folders they become.
+import { writeFileSync } from "node:fs";
 import { normalize } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -146,6 +147,8 @@ describe("folders", () => {
     expect(dir).toMatch(/^~0[0-9a-f]{64}\.x$/);
     expect(whoseDir(layout, dir)).toEqual({ userId, workspace: "x" });
     expect(claimWorkspaceDir(layout, { userId })).toBe(dir.slice(0, -2));
+    writeFileSync(`${layout.users}/${dir.slice(0, -2)}`, "somebody else");
+    expect(codeOf(() => claimWorkspaceDir(layout, { userId }))).toBe("internal");
   });
 
   it("have names for workspaces, and none for the workspace null", () => {

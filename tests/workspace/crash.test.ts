@@ -1,0 +1,122 @@
+// kill -9 at every step of a run, and at random moments: the workspace is one whole version, and the next run works.
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { WorkspaceStore } from "../../src/workspace/store.js";
+import { tempDir } from "../support/temp.js";
+import { Child } from "./fixtures/child.js";
+import { contentsOf, owner } from "./fixtures/world.js";
+
+const PYTHON = "/usr/bin/python3";
+const worker = (...args: (string | number)[]) => new Child("commit-worker.ts", args.map(String));
+
+/** The version a live tree holds; fails where it is a mixture. */
+function versionOf(live: string): number {
+  const contents = contentsOf(live);
+  if (Object.keys(contents).length === 0) return 0;
+  const version = Number(contents.f0);
+  const files = Object.fromEntries(Array.from({ length: 20 }, (_, number) => [`f${number}`, String(version)]));
+  const only = `only-${version}/`;
+  expect(contents).toEqual({ ...files, [only]: "", [`${only}deeper/`]: "", [`${only}deeper/file`]: String(version) });
+  return version;
+}
+
+async function heal(root: string): Promise<void> {
+  await using store = await WorkspaceStore.open({
+    workspaceRoot: join(root, "w"),
+    sandboxRoot: join(root, "s"),
+    owner,
+  });
+  await using lock = await store.lock({ userId: "u" });
+  expect(lock.dirName).toBe("u");
+}
+
+function expectTidy(root: string): void {
+  for (const place of [
+    "w/.iso-runtime/staging",
+    "w/.iso-runtime/trash",
+    "s/.iso-runtime/trash",
+    "s/.iso-runtime/building",
+  ]) {
+    expect(readdirSync(join(root, place)), place).toEqual([]);
+  }
+  expect(readdirSync(join(root, "w"))).toEqual([".iso-runtime", "u"]);
+}
+
+describe.each([
+  ["an exchange", PYTHON],
+  ["two renames", ""],
+])("a kill at every step, with %s", (_, python) => {
+  it("leaves the old tree or the new one", { timeout: 180_000 }, async () => {
+    const root = tempDir();
+    const live = join(root, "w/u/out");
+    expect(await worker(root, python, 0, 1, 1).ended).toBe(0);
+    let current = versionOf(live);
+    expect(current).toBe(1);
+    const seen: string[] = [];
+    for (let step = 1; ; step++) {
+      const child = worker(root, python, step, 1, current + 1);
+      const ended = await child.ended;
+      if (ended === 0) break;
+      expect(ended, child.errors).toBe("SIGKILL");
+      const name = await child.line();
+      seen.push(name);
+      // Without an exchange there is one moment without a live tree, which the next lock ends.
+      expect(existsSync(live), name).toBe(name !== "commit.gap");
+      if (existsSync(live)) expect([current, current + 1], name).toContain(versionOf(live));
+      await heal(root);
+      const after = versionOf(live);
+      expect(after, name).toBe(
+        current + (["commit.gap", "commit.placed", "commit.old-moved-away"].includes(name) ? 1 : 0),
+      );
+      current = after;
+      expectTidy(root);
+    }
+    expect(seen).toEqual([
+      ...["lock.taken", "bootstrap.built", "bootstrap.old-moved-away", "bootstrap.placed"],
+      ...["commit.begun", "commit.built", "commit.ready"],
+      ...(python === "" ? ["commit.gap"] : []),
+      ...["commit.placed", "commit.old-moved-away"],
+    ]);
+    expect(versionOf(live)).toBe(current + 1);
+    expectTidy(root);
+  });
+});
+
+it("kills at random moments leave one whole version", { timeout: 180_000 }, async () => {
+  const root = tempDir();
+  const live = join(root, "w/u/out");
+  let current = 0;
+  for (let round = 0; round < 8; round++) {
+    const child = worker(root, PYTHON, 0, 1_000_000, current + 1);
+    while (!existsSync(live) || versionOf(live) === current) await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
+    await child.kill();
+    const found = versionOf(live);
+    expect(found).toBeGreaterThan(current);
+    current = found;
+  }
+  await heal(root);
+  expect(versionOf(live)).toBe(current);
+  expectTidy(root);
+});
+
+it("a live tree is there at every instant while versions are exchanged", { timeout: 60_000 }, async () => {
+  const root = tempDir();
+  const live = join(root, "w/u/out");
+  const child = worker(root, PYTHON, 0, 150, 1);
+  let over = false;
+  void child.ended.then(() => {
+    over = true;
+  });
+  while (!existsSync(join(live, "f0"))) await new Promise((resolve) => setTimeout(resolve, 5));
+  let looks = 0;
+  while (!over) {
+    for (let look = 0; look < 200; look++) expect(existsSync(join(live, "f0"))).toBe(true);
+    looks += 200;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(looks).toBeGreaterThan(1000);
+  expect(await child.ended, child.errors).toBe(0);
+  expect(versionOf(live)).toBe(150);
+});
