@@ -25,7 +25,7 @@ def _text(fd: int, name: str, mode: str, errors: str) -> io.TextIOWrapper:
     raw.name = name
     buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
     stream = io.TextIOWrapper(buffer, encoding="utf-8", errors=errors, line_buffering=mode == "w")
-    stream.mode = mode  # type: ignore[attr-defined]
+    stream.mode = mode  # type: ignore[misc]
     return stream
 
 

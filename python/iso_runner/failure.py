@@ -69,7 +69,7 @@ def format_error(error: BaseException) -> str:
 
 def _format_plainly(error: BaseException) -> list[str]:
     """Without causes and source lines, and without needing anything."""
-    entries = []
+    entries: list[str] = []
     entry = error.__traceback__
     while entry is not None and len(entries) < 1000:
         code = entry.tb_frame.f_code

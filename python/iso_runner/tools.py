@@ -21,6 +21,8 @@ MAX_PARAM_DEPTH = 60
 MAX_REASON_UNITS = 4096
 MAX_TOOL_ID_UNITS = 256
 
+Params = collections.abc.Mapping[str, Any]
+
 
 class ToolError(Exception):
     """A tool call failed: `code` is one word for programs, `message` a sentence for people."""
