@@ -1,0 +1,199 @@
+// The backend that runs each sandbox in bubblewrap. This file is the story of a boot; what the host must have is found out once
+// and kept.
+import { randomBytes } from "node:crypto";
+import { closeSync } from "node:fs";
+import { IsoError } from "../../model/errors.js";
+import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
+import type { Profile } from "../profile.js";
+import { readHello } from "../protocol/channel.js";
+import { makeSlot, removeSlot } from "../slot.js";
+import { bwrapArguments } from "./args.js";
+import { type CgroupPlan, groupName, planCgroups, prepareCgroups, reapGroups } from "./cgroup.js";
+import { SandboxGroup } from "./cgroup-group.js";
+import { REAL_HOST } from "./cgroup-host.js";
+import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
+import { type EngineFiles, makeEngineFiles } from "./engine-files.js";
+import { EngineLog } from "./engine-log.js";
+import { InitProcess, readChildPid } from "./init-process.js";
+import { findInterpreter, type Interpreter } from "./interpreter.js";
+import { type InterpreterMounts, interpreterMounts } from "./interpreter-mounts.js";
+import { planLaunch } from "./launch.js";
+import { probeHost } from "./probe.js";
+import { explainRefusal } from "./refusal.js";
+import { type RootLayout, readRootLayout } from "./root-layout.js";
+import { BubblewrapSandbox } from "./sandbox.js";
+import { type Engine, startEngine } from "./spawn.js";
+
+/** Time for the runner to say hello; a machine under load takes seconds. */
+const HELLO_TIMEOUT_MS = 30_000;
+/** A share of the memory limit, which they count against where a control group enforces it. */
+const TMPFS_SHARE = 0.5;
+
+interface Host {
+  readonly bwrap: BwrapProgram;
+  readonly cgroups: CgroupPlan;
+  /** Why control groups cannot be used although they were found; for each sandbox's log. */
+  readonly cgroupTrouble: string | null;
+  readonly root: RootLayout;
+  readonly files: EngineFiles;
+}
+
+interface Python {
+  readonly interpreter: Interpreter;
+  readonly mounts: InterpreterMounts;
+}
+
+export class BubblewrapBackend implements SandboxBackend {
+  readonly name = "bubblewrap";
+  readonly #context: BackendContext;
+  readonly #isRoot = process.getuid?.() === 0;
+  readonly #live = new Set<BubblewrapSandbox>();
+  #host: Promise<Host> | null = null;
+  #closed = false;
+
+  constructor(context: BackendContext) {
+    this.#context = context;
+  }
+
+  probe(): Promise<Probe> {
+    const { searchPath, python, owner } = this.#context;
+    return probeHost({ roots: REAL_HOST, platform: process.platform, searchPath, python, owner, isRoot: this.#isRoot });
+  }
+
+  async boot(profile: Profile): Promise<Sandbox> {
+    if (this.#closed) throw new IsoError("internal", "the bubblewrap backend was closed");
+    const [host, python] = await Promise.all([this.#prepared(), this.#python(profile)]);
+    const slot = makeSlot(this.#context);
+    const id = randomBytes(8).toString("hex");
+    const { instance, owner } = this.#context;
+    const { cgroups, cgroupTrouble } = host;
+    const places = cgroupTrouble === null ? cgroups.places : new Map();
+    const name = groupName(instance.rootId, instance.id, id);
+    const group = new SandboxGroup(cgroups.version, places, name, profile.limits);
+    let sandbox: BubblewrapSandbox | null = null;
+    try {
+      const engine = await this.#start(host, python, slot.dir, profile);
+      const log = new EngineLog(engine.stderr);
+      if (cgroupTrouble !== null) log.note(cgroupTrouble);
+      const onGone = () => this.#live.delete(booting);
+      const booting = new BubblewrapSandbox({ id, profile, hostUid: owner.uid, slot, group, engine, log, onGone });
+      sandbox = booting;
+      this.#live.add(booting);
+      await this.#finishBoot(booting, engine, group);
+      return booting;
+    } catch (error) {
+      throw await this.#bootFailed(error, sandbox, profile);
+    } finally {
+      if (sandbox === null) {
+        await group.remove();
+        await removeSlot(slot);
+      }
+    }
+  }
+
+  async #start(host: Host, { interpreter, mounts }: Python, slotDir: string, profile: Profile): Promise<Engine> {
+    const { files, bwrap, root } = host;
+    const launch = planLaunch({
+      owner: this.#context.owner,
+      isRoot: this.#isRoot,
+      bwrap: bwrap.path,
+      hostPython: interpreter.executable,
+      readOnly: [files.runnerPackage, ...files.etc.map(({ source }) => source), ...mounts.binds],
+      writable: [slotDir],
+    });
+    const args = bwrapArguments({
+      canDisableUserns: bwrap.canDisableUserns,
+      root,
+      interpreter: mounts,
+      python: interpreter.executable,
+      slotDir: launch.sourceOf(slotDir),
+      runnerPackage: launch.sourceOf(files.runnerPackage),
+      etcFiles: files.etc.map(({ source, dest }) => ({ source: launch.sourceOf(source), dest })),
+      sourceOf: launch.sourceOf,
+      tmpfsBytes: Math.floor(profile.limits.memory * TMPFS_SHARE),
+    });
+    const filter = files.openFilter();
+    try {
+      return await startEngine(launch.command(args), filter);
+    } finally {
+      closeSync(filter);
+    }
+  }
+
+  /** The sandbox waits until it is in its control group; nothing of it runs unbounded. */
+  async #finishBoot(sandbox: BubblewrapSandbox, engine: Engine, group: SandboxGroup): Promise<void> {
+    const pid = await readChildPid(engine.status);
+    if (pid === null) throw new Error("bubblewrap did not make a sandbox");
+    sandbox.setInit(new InitProcess(pid));
+    group.join(pid);
+    engine.block.end("\n");
+    const hello = await readHello(engine.control, HELLO_TIMEOUT_MS);
+    sandbox.setReady(hello.python);
+  }
+
+  async #bootFailed(error: unknown, sandbox: BubblewrapSandbox | null, profile: Profile): Promise<IsoError> {
+    const facts = await sandbox?.stop();
+    await sandbox?.dispose();
+    if (error instanceof IsoError) return error;
+    if ((facts?.oomKills ?? 0) > 0) {
+      return new IsoError(
+        "sandbox_unavailable",
+        `The memory limit of ${profile.limits.memory} bytes is too small for Python to start.`,
+        { hint: "Raise the profile's `memory`.", cause: error },
+      );
+    }
+    const said = sandbox?.engineLog() ?? [];
+    const reason = error instanceof Error ? error.message : String(error);
+    const hint = explainRefusal(REAL_HOST, said.join("\n"));
+    return new IsoError(
+      "sandbox_unavailable",
+      `The sandbox did not start: ${[reason, ...said.slice(0, 20)].join("; ")}.`,
+      {
+        cause: error,
+        ...(hint !== null && { hint: `${hint.message} ${hint.fix}` }),
+      },
+    );
+  }
+
+  #prepared(): Promise<Host> {
+    if (this.#host === null) {
+      const host = this.#prepare();
+      this.#host = host;
+      // What is missing may be there at the next attempt.
+      host.catch(() => {
+        this.#host = null;
+      });
+    }
+    return this.#host;
+  }
+
+  async #prepare(): Promise<Host> {
+    const bwrap = await findBwrap(this.#context.searchPath, readOsRelease(REAL_HOST.root));
+    const cgroups = planCgroups(REAL_HOST, this.#isRoot);
+    let cgroupTrouble: string | null = null;
+    try {
+      prepareCgroups(cgroups);
+    } catch (error) {
+      cgroupTrouble = `control groups cannot be used: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    const root = readRootLayout(REAL_HOST.root);
+    return { bwrap, cgroups, cgroupTrouble, root, files: makeEngineFiles(this.#context) };
+  }
+
+  async #python({ python, packages }: Profile): Promise<Python> {
+    const { searchPath } = this.#context;
+    const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
+    return { interpreter, mounts: interpreterMounts(interpreter) };
+  }
+
+  async reap(isAlive: (instanceId: string) => Promise<boolean>): Promise<void> {
+    await reapGroups(REAL_HOST, this.#context.instance.rootId, isAlive);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#live].map((sandbox) => sandbox.dispose()));
+    const host = await this.#host?.catch(() => null);
+    await host?.files.remove();
+  }
+}

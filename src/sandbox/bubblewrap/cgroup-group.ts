@@ -1,0 +1,203 @@
+// One sandbox's control group: its limits, its counts, its end. It may span several folders, as version 1 has one hierarchy for
+// each controller; a limit whose folder cannot be used is simply not enforced here, and says so.
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { errnoOf } from "../../safefs/errors.js";
+import { readFileOrNull, readWords } from "./cgroup-host.js";
+
+export type Controlled = "memory" | "processes" | "cpus";
+export type CgroupVersion = "cgroup-v1" | "cgroup-v2";
+
+export interface GroupLimits {
+  readonly memory: number;
+  readonly processes: number;
+  readonly cpus: number;
+}
+
+export interface Counts {
+  oomKills: number | null;
+  processHits: number | null;
+}
+
+/** Folder that holds all groups of ours at one place of a hierarchy. */
+export const PARENT_NAME = "iso-runtime";
+
+const CPU_PERIOD_US = 100_000;
+const MIN_CPU_QUOTA_US = 1_000;
+const KILL_ROUNDS = 2_000;
+const REMOVE_ROUNDS = 400;
+const ROUND_MS = 5;
+/** The supervisor is one process of the group and none of the program's. */
+const SUPERVISOR_PROCESSES = 1;
+
+export class SandboxGroup {
+  readonly version: CgroupVersion;
+  /** What could not be set, for the engine's log. */
+  readonly warnings: string[] = [];
+  readonly #dirs = new Map<Controlled, string>();
+
+  /** `places` are the folders below which groups go, for each limit that this host can enforce. */
+  constructor(version: CgroupVersion, places: ReadonlyMap<Controlled, string>, name: string, limits: GroupLimits) {
+    this.version = version;
+    for (const [limit, place] of places) {
+      try {
+        const dir = makeGroup(version, place, name);
+        this.#dirs.set(limit, dir);
+        setLimit(version, dir, limit, limits);
+      } catch (error) {
+        this.#dirs.delete(limit);
+        this.#warn(`the limit on ${limit} is not set by a control group`, error);
+      }
+    }
+  }
+
+  enforces(limit: Controlled): boolean {
+    return this.#dirs.has(limit);
+  }
+
+  get folders(): string[] {
+    return [...new Set(this.#dirs.values())];
+  }
+
+  /** Moves a process in. A hierarchy that refuses it enforces nothing from then on. */
+  join(pid: number): void {
+    for (const dir of this.folders) {
+      try {
+        writeFileSync(join(dir, "cgroup.procs"), `${pid}\n`);
+      } catch (error) {
+        for (const [limit, of] of [...this.#dirs]) if (of === dir) this.#dirs.delete(limit);
+        removeFolder(dir);
+        this.#warn(`${dir} does not take the sandbox`, error);
+      }
+    }
+  }
+
+  counts(): Counts {
+    const [memory, processes] = [this.#dirs.get("memory"), this.#dirs.get("processes")];
+    const oomFile = this.version === "cgroup-v1" ? "memory.oom_control" : "memory.events";
+    return {
+      oomKills: memory === undefined ? null : readCount(join(memory, oomFile), "oom_kill"),
+      processHits: processes === undefined ? null : readCount(join(processes, "pids.events"), "max"),
+    };
+  }
+
+  /** SIGKILL to all in it; resolves when none is left. Idempotent. */
+  async kill(): Promise<void> {
+    await Promise.all(this.folders.map(killAll));
+  }
+
+  /** Removes the emptied group; true when nothing of it is left. */
+  async remove(): Promise<boolean> {
+    const gone = await Promise.all(this.folders.map(removeGroup));
+    return gone.every(Boolean);
+  }
+
+  #warn(what: string, error: unknown): void {
+    this.warnings.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Kills and removes a group that a dead instance left behind. */
+export async function destroyGroup(dir: string): Promise<void> {
+  await killAll(dir);
+  await removeGroup(dir);
+}
+
+function makeGroup(version: CgroupVersion, place: string, name: string): string {
+  const parent = join(place, PARENT_NAME);
+  const dir = join(parent, name);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      mkdirSync(parent, { recursive: true });
+      if (version === "cgroup-v2") enableBelow(parent, place);
+      if (!existsSync(dir)) mkdirSync(dir);
+      return dir;
+    } catch (error) {
+      // A neighbour that ends removes the parent when it is the last one in it.
+      if (errnoOf(error) !== "ENOENT" || attempt >= 5) throw error;
+    }
+  }
+}
+
+/** Hands on what the place itself hands on. */
+function enableBelow(parent: string, place: string): void {
+  const offered = new Set(readWords(join(place, "cgroup.subtree_control")));
+  const file = join(parent, "cgroup.subtree_control");
+  const enabled = new Set(readWords(file));
+  for (const controller of ["memory", "pids", "cpu"]) {
+    if (offered.has(controller) && !enabled.has(controller)) writeFileSync(file, `+${controller}\n`);
+  }
+}
+
+function setLimit(version: CgroupVersion, dir: string, limit: Controlled, limits: GroupLimits): void {
+  const set = (file: string, value: number | string) => writeFileSync(join(dir, file), `${value}\n`);
+  const quotaUs = Math.max(MIN_CPU_QUOTA_US, Math.round(limits.cpus * CPU_PERIOD_US));
+  if (limit === "processes") {
+    set("pids.max", limits.processes + SUPERVISOR_PROCESSES);
+  } else if (version === "cgroup-v1" && limit === "memory") {
+    set("memory.limit_in_bytes", limits.memory);
+    // With swap counted and the same limit, nothing of it is swapped.
+    if (existsSync(join(dir, "memory.memsw.limit_in_bytes"))) set("memory.memsw.limit_in_bytes", limits.memory);
+  } else if (version === "cgroup-v1") {
+    set("cpu.cfs_period_us", CPU_PERIOD_US);
+    set("cpu.cfs_quota_us", quotaUs);
+  } else if (limit === "memory") {
+    set("memory.max", limits.memory);
+    if (existsSync(join(dir, "memory.swap.max"))) set("memory.swap.max", 0);
+  } else {
+    set("cpu.max", `${quotaUs} ${CPU_PERIOD_US}`);
+  }
+}
+
+/** Files as `memory.events` have lines of a key and a number. */
+function readCount(file: string, key: string): number | null {
+  const line = readFileOrNull(file)
+    ?.split("\n")
+    .find((text) => text.startsWith(`${key} `));
+  const count = Number(line?.slice(key.length + 1));
+  return line !== undefined && Number.isSafeInteger(count) ? count : null;
+}
+
+async function killAll(dir: string): Promise<void> {
+  const atOnce = join(dir, "cgroup.kill");
+  for (let round = 0; round < KILL_ROUNDS; round++) {
+    const pids = readWords(join(dir, "cgroup.procs")).map(Number);
+    if (pids.length === 0) return;
+    if (existsSync(atOnce)) writeFileSync(atOnce, "1\n");
+    else for (const pid of pids) killOne(pid);
+    await sleep(ROUND_MS);
+  }
+}
+
+function killOne(pid: number): void {
+  // 0 stands for a process of another pid namespace, and would be our own process group here.
+  if (!Number.isSafeInteger(pid) || pid <= 1) return;
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (errnoOf(error) !== "ESRCH" && errnoOf(error) !== "EPERM") throw error;
+  }
+}
+
+async function removeGroup(dir: string): Promise<boolean> {
+  for (let round = 0; round < REMOVE_ROUNDS; round++) {
+    if (removeFolder(dir)) {
+      const parent = dirname(dir);
+      if (basename(parent) === PARENT_NAME && readdirSync(dirname(parent)).includes(PARENT_NAME)) removeFolder(parent);
+      return true;
+    }
+    await sleep(ROUND_MS);
+  }
+  return false;
+}
+
+/** False where something is still in it. */
+function removeFolder(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === "ENOENT";
+  }
+}

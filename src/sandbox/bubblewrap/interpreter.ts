@@ -1,0 +1,162 @@
+// Finds the Python a sandbox runs: the one chosen, else the first usable of the search path, asked once what it really is. What
+// of it must be visible inside is interpreter-mounts.ts's.
+import { accessSync, constants, statSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
+import { z } from "zod";
+import { IsoError } from "../../model/errors.js";
+import { ask } from "./spawn.js";
+
+export const OLDEST_PYTHON = "3.9";
+export const SYSTEM_PYTHON = "/usr/bin/python3";
+const PROBE_TIMEOUT_MS = 20_000;
+
+const Description = z.object({
+  /** As it calls itself: in a virtual environment, the link of that environment. */
+  executable: z.string().startsWith("/"),
+  version: z.tuple([z.number(), z.number(), z.number()]),
+  prefix: z.string().startsWith("/"),
+  basePrefix: z.string().startsWith("/"),
+  execPrefix: z.string().startsWith("/"),
+  standardLibrary: z.string().startsWith("/"),
+  missing: z.array(z.string()),
+});
+type Description = z.infer<typeof Description>;
+
+export interface Interpreter extends Omit<Description, "version" | "missing"> {
+  readonly version: string;
+}
+
+const QUESTION = `
+import json, os, sys
+missing = []
+if sys.argv[1:]:
+    from importlib.metadata import PackageNotFoundError, version
+    for name in sys.argv[1:]:
+        try:
+            version(name)
+        except (PackageNotFoundError, ValueError):
+            missing.append(name)
+print(json.dumps({
+    "executable": sys.executable, "version": list(sys.version_info[:3]), "prefix": sys.prefix,
+    "basePrefix": sys.base_prefix, "execPrefix": sys.exec_prefix,
+    "standardLibrary": os.path.dirname(os.__file__), "missing": missing,
+}))
+`;
+
+export interface Wanted {
+  /** A path, or a name to look for in the search path; null: whatever is found first. */
+  readonly chosen: string | null;
+  readonly searchPath: string;
+  readonly packages: readonly string[];
+}
+
+const found = new Map<string, Promise<Interpreter>>();
+
+/** Asked once per process for the same wish. Throws IsoError `sandbox_unavailable` that says what to do. */
+export function findInterpreter(wanted: Wanted): Promise<Interpreter> {
+  const key = JSON.stringify([wanted.chosen, wanted.searchPath, wanted.packages]);
+  const known = found.get(key);
+  if (known !== undefined) return known;
+  const finding = find(wanted);
+  found.set(key, finding);
+  // What is missing may be there at the next attempt.
+  finding.catch(() => found.delete(key));
+  return finding;
+}
+
+async function find({ chosen, searchPath, packages }: Wanted): Promise<Interpreter> {
+  if (chosen !== null) return await use(resolveChosen(chosen, searchPath), packages);
+  const refused: string[] = [];
+  for (const path of candidates(searchPath)) {
+    const answer = await describe(path, packages);
+    if (typeof answer === "string") refused.push(answer);
+    else return accept(answer, packages);
+  }
+  throw new IsoError("sandbox_unavailable", `No usable Python was found. ${refused.join(" ")}`.trim(), {
+    hint: `Install Python ${OLDEST_PYTHON} or newer (Debian: apt-get install python3), or name one with ISO_RUNTIME_PYTHON.`,
+  });
+}
+
+async function use(path: string, packages: readonly string[]): Promise<Interpreter> {
+  const answer = await describe(path, packages);
+  if (typeof answer !== "string") return accept(answer, packages);
+  throw new IsoError("sandbox_unavailable", `The chosen Python cannot be used: ${answer}`, {
+    hint: `Name another one, as ISO_RUNTIME_PYTHON=${SYSTEM_PYTHON}, or leave it out to have one found.`,
+  });
+}
+
+function resolveChosen(chosen: string, searchPath: string): string {
+  if (isAbsolute(chosen)) return chosen;
+  if (!chosen.includes("/")) {
+    const path = folders(searchPath)
+      .map((dir) => join(dir, chosen))
+      .find(isProgram);
+    if (path !== undefined) return path;
+  }
+  throw new IsoError("sandbox_unavailable", `The chosen Python ${JSON.stringify(chosen)} was not found.`, {
+    hint: "Give its absolute path, or a name that is found on PATH.",
+  });
+}
+
+function candidates(searchPath: string): string[] {
+  const paths = [...folders(searchPath).map((dir) => join(dir, "python3")), SYSTEM_PYTHON];
+  return [...new Set(paths)].filter(isProgram);
+}
+
+/** A relative entry would mean whatever folder the caller happens to be in. */
+const folders = (searchPath: string): string[] => searchPath.split(":").filter(isAbsolute);
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** What it says of itself, or a sentence on why it is of no use. */
+async function describe(path: string, packages: readonly string[]): Promise<Description | string> {
+  const { exitCode, stdout, stderr } = await ask(path, ["-I", "-c", QUESTION, ...packages], {
+    timeoutMs: PROBE_TIMEOUT_MS,
+  });
+  if (exitCode !== 0) return `${path} does not run: ${lastLine(stderr) || `it ended with ${exitCode ?? "a signal"}`}.`;
+  const description = Description.safeParse(parseJson(lastLine(stdout)));
+  if (!description.success) return `${path} is no Python: it does not answer as one.`;
+  const { version } = description.data;
+  if (!isRecent(version)) {
+    return `${path} is Python ${version.join(".")}; ${OLDEST_PYTHON} or newer is needed.`;
+  }
+  return description.data;
+}
+
+function accept({ missing, version, ...rest }: Description, packages: readonly string[]): Interpreter {
+  if (missing.length > 0) {
+    const verb = missing.length === 1 ? "is" : "are";
+    throw new IsoError(
+      "sandbox_unavailable",
+      `The profile needs ${packages.join(", ")}; of these ${missing.join(", ")} ${verb} not installed for ${rest.executable}.`,
+      { hint: `${rest.executable} -m pip install ${missing.join(" ")}` },
+    );
+  }
+  return { ...rest, version: version.join(".") };
+}
+
+function isRecent([major, minor]: readonly number[]): boolean {
+  const [oldestMajor, oldestMinor] = OLDEST_PYTHON.split(".").map(Number);
+  if (major === undefined || minor === undefined || oldestMajor === undefined || oldestMinor === undefined)
+    return false;
+  return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split("\n").at(-1)?.slice(0, 4096) ?? "";
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,60 @@
+// How the engine is started so that it is never root on the host: as it is by an ordinary user, as the sandbox's uid by root,
+// or through the launcher where that uid could not reach what a sandbox binds.
+import { fileURLToPath } from "node:url";
+import { IsoError } from "../../model/errors.js";
+import type { FileOwner } from "../../model/instance.js";
+import { canReach } from "./access.js";
+import { type EngineCommand, FD } from "./spawn.js";
+
+const LAUNCHER = fileURLToPath(new URL("../../../python/iso_host/launch.py", import.meta.url));
+/** Covered in the launcher's own mount namespace only. The engine needs this folder anyway, so every host has it. */
+const STAGE = "/tmp";
+const NOBODY = 65_534;
+
+export interface Launch {
+  /** Where the engine finds a path of the host. */
+  sourceOf(path: string): string;
+  command(bwrapArguments: readonly string[]): EngineCommand;
+}
+
+export interface LaunchOptions {
+  readonly owner: FileOwner;
+  readonly isRoot: boolean;
+  readonly bwrap: string;
+  /** Runs the launcher, as root. */
+  readonly hostPython: string;
+  /** Paths a sandbox binds beside /usr and /etc. */
+  readonly readOnly: readonly string[];
+  readonly writable: readonly string[];
+}
+
+export function planLaunch(options: LaunchOptions): Launch {
+  const { owner, isRoot, bwrap, readOnly, writable } = options;
+  if (!isRoot) return { sourceOf: (path) => path, command: (args) => ({ command: bwrap, args, as: null }) };
+  checkOwner(owner);
+  const reachable = [...readOnly, ...writable].every((path) => canReach(owner, path));
+  if (reachable) return { sourceOf: (path) => path, command: (args) => ({ command: bwrap, args, as: owner }) };
+  return staged(options);
+}
+
+/** Root of the host could write to the host through /proc, and nobody's processes are shared by strangers. */
+function checkOwner({ uid, gid }: FileOwner): void {
+  const wrong = [uid, gid].find((id) => id === 0 || id === NOBODY);
+  if (wrong === undefined) return;
+  throw new IsoError("sandbox_unavailable", `Sandboxes never run as user or group ${wrong} of the host.`, {
+    hint: "Set the sandbox uid to one that nothing else uses.",
+  });
+}
+
+function staged({ owner, bwrap, hostPython, readOnly, writable }: LaunchOptions): Launch {
+  const binds = [
+    ...readOnly.map((source) => ({ source, write: false })),
+    ...writable.map((source) => ({ source, write: true })),
+  ].map((bind, index) => ({ ...bind, name: String(index) }));
+  const names = new Map(binds.map(({ source, name }) => [source, `${STAGE}/${name}`]));
+  const config = JSON.stringify({ ...owner, parent: process.pid, keep: Object.values(FD), stage: STAGE, binds });
+  return {
+    sourceOf: (path) => names.get(path) ?? path,
+    command: (args) => ({ command: hostPython, args: ["-I", "-S", LAUNCHER, config, bwrap, ...args], as: null }),
+  };
+}

@@ -1,0 +1,129 @@
+// What this host can do for the backend, check by check, each with the command that mends it. Starts nothing but questions:
+// the versions of programs, and bubblewrap once with /usr/bin/true.
+import { existsSync } from "node:fs";
+import { toIsoError } from "../../model/errors.js";
+import type { FileOwner } from "../../model/instance.js";
+import type { Check, Probe } from "../backend.js";
+import { INSIDE_ID } from "./args.js";
+import { planCgroups } from "./cgroup.js";
+import type { HostRoots } from "./cgroup-host.js";
+import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
+import { findInterpreter } from "./interpreter.js";
+import { explainRefusal } from "./refusal.js";
+import { readRootLayout } from "./root-layout.js";
+import { thisMachine } from "./seccomp.js";
+import { type Answer, ask } from "./spawn.js";
+
+const TRIAL_TIMEOUT_MS = 10_000;
+
+export interface ProbeOptions {
+  readonly roots: HostRoots;
+  readonly platform: string;
+  readonly searchPath: string;
+  readonly python: string | null;
+  readonly owner: FileOwner;
+  readonly isRoot: boolean;
+  /** Makes a sandbox once; a test stands in for a host that refuses. */
+  readonly trial?: (bwrap: BwrapProgram) => Promise<Answer>;
+}
+
+/** Never throws and changes nothing. */
+export async function probeHost(options: ProbeOptions): Promise<Probe> {
+  if (options.platform !== "linux") {
+    const fix = "Use the docker backend, or run it on Linux (Windows: in WSL 2).";
+    return {
+      usable: false,
+      checks: [
+        { name: "platform", status: "fail", message: `bubblewrap needs Linux, this is ${options.platform}`, fix },
+      ],
+    };
+  }
+  const checks = [
+    ...(await Promise.all([engineChecks(options), pythonCheck(options)])).flat(),
+    filterCheck(),
+    cgroupCheck(options),
+  ];
+  return { usable: checks.every((check) => check.status !== "fail"), checks };
+}
+
+async function engineChecks(options: ProbeOptions): Promise<Check[]> {
+  const { roots, searchPath, owner, isRoot } = options;
+  let bwrap: BwrapProgram;
+  try {
+    bwrap = await findBwrap(searchPath, readOsRelease(roots.root));
+  } catch (error) {
+    return [failed("bubblewrap", error)];
+  }
+  const checks: Check[] = [];
+  const what = `${bwrap.path} ${bwrap.version}`;
+  if (bwrap.canDisableUserns) checks.push({ name: "bubblewrap", status: "ok", message: what });
+  else {
+    const message = `${what} has no --disable-userns; the system call filter alone keeps programs from nesting namespaces`;
+    checks.push({ name: "bubblewrap", status: "warn", message, fix: "Update bubblewrap to 0.8 or newer." });
+  }
+  const trial = options.trial ?? ((program) => tryBwrap(program, roots, isRoot ? owner : null));
+  checks.push(namespaceCheck(await trial(bwrap), roots));
+  return checks;
+}
+
+function namespaceCheck({ exitCode, stderr }: Answer, roots: HostRoots): Check {
+  const name = "namespaces";
+  if (exitCode === 0) return { name, status: "ok", message: "bubblewrap makes sandboxes here" };
+  const refusal = explainRefusal(roots, stderr);
+  if (refusal !== null) return { name, status: "fail", message: refusal.message, fix: refusal.fix };
+  const said = stderr.trim().slice(0, 500) || `it ended with ${exitCode ?? "a signal"}`;
+  return {
+    name,
+    status: "fail",
+    message: `bubblewrap cannot make a sandbox: ${said}`,
+    fix: "Allow user namespaces for this user, or use the docker backend.",
+  };
+}
+
+function tryBwrap(bwrap: BwrapProgram, { root }: HostRoots, as: FileOwner | null): Promise<Answer> {
+  const layout = readRootLayout(root);
+  const ids = ["--uid", String(INSIDE_ID), "--gid", String(INSIDE_ID)];
+  const system = [
+    ...layout.binds
+      .filter(({ dest }) => !dest.startsWith("/etc"))
+      .flatMap(({ source, dest }) => ["--ro-bind", source, dest]),
+    ...layout.links.flatMap(({ at, to }) => ["--symlink", to, at]),
+  ];
+  const nested = bwrap.canDisableUserns ? ["--disable-userns"] : [];
+  const isolation = ["--unshare-user", "--unshare-all", ...nested, ...ids, "--cap-drop", "ALL", "--die-with-parent"];
+  const program = existsSync("/usr/bin/true") ? "/usr/bin/true" : "/bin/true";
+  const args = [...isolation, ...system, "--proc", "/proc", "--dev", "/dev", program];
+  return ask(bwrap.path, args, { timeoutMs: TRIAL_TIMEOUT_MS, ...(as !== null && { uid: as.uid, gid: as.gid }) });
+}
+
+async function pythonCheck({ python, searchPath }: ProbeOptions): Promise<Check> {
+  try {
+    const { executable, version } = await findInterpreter({ chosen: python, searchPath, packages: [] });
+    return { name: "python", status: "ok", message: `${executable} ${version}` };
+  } catch (error) {
+    return failed("python", error);
+  }
+}
+
+function filterCheck(): Check {
+  const machine = thisMachine();
+  if (machine !== null) return { name: "seccomp", status: "ok", message: `a system call filter for ${machine}` };
+  const fix = "Use the docker backend.";
+  return { name: "seccomp", status: "fail", message: `there is no system call filter for ${process.arch}`, fix };
+}
+
+function cgroupCheck({ roots, isRoot }: ProbeOptions): Check {
+  const { places, missing, version, fix } = planCgroups(roots, isRoot);
+  const name = "control groups";
+  if (missing.size === 0) return { name, status: "ok", message: `${version} enforces memory, processes and cpus` };
+  const reasons = [...new Set(missing.values())].join("; ");
+  const enforced = places.size === 0 ? "nothing" : `${[...places.keys()].join(" and ")} by ${version}`;
+  const weaker = `${[...missing.keys()].join(", ")}: per-process rlimits at most`;
+  const message = `enforced: ${enforced}; ${weaker} (${reasons})`;
+  return { name, status: "warn", message, ...(fix !== null && { fix }) };
+}
+
+function failed(name: string, error: unknown): Check {
+  const { message, hint } = toIsoError(error);
+  return { name, status: "fail", message, ...(hint !== undefined && { fix: hint }) };
+}

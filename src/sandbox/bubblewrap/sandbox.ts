@@ -1,0 +1,151 @@
+// One booted sandbox: its files, its end, what was counted. It is booted by backend.ts and runs one job at most.
+import { once } from "node:events";
+import { Socket } from "node:net";
+import type { Policy } from "../../model/result.js";
+import type { KernelFacts, Sandbox } from "../backend.js";
+import type { Profile } from "../profile.js";
+import { deliverInto, removeSlot, type Slot } from "../slot.js";
+import { INSIDE } from "./args.js";
+import type { Counts, SandboxGroup } from "./cgroup-group.js";
+import type { EngineLog } from "./engine-log.js";
+import type { InitProcess } from "./init-process.js";
+import { policyOf } from "./limits.js";
+import type { Engine } from "./spawn.js";
+
+/** After the namespace's first process was killed the engine ends by itself; one that hangs is killed as well. */
+const ENGINE_PATIENCE_MS = 5_000;
+const STDERR_PATIENCE_MS = 1_000;
+
+export interface SandboxParts {
+  readonly id: string;
+  readonly profile: Profile;
+  readonly hostUid: number;
+  readonly slot: Slot;
+  readonly group: SandboxGroup;
+  readonly engine: Engine;
+  readonly log: EngineLog;
+  readonly onGone: () => void;
+}
+
+export class BubblewrapSandbox implements Sandbox {
+  readonly id: string;
+  readonly inside = INSIDE;
+  readonly ended: Promise<void>;
+  readonly #parts: SandboxParts;
+  #init: InitProcess | null = null;
+  #python = { path: "", version: "" };
+  #delivered = false;
+  #stopping: Promise<KernelFacts> | null = null;
+  #disposing: Promise<void> | null = null;
+  #counts: Counts | null = null;
+  #exited = false;
+  #lost: string | null = null;
+
+  constructor(parts: SandboxParts) {
+    this.id = parts.id;
+    this.#parts = parts;
+    this.ended = new Promise((resolve) => {
+      parts.engine.child.once("exit", (_code, signal) => {
+        this.#exited = true;
+        if (signal !== null && this.#stopping === null) this.#lost = `the sandbox engine was killed by ${signal}`;
+        resolve();
+      });
+    });
+  }
+
+  get python(): { path: string; version: string } {
+    return this.#python;
+  }
+
+  get channel(): Socket {
+    return this.#parts.engine.control;
+  }
+
+  get hasEnded(): boolean {
+    return this.#exited;
+  }
+
+  /** From here on the namespace can be ended through its first process. */
+  setInit(init: InitProcess): void {
+    this.#init = init;
+  }
+
+  /** It waits for a job: nothing of it keeps an idle host process running. */
+  setReady(python: { path: string; version: string }): void {
+    this.#python = python;
+    const { child, control, status, stderr } = this.#parts.engine;
+    child.unref();
+    for (const stream of [control, status, stderr]) if (stream instanceof Socket) stream.unref();
+  }
+
+  async deliver(dir: string): Promise<void> {
+    this.#parts.engine.child.ref();
+    this.channel.ref();
+    await deliverInto(this.#parts.slot, dir);
+    this.#delivered = true;
+  }
+
+  stop(): Promise<KernelFacts> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<KernelFacts> {
+    const { engine, group, log } = this.#parts;
+    engine.child.ref();
+    if (this.#init === null) engine.child.kill("SIGKILL");
+    else this.#init.kill();
+    const impatient = setTimeout(() => engine.child.kill("SIGKILL"), ENGINE_PATIENCE_MS);
+    await this.ended;
+    clearTimeout(impatient);
+    // An engine that was killed itself leaves the namespace to its parent-death signal, or to us.
+    await this.#init?.gone();
+    await group.kill();
+    engine.block.destroy();
+    engine.status.destroy();
+    await settledWithin(log.ended, STDERR_PATIENCE_MS);
+    engine.stderr.destroy();
+    this.#counts = group.counts();
+    if (!(await group.remove())) log.note(`control groups could not be removed: ${group.folders.join(", ")}`);
+    return { ...this.#counts, lost: this.#lost };
+  }
+
+  /** The slot became the delivered folder itself, so the program's files are where they belong. */
+  async collect(): Promise<void> {
+    await this.stop();
+  }
+
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#dispose();
+    return this.#disposing;
+  }
+
+  async #dispose(): Promise<void> {
+    await this.stop();
+    const closed = once(this.channel, "close");
+    if (!this.channel.closed) {
+      this.channel.destroy();
+      await closed;
+    }
+    if (!this.#delivered) await removeSlot(this.#parts.slot);
+    this.#parts.onGone();
+  }
+
+  policy(): Policy {
+    const { profile, group, hostUid } = this.#parts;
+    return policyOf({ profile, group, hostUid, counts: this.#counts ?? group.counts() });
+  }
+
+  engineLog(): string[] {
+    return [...this.#parts.group.warnings, ...this.#parts.log.lines()];
+  }
+}
+
+async function settledWithin(work: Promise<void>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([work, patience]);
+  clearTimeout(timer);
+}

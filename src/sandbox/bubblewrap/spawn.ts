@@ -1,0 +1,86 @@
+// The one place where this backend starts processes: the engine with its descriptors, and short questions to programs.
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { Socket } from "node:net";
+import type { Readable } from "node:stream";
+import { IsoError } from "../../model/errors.js";
+
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+export interface Answer {
+  /** 0 where it ended well; null where it did not start, was killed or took too long. */
+  exitCode: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program to its end, with nothing to read and in no folder of the caller's. Never rejects. */
+export function ask(
+  command: string,
+  args: readonly string[],
+  { timeoutMs, uid, gid }: { timeoutMs: number; uid?: number; gid?: number },
+): Promise<Answer> {
+  const options = {
+    cwd: "/",
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+    maxBuffer: MAX_ANSWER_BYTES,
+    ...(uid !== undefined && { uid }),
+    ...(gid !== undefined && { gid }),
+  } as const;
+  return new Promise((resolve) => {
+    const child = execFile(command, args, options, (error, stdout, stderr) => {
+      const exitCode = error === null ? 0 : typeof error.code === "number" ? error.code : null;
+      const reason = error !== null && exitCode === null ? `${error.message}\n` : "";
+      resolve({ exitCode, stdout, stderr: reason + stderr });
+    });
+    child.stdin?.destroy();
+  });
+}
+
+/** Numbers of the descriptors the engine gets. */
+export const FD = { control: 3, status: 4, block: 5, seccomp: 6 } as const;
+
+export interface EngineCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Set where the engine itself must start as another user. */
+  readonly as: { uid: number; gid: number } | null;
+}
+
+export interface Engine {
+  readonly child: ChildProcess;
+  readonly control: Socket;
+  readonly status: Socket;
+  /** Anything written to it lets the sandbox go on. */
+  readonly block: Socket;
+  readonly stderr: Readable;
+}
+
+/** Throws IsoError `sandbox_unavailable` where the process could not even be started. */
+export function startEngine({ command, args, as }: EngineCommand, seccompFd: number): Promise<Engine> {
+  const child = spawn(command, args, {
+    cwd: "/",
+    env: {},
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", seccompFd],
+    ...(as !== null && as),
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", (error) => {
+      reject(
+        new IsoError("sandbox_unavailable", `${command} could not be started: ${error.message}`, { cause: error }),
+      );
+    });
+    child.once("spawn", () => {
+      const [control, status, block] = [FD.control, FD.status, FD.block].map((fd) => child.stdio.at(fd));
+      const { stderr } = child;
+      if (control instanceof Socket && status instanceof Socket && block instanceof Socket && stderr !== null) {
+        // A peer that is gone is noticed by the end of the process, not by a failed write.
+        for (const socket of [control, status, block, stderr]) socket.on("error", () => undefined);
+        resolve({ child, control, status, block, stderr });
+      } else {
+        child.kill("SIGKILL");
+        reject(new IsoError("internal", `${command} was started without its descriptors`));
+      }
+    });
+  });
+}

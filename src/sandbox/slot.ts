@@ -1,0 +1,32 @@
+// The folder of one sandbox on the host: what its engine binds while it waits, and what becomes the run's folder when the run's
+// files are put into it. Both by rename, so that neither size nor number of files matters.
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { removeTree } from "../safefs/remove.js";
+import type { BackendContext } from "./backend.js";
+
+export interface Slot {
+  readonly dir: string;
+}
+
+/** The program cannot rename or remove `work` and `out` in it where the host is root, who owns it. */
+export function makeSlot({ slotsDir, instance }: Pick<BackendContext, "slotsDir" | "instance">): Slot {
+  const dir = join(slotsDir, `${instance.id}-${randomBytes(8).toString("hex")}`);
+  mkdirSync(dir);
+  // The mode apart from the making, as the caller's umask may be strict.
+  chmodSync(dir, 0o755);
+  return { dir };
+}
+
+/** Makes `<dir>/work` and `<dir>/out` the slot's, and the slot the folder at `dir`. An engine that bound the slot sees them at once. */
+export async function deliverInto(slot: Slot, dir: string): Promise<void> {
+  for (const part of ["work", "out"]) renameSync(join(dir, part), join(slot.dir, part));
+  rmdirSync(dir);
+  renameSync(slot.dir, dir);
+}
+
+/** Of a slot into which nothing was delivered. */
+export async function removeSlot(slot: Slot): Promise<void> {
+  await removeTree(slot.dir);
+}
