@@ -42,6 +42,7 @@ const NUMBER = /\d+(?:\.\d+)?(?=$|[\s|:,\]-])/y;
 const NAME = /[\p{L}\p{N}_$][\p{L}\p{N}_.$/@#<>-]*(?:::[\p{L}\p{N}_.$<>]+)*(?:\[\d+\]|\(\d+\))?/uy;
 /** What only names in programs have: dots, digits, underscores, a capital inside, a process id. */
 const CODE_LIKE = /[._\d$/@#<>[]|::|\p{Ll}\p{Lu}/u;
+const DOTTED = /^\p{L}[\p{L}\p{N}_]*(?:(?:\.|::)[\p{L}_][\p{L}\p{N}_]*)+$/u;
 /** Words of sentences that could be taken for a logger's name between a timestamp and ERROR. */
 const PROSE = new Set(
   `a an the no not any some all each every this that these those with without zero one two first last next new old found find
@@ -87,7 +88,10 @@ function verdict(front: string, line: string, inBracket: boolean): Verdict {
     }
     if (eat(OTHER_LEVEL, front, at) > at) return "other";
 
-    if (front[at] === "{") return isErrorRecord(line.slice(at)) ? "error" : null;
+    if (front[at] === "{") {
+      if (isErrorRecord(line.slice(at))) return "error";
+      if (!timed) return null;
+    }
     const close = inBracket ? undefined : CLOSING.get(front[at] ?? "");
     if (close !== undefined) {
       const end = front.indexOf(close, at + 1);
@@ -128,7 +132,7 @@ function verdict(front: string, line: string, inBracket: boolean): Verdict {
     const setOff = eat(SEPARATOR, front, end) > end || eat(LEVEL_BRACKET, front, end) > end;
     const bar = /^\s*\|/.test(front.slice(end, end + 64));
     if (CODE_LIKE.test(name)) {
-      if (!timed && !bracketed && !setOff) return null;
+      if (!timed && !bracketed && !setOff && !DOTTED.test(name)) return null;
       // `file.py:3: ERROR` without a time is as likely a message as a logger.
       wantSeparator ||= !timed && !bracketed && !bar;
     } else if (timed) {
@@ -150,6 +154,7 @@ const CLOSING = new Map([
   ["[", "]"],
   ["(", ")"],
   ["<", ">"],
+  ["{", "}"],
 ]);
 const DIGITS = /\d/;
 /** A clock or a date somewhere in a bracket, or seconds since boot. */

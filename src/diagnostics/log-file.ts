@@ -101,14 +101,16 @@ export class LogFile {
     const fd = this.#fd ?? openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       const end = this.#fd === null ? fstatSync(fd).size : this.#written;
-      const place = this.#fd === null ? (offset: number) => offset : (offset: number) => this.#place(offset);
       if (end <= maxBytes && (this.#fd === null || !this.#wrapped)) return decodeUtf8(readAt(fd, 0, end));
       // The end of a log tells more than its beginning.
       const room = Math.max(0, Math.min(maxBytes, end) - MARKER_BYTES);
       const headBytes = Math.min(Math.floor(room / 4), this.#headBytes);
       const tailBytes = Math.min(room - headBytes, this.#ringBytes);
       const head = withoutBrokenEnd(readAt(fd, 0, headBytes));
-      const tail = withoutBrokenStart(this.#readSpan(fd, end - tailBytes, end, place));
+      const start = end - tailBytes;
+      const tail = withoutBrokenStart(
+        this.#fd === null ? readAt(fd, start, tailBytes) : this.#readRing(fd, start, end),
+      );
       return joinEnds(decodeUtf8(head), decodeUtf8(tail), this.bytes - head.length - tail.length);
     } finally {
       if (this.#fd === null) closeSync(fd);
@@ -131,11 +133,11 @@ export class LogFile {
     return this.#ringBytes - ((offset - this.#headBytes) % this.#ringBytes);
   }
 
-  #readSpan(fd: number, start: number, end: number, place: (offset: number) => number): Buffer {
+  #readRing(fd: number, start: number, end: number): Buffer {
     const parts: Buffer[] = [];
     for (let at = start; at < end; ) {
-      const step = Math.min(end - at, this.#fd === null ? end - at : this.#roomAt(at));
-      parts.push(readAt(fd, place(at), step));
+      const step = Math.min(end - at, this.#roomAt(at));
+      parts.push(readAt(fd, this.#place(at), step));
       at += step;
     }
     return Buffer.concat(parts);
@@ -146,8 +148,7 @@ export class LogFile {
     const start = this.#written - this.#ringBytes;
     const reach = Math.min(LINE_REACH_BYTES, this.#headBytes, this.#ringBytes);
     const headEnd = this.#headBytes - afterLastNewline(readAt(fd, this.#headBytes - reach, reach));
-    const firstOfTail = readAt(fd, this.#place(start), Math.min(reach, this.#roomAt(start)));
-    const tailStart = start + Math.max(0, firstOfTail.indexOf(0x0a) + 1);
+    const tailStart = start + this.#readRing(fd, start, start + reach).indexOf(0x0a) + 1;
     const path = `${this.#path}.part`;
     const target = create(path);
     try {
