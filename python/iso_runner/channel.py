@@ -1,14 +1,14 @@
-"""The program's end of its channel to the supervisor: whole frames out from any thread, answers in."""
+"""The program's end of its channel to the supervisor: whole frames out from any thread, the job and answers in."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from .descriptor import Descriptor
-from .frames import TO_PROGRAM, Decoder, encode, encode_json
+from .frames import TO_PROGRAM, Decoder, Frame, encode, encode_json
 
 _READ_BYTES = 256 * 1024
 
@@ -17,6 +17,7 @@ class ProgramChannel:
     def __init__(self, fd: int) -> None:
         self._descriptor = Descriptor(fd)
         self._lock = threading.Lock()
+        self._decoder = Decoder(TO_PROGRAM)
         self.owner = os.getpid()
 
     def send_message(self, payload: bytes) -> None:
@@ -26,22 +27,20 @@ class ProgramChannel:
     def send(self, kind: bytes, body: Mapping[str, Any]) -> None:
         self._write(encode_json(kind, body))
 
-    def answers(self) -> Iterator[bytes]:
-        """Payloads of the answers, until the channel ends. Blocks: for one thread of its own."""
-        decoder = Decoder(TO_PROGRAM)
-        while True:
+    def receive(self) -> Optional[Frame]:
+        """The next frame from the supervisor; None once the channel has ended. Blocks: for one thread at a time."""
+        frame = self._decoder.next()
+        while frame is None:
             try:
                 self._descriptor.check()
                 chunk = os.read(self._descriptor.fd, _READ_BYTES)
             except OSError:
-                return
+                return None
             if not chunk:
-                return
-            decoder.feed(chunk)
-            frame = decoder.next()
-            while frame is not None:
-                yield frame.payload
-                frame = decoder.next()
+                return None
+            self._decoder.feed(chunk)
+            frame = self._decoder.next()
+        return frame
 
     def _write(self, data: bytes) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ MAX_OUTPUT_BYTES = 64 * 1024
 
 FROM_HOST: Mapping[bytes, int] = {b"J": MAX_PAYLOAD_BYTES, b"A": MAX_PAYLOAD_BYTES, b"S": 64 * 1024}
 FROM_PROGRAM: Mapping[bytes, int] = {b"C": MAX_PAYLOAD_BYTES, b"B": 64, b"P": 64 * 1024}
-TO_PROGRAM: Mapping[bytes, int] = {b"A": MAX_PAYLOAD_BYTES}
+TO_PROGRAM: Mapping[bytes, int] = {b"J": MAX_PAYLOAD_BYTES, b"A": MAX_PAYLOAD_BYTES}
 
 
 class Frame(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Optional
 
 from . import capture, failure, kernel, tools
 from .channel import ProgramChannel
-from .supervisor import TRACE_SIGNAL, Launch
+from .launch import TRACE_SIGNAL, Launch
 
 _TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _CO_COROUTINE = 0x80
@@ -30,17 +30,18 @@ def run_program(launch: Launch) -> NoReturn:
     """Ends as CPython ends a script: by SystemExit from here on, or by a signal."""
     channel = ProgramChannel(launch.channel)
     try:
-        job = json.loads(launch.job)
+        _become_program(launch)
+        job = _wait_for_job(channel)
         main_path = job["work"] + "/main.py"
-        _become_program(launch, job)
+        _enter(job)
         module = _main_module(main_path)
         broker = tools.install(module.__dict__, job["tools"], channel, main_path)
         code: str = job["code"]
         arguments: list[str] = job["args"]
+        _prime_linecache(main_path, code)
     except Exception as error:  # noqa: BLE001 - ours, and never to be taken for the program's
         channel.send(b"P", {"stage": "program_setup", "message": f"{type(error).__name__}: {error}"[:2000]})
         os._exit(1)
-    _prime_linecache(main_path, code)
     sys.argv = [main_path, *arguments]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = [sys.executable, *sys.argv]
@@ -56,19 +57,34 @@ def run_program(launch: Launch) -> NoReturn:
     raise SystemExit(0)
 
 
-def _become_program(launch: Launch, job: Mapping[str, Any]) -> None:
+def _become_program(launch: Launch) -> None:
+    """All that can be done while no job is known."""
     os.setsid()
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     _default_signals()
     _prefer_for_oom()
-    _open_standard_descriptors(launch, job["stdin"])
-    _replace_environment(job)
-    os.chdir(job["cwd"])
+    for number, target in ((launch.stdout, 1), (launch.stderr, 2)):
+        os.dup2(number, target)
+        os.close(number)
     capture.open_standard_streams()
     capture.open_user_logger(launch.log)
     capture.flush_on_sigterm()
     faulthandler.enable(file=2, all_threads=True)
     faulthandler.register(TRACE_SIGNAL, file=launch.trace, all_threads=True, chain=False)
+
+
+def _wait_for_job(channel: ProgramChannel) -> dict[str, Any]:
+    frame = channel.receive()
+    if frame is None:
+        os._exit(0)  # the sandbox was never used
+    job: dict[str, Any] = json.loads(frame.payload)
+    return job
+
+
+def _enter(job: Mapping[str, Any]) -> None:
+    _open_stdin(job["stdin"])
+    _replace_environment(job)
+    os.chdir(job["cwd"])
     _limit(job["limits"])
 
 
@@ -92,7 +108,7 @@ def _prefer_for_oom() -> None:
         pass
 
 
-def _open_standard_descriptors(launch: Launch, stdin: Optional[str]) -> None:
+def _open_stdin(stdin: Optional[str]) -> None:
     if stdin is None:
         source = os.open("/dev/null", os.O_RDONLY)
     else:
@@ -101,9 +117,8 @@ def _open_standard_descriptors(launch: Launch, stdin: Optional[str]) -> None:
         while view:
             view = view[os.write(source, view) :]
         os.lseek(source, 0, os.SEEK_SET)
-    for number, target in ((source, 0), (launch.stdout, 1), (launch.stderr, 2)):
-        os.dup2(number, target)
-        os.close(number)
+    os.dup2(source, 0)
+    os.close(source)
 
 
 def _replace_environment(job: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import resource
 import select
 import signal
 import sys
@@ -17,7 +16,9 @@ from typing import NamedTuple, NoReturn, Optional
 
 from . import kernel
 from .frames import FROM_HOST, FROM_PROGRAM, MAX_OUTPUT_BYTES, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json
+from .launch import TRACE_SIGNAL, Launch, fork_program
 from .outbox import Outbox
+from .report import Counters, exit_report
 
 # Imported while nobody waits: the program is forked from here and finds them loaded.
 PRELOAD = (
@@ -35,24 +36,12 @@ PRELOAD = (
 HOST_BUFFER_BYTES = 1024 * 1024
 ANSWER_BUFFER_BYTES = 32 * 1024 * 1024
 READ_BYTES = 256 * 1024
-TRACE_SIGNAL = signal.SIGRTMAX - 1
 TRACE_WAIT_S = 0.15
 TRACE_QUIET_S = 0.015
 TRACE_MAX_BYTES = 512 * 1024
 KILL_AGAIN_S = 0.01
 GRACE_MAX_MS = 60_000
 READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
-
-
-class Launch(NamedTuple):
-    """What the forked child needs to become the program."""
-
-    job: bytes
-    stdout: int
-    stderr: int
-    log: int
-    trace: int
-    channel: int
 
 
 class Pipe(NamedTuple):
@@ -108,41 +97,40 @@ class Supervisor:
 
         self._pid: Optional[int] = None  # of the program; None before it is forked
         self._status: Optional[int] = None
+        self._has_job = False
         self._begun = False
         self._pipes: list[Pipe] = []
         self._trace: Optional[int] = None
         self._trace_bytes = 0
         self._tracing = False
-        self._program: Optional[Outbox] = None  # answers; the same descriptor is read for messages
+        self._program: Optional[Outbox] = None  # the job and answers; the same descriptor is read for messages
         self._from_program = Decoder(FROM_PROGRAM)
         self._grace_s: Optional[float] = None  # set by the first stop
         self._term_at: Optional[float] = None
         self._kill_at: Optional[float] = None
         self._alone = False  # no process of the program is left
-        self._oom_before = kernel.oom_kills()
-        self._hits_before = kernel.process_hits()
+        self._counters = Counters()
 
     def run(self) -> Optional[Launch]:
         self._say_hello()
         self._prepare()
-        while True:
+        child = fork_program()
+        if isinstance(child, Launch):
+            return child
+        self._pid = child.pid
+        self._pipes = [Pipe(b"O", child.stdout), Pipe(b"E", child.stderr), Pipe(b"L", child.log)]
+        self._trace = child.trace
+        self._program = Outbox(child.channel)
+        while not self._finished():
             self._poll()
-            if self._pid is None:
-                job = self._wait_for_job()
-                if job is not None:
-                    launch = self._fork(job)
-                    if launch is not None:
-                        return launch
-            else:
-                self._read_host()
-                self._read_program()
-                self._keep_time()
-                self._reap()
-                if self._finished():
-                    self._report_exit()
-                    return None
+            self._read_host()
+            self._read_program()
+            self._keep_time()
+            self._reap()
+        self._report_exit()
+        return None
 
-    # -- before the job ------------------------------------------------------------------------------------------
+    # -- before the loop -----------------------------------------------------------------------------------------
 
     def _say_hello(self) -> None:
         self._host.put(
@@ -175,41 +163,6 @@ class Supervisor:
 
     def _host_spoke(self) -> bool:
         return bool(select.select([self._control_in], [], [], 0)[0])
-
-    def _wait_for_job(self) -> Optional[bytes]:
-        self._feed_host()
-        frame = self._from_host.next()
-        if frame is None:
-            return None
-        if frame.kind == b"J":
-            return frame.payload
-        if frame.kind == b"S":
-            self._report_exit()
-            os._exit(0)
-        raise FrameError("an answer came before the job")
-
-    def _fork(self, job: bytes) -> Optional[Launch]:
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
-        log_read, log_write = os.pipe()
-        trace_read, trace_write = os.pipe()
-        ours, theirs = _socket_pair()
-        pid = os.fork()
-        if pid == 0:
-            signal.set_wakeup_fd(-1)
-            keep = {out_write, err_write, log_write, trace_write, theirs}
-            kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
-            kernel.close_all_but({0, 1, 2} | keep)
-            return Launch(job, out_write, err_write, log_write, trace_write, theirs)
-        for fd in (out_write, err_write, log_write, trace_write, theirs):
-            os.close(fd)
-        for fd in (out_read, err_read, log_read, trace_read, ours):
-            os.set_blocking(fd, False)
-        self._pid = pid
-        self._pipes = [Pipe(b"O", out_read), Pipe(b"E", err_read), Pipe(b"L", log_read)]
-        self._trace = trace_read
-        self._program = Outbox(ours)
-        return None
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -270,22 +223,23 @@ class Supervisor:
             frame = self._from_host.next()
             if frame is None:
                 return
-            if frame.kind == b"A":
-                self._relay_answer(encode(b"A", frame.payload))
-            elif frame.kind == b"S":
+            if frame.kind == b"S":
                 self._stop(json.loads(frame.payload))
+            elif (frame.kind == b"J") == self._has_job:
+                raise FrameError("a second job" if self._has_job else "an answer came before the job")
             else:
-                raise FrameError("a second job")
+                self._has_job = True
+                self._relay_to_program(encode(frame.kind, frame.payload))
 
     def _host_is_gone(self) -> NoReturn:
         self._end_all_processes()
         os._exit(0)
 
-    def _relay_answer(self, answer: bytes) -> None:
+    def _relay_to_program(self, frame: bytes) -> None:
         if self._program is None:
             return
-        self._program.put(answer)
-        if self._program.pending > ANSWER_BUFFER_BYTES + len(answer):
+        self._program.put(frame)
+        if self._program.pending > ANSWER_BUFFER_BYTES + len(frame):
             self._close_channel("the program does not read the answers of its tool calls")
 
     def _read_program(self) -> None:
@@ -440,30 +394,9 @@ class Supervisor:
         return self._alone and drained
 
     def _report_exit(self) -> None:
-        status = self._status
-        signalled = status is not None and os.WIFSIGNALED(status)
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        body = {
-            "exitCode": os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None,
-            "signal": _signal_name(os.WTERMSIG(status)) if status is not None and signalled else None,
-            "usage": {
-                "cpuMs": round((usage.ru_utime + usage.ru_stime) * 1000, 1) if status is not None else None,
-                "maxRssBytes": usage.ru_maxrss * 1024 if status is not None else None,
-                "processes": self._tasks_started(),
-            },
-            "kernel": {
-                "oomKills": _since(self._oom_before, kernel.oom_kills()),
-                "processHits": _since(self._hits_before, kernel.process_hits()),
-            },
-        }
-        self._host.put(encode_json(b"X", body))
+        status = self._status if self._has_job else None
+        self._host.put(encode_json(b"X", exit_report(status, self._pid, self._counters)))
         self._flush_all()
-
-    def _tasks_started(self) -> Optional[int]:
-        last = kernel.last_pid()
-        if last is None or self._pid is None or last < self._pid:
-            return None
-        return last - self._pid + 1
 
     def _flush_all(self) -> None:
         os.set_blocking(self._host.fd, True)
@@ -488,21 +421,3 @@ class Supervisor:
         self._end_all_processes()
         self._flush_all()
         os._exit(70)
-
-
-def _since(before: Optional[int], after: Optional[int]) -> Optional[int]:
-    return None if before is None or after is None else max(0, after - before)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"
-
-
-def _socket_pair() -> tuple[int, int]:
-    import socket
-
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    return ours.detach(), theirs.detach()

@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import threading
-import uuid
 import weakref
 from typing import Any, NamedTuple, Optional
 
@@ -57,7 +56,7 @@ class Broker:
         self._reader: Optional[threading.Thread] = None
         self._closed = False
         self._ids = itertools.count(1)
-        self._prefix = uuid.uuid4().hex
+        self._prefix = os.urandom(16).hex()
         self._unstarted: weakref.WeakSet[Call] = weakref.WeakSet()
 
     def call(self, tool_id: str, params: Params, reason: Optional[str], error: Optional[ToolError]) -> Call:
@@ -131,12 +130,14 @@ class Broker:
 
     def _read_answers(self) -> None:
         try:
-            for payload in self._channel.answers():
-                answer = json.loads(payload)
+            frame = self._channel.receive()
+            while frame is not None:
+                answer = json.loads(frame.payload)
                 with self._lock:
                     waiter = self._waiting.pop(answer["id"], None)
                 if waiter is not None:
                     _resolve(waiter, answer)
+                frame = self._channel.receive()
         finally:
             gone = {"error": {"code": "tool_cancelled", "message": "the channel for tool calls is closed"}}
             with self._lock:
