@@ -3,7 +3,7 @@ import { fileTypeFromBuffer } from "file-type";
 import mime from "mime";
 import type { ArtifactFile } from "./artifact-file.js";
 
-export const UNKNOWN_BINARY = "application/octet-stream";
+const UNKNOWN_BINARY = "application/octet-stream";
 
 /** Bytes in which a signature must stand. Containers may keep theirs further behind: see `byContainer`. */
 const HEAD_BYTES = 1024 * 1024;

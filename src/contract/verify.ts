@@ -42,7 +42,7 @@ export async function verifyContract(
 }
 
 /** True where one artifact is as promised, or is an optional one that is not there. */
-export function isMet(artifact: Artifact): boolean {
+function isMet(artifact: Artifact): boolean {
   return artifact.status === "satisfied" || (artifact.status === "missing" && artifact.optional === true);
 }
 

@@ -19,7 +19,13 @@ export function withinTime<T>(maxMs: number, run: () => T): T {
   try {
     script.runInContext(context, { timeout: maxMs });
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT") {
+    // The error may belong to the context's realm, whose Error is another one.
+    if (
+      typeof error === "object" &&
+      error !== null &&
+      "code" in error &&
+      error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
+    ) {
       throw new OutOfTimeError(`not done within ${maxMs} ms`, { cause: error });
     }
     throw error;

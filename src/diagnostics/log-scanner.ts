@@ -11,8 +11,15 @@ import { truncateMiddle } from "./truncate.js";
 const MAX_LINE_BYTES = 64 * 1024;
 /** An ERROR line is kept up to here. */
 const MAX_KEPT_LINE_BYTES = 2 * 1024;
-/** Lines without one of these cannot matter. */
-const WORDS = ["ERROR", "CRITICAL", "FATAL", "Traceback", "error", "critical", "fatal", "Error", "Critical", "Fatal"];
+/** Lines without one of these cannot matter. Lower case is a level in a key's value or a bracket only; colour codes end in "m". */
+const WORDS = [
+  ...["ERROR", "CRITICAL", "FATAL", "Traceback", "evel", "everity", "lvl", "LEVEL", "SEVERITY"],
+  ...["[error", "[critical", "[fatal", "merror", "mcritical", "mfatal"],
+];
+const WORD_BYTES = WORDS.map((word) => Buffer.from(word));
+const ANY_WORD = new RegExp(WORDS.map((word) => word.replace("[", "\\[")).join("|"));
+const BEYOND_ASCII = /[\x80-\xff]/;
+const NEEDS_ESCAPE = /[\x00-\x08\x0b-\x1f\x7f-\uffff]/;
 
 export interface ScanResult {
   /** The first and the last ones where there are too many; `totals` has the true counts. */
@@ -72,20 +79,18 @@ export class LogScanner {
     const splitter = new LineSplitter({
       maxLineBytes: MAX_LINE_BYTES,
       onLine: (line) => {
-        if (!tracebacks.inside && !mayMatter(line)) return;
-        const text = escapeControls(stripAnsi(decodeUtf8(line)), "\t");
+        const raw = line.toString("latin1");
+        if (!tracebacks.inside && !ANY_WORD.test(raw)) return;
+        const decoded = BEYOND_ASCII.test(raw) ? decodeUtf8(line) : raw;
+        const text = NEEDS_ESCAPE.test(decoded) ? escapeControls(stripAnsi(decoded), "\t") : decoded;
         if (!tracebacks.read(text) && isErrorLine(text)) this.#errorLines.push(bounded(text));
       },
-      worthReading: (lines) => tracebacks.inside || mayMatter(lines),
+      worthReading: (lines) => tracebacks.inside || WORD_BYTES.some((word) => lines.includes(word)),
     });
     const lane = { splitter, tracebacks };
     this.#lanes.set(stream, lane);
     return lane;
   }
-}
-
-function mayMatter(bytes: Buffer): boolean {
-  return WORDS.some((word) => bytes.includes(word));
 }
 
 function bounded(line: string): string {

@@ -16,6 +16,9 @@ const SURE_EXCEPTION =
 const GROUP_LINE = /^[\s|]*[|+]/;
 const GROUP_END = /^([\s|]*)\+-{4,}\s*$/;
 
+/** A traceback with more lines than any program's is taken as torn: what follows may be anything. */
+const MAX_LINES = 50_000;
+
 export interface FoundTraceback {
   text: string;
   /** The line that names the exception; null where the output ended or was torn before it. */
@@ -29,6 +32,7 @@ interface Block {
   kept: HeadTail;
   framed: boolean;
   blankLines: number;
+  lines: number;
   finalLine: string | null;
 }
 
@@ -57,7 +61,7 @@ export class TracebackReader {
     const kept = new HeadTail(this.#maxBytes);
     this.#block = {
       ...{ kind: group ? "group" : "plain", prefix: start[1] ?? "", kept },
-      ...{ framed: false, blankLines: 0, finalLine: null },
+      ...{ framed: false, blankLines: 0, lines: 0, finalLine: null },
     };
     keep(this.#block, line);
     return true;
@@ -68,6 +72,11 @@ export class TracebackReader {
   }
 
   #continue(block: Block, line: string): boolean {
+    block.lines += 1;
+    if (block.lines > MAX_LINES) {
+      this.#end(block);
+      return false;
+    }
     return block.kind === "group" ? this.#continueGroup(block, line) : this.#continuePlain(block, line);
   }
 

@@ -172,6 +172,22 @@ describe("LogScanner", () => {
     expect(text).toMatch(/^Traceback .*line 0, in f.*left out.*RecursionError: deep$/s);
   });
 
+  it("does not take the rest of a run for one endless traceback", () => {
+    const head = 'Traceback (most recent call last):\n  File "x", line 1\n';
+    const found = scan(`${head}${"  indented\n".repeat(60_000)}ERROR: behind it\n`);
+    expect(found.totals).toEqual({ errorLines: 1, tracebacks: 1 });
+  });
+
+  it("finds a level in lower case where that is one", () => {
+    const lines = [
+      "10:00:00 [\x1b[31m\x1b[1merror    \x1b[0m] a",
+      "10:00:00 [error] b",
+      "level=error msg=c",
+      '{"severity":"fatal"}',
+    ];
+    expect(scan(lines.join("\n")).totals.errorLines).toBe(4);
+  });
+
   it("understands what this machine's Python prints", () => {
     const code = `
 import logging, traceback, sys

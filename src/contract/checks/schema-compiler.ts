@@ -5,8 +5,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { OutOfTimeError, withinTime } from "../within-time.js";
 
-export const MAX_SCHEMA_BYTES = 64 * 1024;
-export const MAX_SCHEMA_DEPTH = 32;
+const MAX_SCHEMA_BYTES = 64 * 1024;
+const MAX_SCHEMA_DEPTH = 32;
 const MAX_COMPILE_MS = 2_000;
 
 /** Dialects by `$schema`, less a final "#". */
@@ -33,7 +33,8 @@ export function compileSchema(schema: unknown): ValidateFunction {
   const plain = plainCopy(schema);
   refuseRemote(plain);
   const dialect = dialectOf(plain);
-  const options: Options = { strict: false, logger: false, validateFormats: true, allErrors: false, messages: true };
+  // `constructor` and other names of Object.prototype are properties of a document only where it has them.
+  const options: Options = { strict: false, logger: false, ownProperties: true };
   try {
     return withinTime(MAX_COMPILE_MS, () => {
       const ajv = new dialect(options);

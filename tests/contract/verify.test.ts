@@ -1,0 +1,320 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseContract } from "../../src/contract/contract.js";
+import { contractMet, summariseUnmet, verifyContract } from "../../src/contract/verify.js";
+import type { Artifact } from "../../src/model/files.js";
+import { removeTree, Tree } from "../../src/safefs/tree.js";
+
+let out: string;
+beforeEach(() => {
+  out = mkdtempSync(join(tmpdir(), "verify-"));
+});
+afterEach(() => removeTree(out));
+
+function put(path: string, content: string | Buffer): void {
+  mkdirSync(dirname(join(out, path)), { recursive: true });
+  writeFileSync(join(out, path), content);
+}
+const fresh = { existed: () => false, written: () => false };
+
+async function verify(contract: object[], origin = fresh): Promise<Artifact[]> {
+  const entries = parseContract(contract.map((entry) => ({ description: "d", ...entry })));
+  using tree = Tree.open(out);
+  return await verifyContract(entries, tree, origin);
+}
+async function verifyOne(entry: object, origin = fresh): Promise<Artifact> {
+  const [artifact] = await verify([entry], origin);
+  if (artifact === undefined) throw new Error("no artifact");
+  return artifact;
+}
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+describe("verifyContract", () => {
+  it("is satisfied by a file, and says what it is", async () => {
+    put("a/b.txt", "hello");
+    expect(await verifyOne({ path: "a/b.txt", description: "greeting" })).toEqual({
+      ...{ path: "a/b.txt", description: "greeting", status: "satisfied", bytes: 5, mime: "text/plain" },
+      sha256: createHash("sha256").update("hello").digest("hex"),
+    });
+  });
+
+  it("keeps the order of the contract, and lists every artifact", async () => {
+    put("b", "x");
+    const artifacts = await verify([{ path: "c" }, { path: "b" }, { path: "a" }]);
+    expect(artifacts.map(({ path, status }) => [path, status])).toEqual([
+      ["c", "missing"],
+      ["b", "satisfied"],
+      ["a", "missing"],
+    ]);
+  });
+
+  it("says missing, and that an optional one was", async () => {
+    const nothing = { bytes: null, mime: null, sha256: null };
+    expect(await verifyOne({ path: "x/y" })).toMatchObject({ status: "missing", ...nothing });
+    const optional = await verifyOne({ path: "x", optional: true });
+    expect(optional).toMatchObject({ status: "missing", optional: true, ...nothing });
+    expect(contractMet([optional])).toBe(true);
+  });
+
+  it("says empty, unless an empty file is allowed", async () => {
+    put("e", "");
+    expect(await verifyOne({ path: "e" })).toMatchObject({ status: "empty", bytes: 0 });
+    expect(await verifyOne({ path: "e", minBytes: 5 })).toMatchObject({ status: "empty" });
+    expect(await verifyOne({ path: "e", minBytes: 0 })).toMatchObject({ status: "satisfied", bytes: 0 });
+  });
+
+  it("blocks what is no regular file, and names it", async () => {
+    put("real", "x");
+    put("dir/inside", "x");
+    symlinkSync("real", join(out, "link"));
+    symlinkSync("/etc/passwd", join(out, "outside"));
+    symlinkSync("nowhere", join(out, "broken"));
+    symlinkSync("dir", join(out, "dirlink"));
+    execFileSync("mkfifo", [join(out, "pipe")]);
+    const server = createServer().listen(join(out, "sock"));
+    await new Promise((resolve) => server.once("listening", resolve));
+    const nothing = { status: "blocked", bytes: null, mime: null, sha256: null };
+    const expected = [
+      ["link", "is a symbolic link, not a regular file"],
+      ["outside", "is a symbolic link, not a regular file"],
+      ["broken", "is a symbolic link, not a regular file"],
+      ["dir", "is a folder, not a regular file"],
+      ["pipe", "is a FIFO, not a regular file"],
+      ["sock", "is a socket, not a regular file"],
+      ["dirlink/inside", "its folder dirlink is a symbolic link"],
+      ["real/x", "its folder real is a file"],
+    ];
+    try {
+      for (const [path, message] of expected) expect(await verifyOne({ path })).toMatchObject({ ...nothing, message });
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it("says stale for a file that was there and was not written", async () => {
+    put("old", "x");
+    const origin = (existed: boolean, written: boolean) => ({ existed: () => existed, written: () => written });
+    expect(await verifyOne({ path: "old" }, origin(true, false))).toMatchObject({ status: "stale", bytes: 1 });
+    expect(await verifyOne({ path: "old" }, origin(true, true))).toMatchObject({ status: "satisfied" });
+    expect(await verifyOne({ path: "old" }, origin(false, false))).toMatchObject({ status: "satisfied" });
+  });
+
+  it("checks sizes, with both bounds allowed", async () => {
+    put("five", "12345");
+    expect(await verifyOne({ path: "five", minBytes: 5, maxBytes: 5 })).toMatchObject({ status: "satisfied" });
+    expect(await verifyOne({ path: "five", minBytes: 6 })).toMatchObject({
+      status: "invalid",
+      code: "too_small",
+      bytes: 5,
+    });
+    expect(await verifyOne({ path: "five", maxBytes: 4 })).toMatchObject({
+      status: "invalid",
+      code: "too_large",
+      bytes: 5,
+    });
+  });
+
+  it("does not read a giant made of holes", async () => {
+    put("sparse", "x");
+    truncateSync(join(out, "sparse"), 2 ** 43);
+    expect(await verifyOne({ path: "sparse" })).toMatchObject({
+      status: "invalid",
+      code: "too_large",
+      bytes: 2 ** 43,
+      sha256: null,
+    });
+  });
+
+  it("reads a file whose permissions were taken", async () => {
+    put("locked/file", "x");
+    execFileSync("chmod", ["000", join(out, "locked/file"), join(out, "locked")]);
+    expect(await verifyOne({ path: "locked/file" })).toMatchObject({ status: "satisfied", bytes: 1 });
+  });
+});
+
+describe("media types", () => {
+  it.each<[string, string | Buffer, string]>([
+    ["a.txt", "text", "text/plain"],
+    ["a", "text", "text/plain"],
+    ["a.md", "# x", "text/markdown"],
+    ["a.csv", "a,b", "text/csv"],
+    ["a.json", "{}", "application/json"],
+    ["a.html", "<p>", "text/html"],
+    ["a.svg", '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "image/svg+xml"],
+    ["a.svg", "<svg/>", "image/svg+xml"],
+    ["a.png", PNG, "image/png"],
+    ["a.txt", PNG, "image/png"],
+    ["a.png", "no picture", "text/plain"],
+    ["a.ts", "let x", "text/plain"],
+    ["a.pdf", "%PDF-1.4\n", "application/pdf"],
+    ["a.txt", "BMI results", "text/plain"],
+    ["a.txt", "MZ is how it begins", "text/plain"],
+    ["a.txt", "with\0NUL", "application/octet-stream"],
+    ["a.txt", Buffer.from([0x67, 0xfc, 0x6e]), "application/octet-stream"],
+    ["a.txt", `${"ü".repeat(700_000)}`, "text/plain"],
+    ["a.txt", `${"x".repeat(3_000_000)}\0`, "application/octet-stream"],
+    ["a.gz", Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), "application/gzip"],
+  ])("%s is what its content is", async (path, content, mime) => {
+    put(path, content);
+    expect((await verifyOne({ path })).mime).toBe(mime);
+  });
+
+  it("compares with what is promised, under every name of a type", async () => {
+    put("a.png", PNG);
+    put("b.csv", "a,b");
+    for (const [path, mime] of [
+      ...[
+        ["a.png", "image/png"],
+        ["a.png", "IMAGE/PNG"],
+        ["a.png", "image/*"],
+        ["a.png", "image/x-png"],
+      ],
+      ...[
+        ["b.csv", "text/csv"],
+        ["b.csv", "text/csv; charset=utf-8"],
+        ["b.csv", "text/*"],
+        ["b.csv", "text/plain"],
+      ],
+    ]) {
+      expect(await verifyOne({ path, mime })).toMatchObject({ status: "satisfied" });
+    }
+    expect(await verifyOne({ path: "b.csv", mime: "image/png" })).toMatchObject({
+      ...{ status: "invalid", code: "wrong_type", message: "the content is text/csv, not image/png", mime: "text/csv" },
+    });
+    expect(await verifyOne({ path: "a.png", mime: "text/plain" })).toMatchObject({ code: "wrong_type" });
+  });
+});
+
+describe("JSON Schema", () => {
+  const schema = {
+    ...{ type: "object", required: ["price"], additionalProperties: false },
+    properties: { price: { type: "number", minimum: 0 }, when: { type: "string", format: "date" } },
+  };
+  const check = async (content: string | Buffer, by: unknown = schema) => {
+    put("a.json", content);
+    return await verifyOne({ path: "a.json", schema: by });
+  };
+
+  it("is met or not, and says where", async () => {
+    expect(await check('{"price": 1}')).toMatchObject({ status: "satisfied" });
+    expect(await check('\ufeff{"price": 1}')).toMatchObject({ status: "satisfied" });
+    for (const [content, message] of [
+      ["{}", /the document must have required property 'price'/],
+      ['{"price": "1"}', /"\/price" must be number/],
+      ['{"price": 1, "x": 2}', /additional properties \("x"\)/],
+      ['{"price": 1, "when": "today"}', /"\/when" must match format "date"/],
+      ["{price: 1}", /^is no JSON/],
+      ['{"price": NaN}', /^is no JSON/],
+    ] as const) {
+      const artifact = await check(content);
+      expect(artifact).toMatchObject({ status: "invalid", code: "schema_mismatch" });
+      expect(artifact.message).toMatch(message);
+    }
+    expect((await check(Buffer.from([0x22, 0xff, 0x22]))).message).toMatch(/not UTF-8/);
+  });
+
+  it("ends a pattern that would run for ever", async () => {
+    const artifact = await check(JSON.stringify(`${"a".repeat(60)}!`), { type: "string", pattern: "^(a+)+$" });
+    expect(artifact).toMatchObject({ status: "invalid", code: "schema_mismatch" });
+    expect(artifact.message).toMatch(/could not be checked within/);
+  });
+
+  it("survives a document without a bottom", async () => {
+    const list = { $defs: { l: { type: "array", items: { $ref: "#/$defs/l" } } }, $ref: "#/$defs/l" };
+    const artifact = await check("[".repeat(1_000_000) + "]".repeat(1_000_000), list);
+    expect(artifact).toMatchObject({
+      status: "invalid",
+      code: "schema_mismatch",
+      message: "is nested too deeply to be checked",
+    });
+  });
+
+  it("does not parse what is too large", async () => {
+    const artifact = await check(`"${"x".repeat(16 * 1024 * 1024)}"`, true);
+    expect(artifact).toMatchObject({ status: "invalid", code: "too_large" });
+    expect(artifact.message).toMatch(/up to 16777216 bytes/);
+  });
+
+  it("is not fooled by names of prototypes", async () => {
+    const own = { type: "object", required: ["constructor", "__proto__"] };
+    expect(await check("{}", own)).toMatchObject({ status: "invalid" });
+    expect(await check('{"constructor": 1, "__proto__": 2}', own)).toMatchObject({ status: "satisfied" });
+  });
+
+  it("lets no name in a file put line breaks or escapes into a message", async () => {
+    const { message } = await check(JSON.stringify({ price: 1, "a\n\x1b[31m\u202e": 2 }));
+    expect(message).not.toMatch(/\p{C}/u);
+  });
+});
+
+describe("CSV columns", () => {
+  const check = async (content: string | Buffer, columns: string[] = ["a", "b"], path = "x.csv") => {
+    put(path, content);
+    return await verifyOne({ path, columns });
+  };
+
+  it.each([
+    ["plain", "a,b\n1,2\n"],
+    ["more columns in another order", "b,c,a\n1,2,3\n"],
+    ["quotes, line breaks and commas inside", 'a,"b"\n"x, ""y""\nz",2\n'],
+    ["a byte order mark and \\r\\n", "\ufeffa,b\r\n1,2\r\n"],
+    ["empty lines", "\na,b\n\n1,2\n\n"],
+    ["semicolons", "a;b\n1;2\n"],
+    ["only a header", "a,b"],
+  ])("are there: %s", async (_, content) => expect(await check(content)).toMatchObject({ status: "satisfied" }));
+
+  it("are there in a file with tabs", async () => {
+    expect(await check("a\tb,\n1\t2\n", ["a", "b,"], "x.tsv")).toMatchObject({ status: "satisfied" });
+  });
+
+  it.each<[string, string | Buffer, RegExp]>([
+    ["one is missing", "a,c\n1,2\n", /lacks the column b; it has a, c/],
+    ["two are missing", "x\n1\n", /lacks the columns a, b; it has x/],
+    ["a column of another case", "A,b\n1,2\n", /lacks the column a/],
+    ["a row of another length", "a,b\n1,2\n3\n", /does not parse as CSV: .*line 3/i],
+    ["an open quote", 'a,b\n"1,2\n', /does not parse as CSV/],
+    ["no text", Buffer.from([0x61, 0x2c, 0xff]), /no text in UTF-8/],
+    ["blank", "\n\n", /it has none/],
+    ["a record without end", `a,b\n"${"x".repeat(2_000_000)}`, /does not parse as CSV/],
+  ])("are missing: %s", async (_, content, message) => {
+    const artifact = await check(content);
+    expect(artifact).toMatchObject({ status: "invalid", code: "columns_missing" });
+    expect(artifact.message).toMatch(message);
+  });
+
+  it("parses to the last row of a large file", async () => {
+    const rows = "1,2\n".repeat(500_000);
+    expect(await check(`a,b\n${rows}`)).toMatchObject({ status: "satisfied" });
+    expect(await check(`a,b\n${rows}1,2,3\n`)).toMatchObject({ status: "invalid" });
+  });
+});
+
+describe("summariseUnmet", () => {
+  it("says what is not as promised, and nothing when all is", async () => {
+    put("ok", "x");
+    put("data.csv", "x\n1\n");
+    put("none", "");
+    const artifacts = await verify([
+      ...[{ path: "ok" }, { path: "missing-output.txt" }, { path: "data.csv", columns: ["y"] }, { path: "none" }],
+      { path: "extra", optional: true },
+    ]);
+    expect(summariseUnmet(artifacts)).toBe(
+      "3 of 5 artifacts are not as promised: missing-output.txt is missing; data.csv: lacks the column y; it has x; none is empty.",
+    );
+    expect(contractMet(artifacts)).toBe(false);
+    expect(summariseUnmet(artifacts.slice(0, 1))).toBeNull();
+    expect(summariseUnmet(artifacts.slice(1, 2))).toBe(
+      "1 of 1 artifact is not as promised: missing-output.txt is missing.",
+    );
+    const many = Array.from({ length: 30 }, (_, i) => ({ path: `f${i}` }));
+    expect(summariseUnmet(await verify(many))).toMatch(/f9 is missing; and 20 more\.$/);
+  });
+});
