@@ -1,5 +1,6 @@
 // Copying and comparing the bytes of regular files that are already open. Holes stay holes.
 import {
+  type BigIntStats,
   closeSync,
   constants,
   copyFile,
@@ -26,11 +27,12 @@ const ZEROS = Buffer.alloc(CHUNK_BYTES);
 const bufferA = Buffer.allocUnsafe(CHUNK_BYTES);
 const bufferB = Buffer.allocUnsafe(CHUNK_BYTES);
 
+type Shape = Pick<BigIntStats, "size" | "blocks" | "mode">;
+
 /** Copies an open file to a new file and returns the descriptor of the copy. `target` lies in a folder only we write to. */
-export async function copyToNewFile(source: number, target: Buffer): Promise<number> {
-  const stats = fstatSync(source);
-  const sparse = stats.blocks * 512 < stats.size;
-  if (!sparse && stats.size >= KERNEL_COPY_BYTES && (await copyInKernel(source, target)))
+export async function copyToNewFile(source: number, shape: Shape, target: Buffer): Promise<number> {
+  const sparse = shape.blocks * 512n < shape.size;
+  if (!sparse && shape.size >= KERNEL_COPY_BYTES && (await copyInKernel(source, shape, target)))
     return openSync(target, constants.O_RDWR | constants.O_NOFOLLOW);
   const copy = openSync(target, CREATE, 0o600);
   try {
@@ -43,10 +45,10 @@ export async function copyToNewFile(source: number, target: Buffer): Promise<num
   }
 }
 
-async function copyInKernel(source: number, target: Buffer): Promise<boolean> {
+async function copyInKernel(source: number, shape: Shape, target: Buffer): Promise<boolean> {
   if (process.platform !== "linux") return false;
   // The mode is taken over from the source; without the owner's bits the copy could not be opened again, nor the source.
-  if ((fstatSync(source).mode & 0o600) !== 0o600) return false;
+  if ((shape.mode & 0o600n) !== 0o600n) return false;
   await copyFileAsync(`/proc/self/fd/${source}`, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   return true;
 }

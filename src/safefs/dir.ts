@@ -15,7 +15,7 @@ const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
 const SLASH = Buffer.from("/");
 
 /** A directory held open by a descriptor. */
-export class Dir {
+export class Dir implements Disposable {
   readonly fd: number;
   readonly dev: bigint;
   readonly ino: bigint;
@@ -30,10 +30,6 @@ export class Dir {
   }
 
   /** A path that means this very directory, for calls that take paths. */
-  get self(): string {
-    return this.#base.toString("latin1");
-  }
-
   get base(): Buffer {
     return this.#base;
   }
@@ -45,6 +41,10 @@ export class Dir {
 
   close(): void {
     closeSync(this.fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 

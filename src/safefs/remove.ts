@@ -37,7 +37,8 @@ export async function removeAt(parent: Dir, name: Buffer): Promise<void> {
       await emptyDir(parent, name);
       return rmdirSync(parent.child(name));
     } catch (error) {
-      if (errnoOf(error) === "ENOENT") return;
+      // Somebody else took part of it away: look again, for that is no failure.
+      if (errnoOf(error) === "ENOENT" && statAt(parent, name) === null) return;
       if (round === ROUNDS) throw new SafeFsError("io", `cannot remove an entry: ${messageOf(error)}`, error);
     }
   }
@@ -45,16 +46,12 @@ export async function removeAt(parent: Dir, name: Buffer): Promise<void> {
 
 async function emptyDir(parent: Dir, name: Buffer): Promise<void> {
   const pause = pacer();
-  const dir = openDirAt(parent, name);
-  try {
-    for (const step of traverse(dir)) {
-      await pause();
-      if (step.type === "lost") throw step.error;
-      if (step.type === "leave") rmdirSync(step.dir.child(step.entry.name));
-      else if (step.entry.kind !== "dir") unlinkSync(step.dir.child(step.entry.name));
-    }
-  } finally {
-    dir.close();
+  using dir = openDirAt(parent, name);
+  for (const step of traverse(dir)) {
+    await pause();
+    if (step.type === "lost") throw step.error;
+    if (step.type === "leave") rmdirSync(step.dir.child(step.entry.name));
+    else if (step.entry.kind !== "dir") unlinkSync(step.dir.child(step.entry.name));
   }
 }
 

@@ -1,7 +1,7 @@
 // Bootstrap: a fresh sandbox folder with an empty work/ and a copy of the workspace's out/. It is built aside and put in
 // place by a rename, so that a run never sees half of it.
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, renameSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { IsoError } from "../model/errors.js";
 import { openTrustedDir } from "../safefs/dir.js";
@@ -63,41 +63,29 @@ async function copyLive(
   dirName: string | null,
   to: { out: string; links: string },
 ): Promise<Node[]> {
-  const live = dirName === null ? null : liveDir(context.layout, dirName);
-  if (live !== null) ensureLive(live, context.chownTo);
-  mkdirSync(to.links, { mode: 0o700 });
-  const target = openTrustedDir(to.out);
-  const links = openTrustedDir(to.links);
-  const source = live === null ? links : openTrustedDir(live);
-  try {
-    const manifest = await scan(source);
-    for (const node of manifest.lost) {
-      throw new IsoError(
-        "internal",
-        `The workspace's "${shownPath(node.entry).path}" cannot be read: ${node.leftOut}.`,
-        {
-          hint: "Give this account permission to read it, or move it away.",
-        },
-      );
-    }
-    judgeKept(manifest, { sparseFiles: "any" });
-    await buildTree({ root: manifest.root, source, target, links, owner: context.chownTo, durable: false });
-    return [...nodesBelow(manifest.root, (node) => node.leftOut === null)].filter((node) => node.leftOut !== null);
-  } finally {
-    target.close();
-    links.close();
-    if (source !== links) source.close();
-    await removeTree(to.links);
+  const { chownTo: owner, layout } = context;
+  if (dirName === null) {
+    if (owner) chownSync(to.out, owner.uid, owner.gid);
+    return [];
   }
+  const live = liveDir(layout, dirName);
+  ensureLive(live, owner);
+  using target = openTrustedDir(to.out);
+  using source = openTrustedDir(live);
+  const manifest = await scan(source);
+  for (const node of manifest.lost) {
+    throw new IsoError("internal", `The workspace's "${shownPath(node.entry).path}" cannot be read: ${node.leftOut}.`, {
+      hint: "Give this account permission to read it, or move it away.",
+    });
+  }
+  judgeKept(manifest, { sparseFiles: "any" });
+  await buildTree({ root: manifest.root, source, target, links: to.links, owner, durable: false });
+  return [...nodesBelow(manifest.root, (node) => node.leftOut === null)].filter((node) => node.leftOut !== null);
 }
 
 async function scanOf(path: string): Promise<Manifest> {
-  const dir = openTrustedDir(path);
-  try {
-    return await scan(dir);
-  } finally {
-    dir.close();
-  }
+  using dir = openTrustedDir(path);
+  return await scan(dir);
 }
 
 function sizeWith(baseline: Manifest, dir: string): { bytes: number; entries: number } {

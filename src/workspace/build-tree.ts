@@ -13,6 +13,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from "node:fs";
+import { join } from "node:path";
 import type { FileOwner } from "../model/instance.js";
 import { copyToNewFile, syncToDisk } from "../safefs/content.js";
 import { DirCursor } from "../safefs/cursor.js";
@@ -21,6 +22,7 @@ import { statAt, type TreeEntry } from "../safefs/entry.js";
 import { errnoOf, SafeFsError } from "../safefs/errors.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
 import { pacer } from "../safefs/pace.js";
+import { removeTree } from "../safefs/remove.js";
 import { type Folder, isFolder, type Node } from "./manifest.js";
 
 export interface BuildPlan {
@@ -30,8 +32,8 @@ export interface BuildPlan {
   source: Dir;
   /** The empty folder the tree is built in. */
   target: Dir;
-  /** An empty folder on the same mount, for names of files that have several; the caller removes it. */
-  links: Dir;
+  /** A path on the same mount where nothing is, for a folder of further names of files that have several. */
+  links: string;
   owner: FileOwner | null;
   durable: boolean;
   /** The live workspace and what of it is taken over by hard links. */
@@ -51,6 +53,7 @@ interface Frame {
 export async function buildTree(plan: BuildPlan): Promise<void> {
   using building = new Building(plan);
   await building.all();
+  await building.removeLinks();
 }
 
 class Building implements Disposable {
@@ -58,8 +61,8 @@ class Building implements Disposable {
   readonly #source: FollowCursor;
   readonly #live: FollowCursor | null;
   readonly #target: DirCursor;
-  /** Files with several names that were placed already, by inode: the name of one more link in `links`. */
-  readonly #placed = new Map<string, Buffer>();
+  /** Files with several names that were placed already, by inode: their further name in `links`. */
+  readonly #placed = new Map<string, string>();
 
   constructor(plan: BuildPlan) {
     this.#plan = plan;
@@ -90,6 +93,10 @@ class Building implements Disposable {
         await this.#placeFile(node);
       }
     }
+  }
+
+  async removeLinks(): Promise<void> {
+    if (this.#placed.size > 0) await removeTree(this.#plan.links);
   }
 
   *#childrenOf(folder: Folder): Generator<Node> {
@@ -138,12 +145,13 @@ class Building implements Disposable {
     const path = this.#target.dir.child(entry.name);
     const shared = entry.nlink > 1 ? `${entry.dev}:${entry.ino}` : null;
     const earlier = shared === null ? undefined : this.#placed.get(shared);
-    if (earlier !== undefined && tryLink(this.#plan.links.child(earlier), path)) return;
+    if (earlier !== undefined && tryLink(earlier, path)) return;
     await this.#copy(entry, path);
     if (shared === null || earlier !== undefined) return;
-    const name = Buffer.from(String(this.#placed.size));
-    linkSync(path, this.#plan.links.child(name));
-    this.#placed.set(shared, name);
+    if (this.#placed.size === 0) mkdirSync(this.#plan.links, { mode: 0o700 });
+    const further = join(this.#plan.links, String(this.#placed.size));
+    linkSync(path, further);
+    this.#placed.set(shared, further);
   }
 
   async #copy(entry: TreeEntry, path: Buffer): Promise<void> {
@@ -151,10 +159,11 @@ class Building implements Disposable {
     if (source === null) throw new SafeFsError("moved", "a folder went away while it was copied");
     const from = openFileAt(source, entry.name);
     try {
-      if (fstatSync(from, { bigint: true }).ino !== entry.ino) {
+      const stats = fstatSync(from, { bigint: true });
+      if (stats.ino !== entry.ino) {
         throw new SafeFsError("moved", "a file was replaced while it was copied");
       }
-      const copy = await copyToNewFile(from, path);
+      const copy = await copyToNewFile(from, stats, path);
       try {
         this.#normalise(copy, entry);
         futimesSync(copy, seconds(entry.mtimeNs), seconds(entry.mtimeNs));
@@ -217,7 +226,7 @@ class Building implements Disposable {
 /** Reasons for which a file cannot get one more name, although a copy of it can be made. */
 const NO_LINK = new Set(["ENOENT", "ENOTDIR", "EPERM", "EMLINK", "EXDEV", "EACCES", "ENOTSUP", "EOPNOTSUPP"]);
 
-function tryLink(existing: Buffer, path: Buffer): boolean {
+function tryLink(existing: string | Buffer, path: Buffer): boolean {
   try {
     linkSync(existing, path);
     return true;

@@ -76,28 +76,27 @@ interface Stage {
 }
 
 /** Builds the new tree and gives it the name by which recovery knows that it is whole. */
-async function stage(context: StoreContext, { prepared, plan, live, staging, durable }: Stage): Promise<void> {
+async function stage(context: StoreContext, planned: Stage): Promise<void> {
+  const { live, staging, durable } = planned;
   ensureLive(live, context.chownTo);
   await removeTree(staging);
-  const [fresh, spare] = [join(staging, NEW), join(staging, LINKS)];
+  const fresh = join(staging, NEW);
   mkdirSync(fresh, { recursive: true, mode: 0o700 });
-  mkdirSync(spare, { mode: 0o700 });
   context.step("commit.begun");
-  const dirs = [prepared.out, fresh, spare, live].map(openTrustedDir);
-  try {
-    const [source, target, links, workspace] = dirs;
-    if (!source || !target || !links || !workspace) return;
-    const carried = carriedInto(plan.root, prepared.withheld);
-    const reuse = { live: workspace, unchanged: plan.unchanged, carried };
-    await buildTree({ root: plan.root, source, target, links, owner: context.chownTo, durable, reuse });
-  } finally {
-    for (const dir of dirs) dir.close();
-  }
+  await build(context, planned);
   context.step("commit.built");
-  await removeTree(spare);
   renameSync(fresh, join(staging, READY));
   if (durable) for (const path of [staging, dirname(staging), dirname(dirname(staging))]) syncDir(path);
   context.step("commit.ready");
+}
+
+async function build(context: StoreContext, { prepared, plan, live, staging, durable }: Stage): Promise<void> {
+  using source = openTrustedDir(prepared.out);
+  using target = openTrustedDir(join(staging, NEW));
+  using workspace = openTrustedDir(live);
+  const reuse = { live: workspace, unchanged: plan.unchanged, carried: carriedInto(plan.root, prepared.withheld) };
+  const links = join(staging, LINKS);
+  await buildTree({ root: plan.root, source, target, links, owner: context.chownTo, durable, reuse });
 }
 
 async function swap(context: StoreContext, live: string, staging: string): Promise<void> {

@@ -16,20 +16,16 @@ export async function readWork(
   const linked = new Set<bigint>();
   const pause = pacer();
   try {
-    const work = openTrustedDir(path);
-    try {
-      for (const { type, entry } of traverse(work, maxEntries)) {
-        if (type !== "entry" || (entry.parent === null && entry.name.equals(Buffer.from(MAIN_FILE)))) continue;
-        if (size.entries >= maxEntries) break;
-        await pause();
-        size.entries += 1;
-        if (entry.kind === "dir" || entry.nlink === 1 || !linked.has(entry.ino)) size.bytes += entry.blocks * 512;
-        if (entry.kind === "dir") continue;
-        linked.add(entry.ino);
-        lists.leftInWork(entry);
-      }
-    } finally {
-      work.close();
+    using work = openTrustedDir(path);
+    for (const { type, entry } of traverse(work, maxEntries)) {
+      if (type !== "entry" || (entry.parent === null && entry.name.equals(Buffer.from(MAIN_FILE)))) continue;
+      if (size.entries >= maxEntries) break;
+      await pause();
+      size.entries += 1;
+      if (entry.kind === "dir" || entry.nlink === 1 || !linked.has(entry.ino)) size.bytes += entry.blocks * 512;
+      if (entry.kind === "dir") continue;
+      linked.add(entry.ino);
+      lists.leftInWork(entry);
     }
   } catch (error) {
     if (!(error instanceof SafeFsError)) throw error;
