@@ -1,7 +1,6 @@
 """Entry: `python -I -X utf8 <dir>/iso_runner [--fd N]`.
 
-Parent: the supervisor. Forked child: unwinds to here and runs the program, so that the interpreter's own shutdown
-(threads, atexit, finalizers, exit status) is the program's.
+Parent: the supervisor. Forked child: unwinds to here and runs the program, with nothing of the supervisor on its stack.
 """
 
 import os

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Collection
-from typing import Optional
+from typing import NoReturn, Optional
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -19,6 +19,14 @@ def prctl(option: int, value: int) -> None:
     if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"prctl({option}): {os.strerror(error)}")
+
+
+def exit_process(status: int) -> NoReturn:
+    """exit(3): the C library's own handlers and buffers, with the interpreter held so that no Python thread runs meanwhile."""
+    import ctypes
+
+    ctypes.PyDLL(None).exit(ctypes.c_int(status))
+    os._exit(status)
 
 
 def close_all_but(keep: Collection[int]) -> None:

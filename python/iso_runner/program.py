@@ -15,7 +15,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
-from . import capture, failure, kernel, tools
+from . import capture, failure, kernel, shutdown, tools
 from .channel import ProgramChannel
 from .launch import TRACE_SIGNAL, Launch
 
@@ -27,34 +27,42 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run_program(launch: Launch) -> NoReturn:
-    """Ends as CPython ends a script: by SystemExit from here on, or by a signal."""
+    """Becomes the program and ends as CPython ends a script: with an exit status, or by a signal."""
     channel = ProgramChannel(launch.channel)
     try:
         _become_program(launch)
         job = _wait_for_job(channel)
         main_path = job["work"] + "/main.py"
         _enter(job)
-        module = _main_module(main_path)
-        broker = tools.install(module.__dict__, job["tools"], channel, main_path)
+        sys.argv = [main_path, *job["args"]]
+        if hasattr(sys, "orig_argv"):
+            sys.orig_argv = [sys.executable, *sys.argv]
         code: str = job["code"]
-        arguments: list[str] = job["args"]
         _prime_linecache(main_path, code)
+        preloaded = frozenset(sys.modules) - {"__main__"}
+        broker = tools.install(_new_main(main_path), job["tools"], channel, main_path)
     except Exception as error:  # noqa: BLE001 - ours, and never to be taken for the program's
         channel.send(b"P", {"stage": "program_setup", "message": f"{type(error).__name__}: {error}"[:2000]})
         os._exit(1)
-    sys.argv = [main_path, *arguments]
-    if hasattr(sys, "orig_argv"):
-        sys.orig_argv = [sys.executable, *sys.argv]
     channel.send(b"B", {})
-    try:
-        _execute(code, module, main_path)
-    except SystemExit:
-        broker.warn_unstarted()
-        raise
-    except BaseException as error:  # noqa: BLE001 - every way a snippet can fail
-        _fail(error, code, main_path, channel, broker)
+    status, interrupted = _run(code, main_path, channel)
     broker.warn_unstarted()
-    raise SystemExit(0)
+    shutdown.leave(status, preloaded, interrupted)
+
+
+def _run(code: str, main_path: str, channel: ProgramChannel) -> tuple[int, bool]:
+    """The exit status, and whether an interrupt ended it. No frame or exception of the snippet outlives this call."""
+    try:
+        _execute(code, main_path)
+    except SystemExit as error:
+        return shutdown.exit_status(error), False
+    except BaseException as error:  # noqa: BLE001 - every way a snippet can fail
+        try:
+            _fail(error, code, main_path, channel)
+        except SystemExit as second:  # an excepthook of the snippet's own may leave that way
+            return shutdown.exit_status(second), False
+        return 1, isinstance(error, KeyboardInterrupt)
+    return 0, False
 
 
 def _become_program(launch: Launch) -> None:
@@ -168,11 +176,12 @@ def _use_spare_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _main_module(main_path: str) -> types.ModuleType:
+def _new_main(main_path: str) -> dict[str, Any]:
+    """Globals of a fresh `__main__`, which sys.modules alone holds."""
     module = types.ModuleType("__main__")
-    module.__dict__.update({"__file__": main_path, "__builtins__": builtins, "__cached__": None})
     sys.modules["__main__"] = module
-    return module
+    module.__dict__.update({"__file__": main_path, "__builtins__": builtins, "__cached__": None})
+    return module.__dict__
 
 
 def _prime_linecache(main_path: str, code: str) -> None:
@@ -180,9 +189,9 @@ def _prime_linecache(main_path: str, code: str) -> None:
     linecache.cache[main_path] = (len(code), None, code.splitlines(keepends=True), main_path)
 
 
-def _execute(code: str, module: types.ModuleType, main_path: str) -> None:
+def _execute(code: str, main_path: str) -> None:
     compiled = compile(_without_bom(code), main_path, "exec", _TOP_LEVEL_AWAIT, dont_inherit=True)
-    result = eval(compiled, module.__dict__)
+    result = eval(compiled, sys.modules["__main__"].__dict__)
     if compiled.co_flags & _CO_COROUTINE:
         import asyncio
 
@@ -193,7 +202,7 @@ def _without_bom(code: str) -> str:
     return code[1:] if code.startswith("\ufeff") else code
 
 
-def _fail(error: BaseException, code: str, main_path: str, channel: ProgramChannel, broker: tools.Broker) -> NoReturn:
+def _fail(error: BaseException, code: str, main_path: str, channel: ProgramChannel) -> None:
     _use_spare_descriptors()
     failure.trim(error, main_path)
     _prime_linecache(main_path, code)
@@ -203,9 +212,3 @@ def _fail(error: BaseException, code: str, main_path: str, channel: ProgramChann
     except OSError:
         pass  # the snippet closed its channel; the exit status still tells the truth
     failure.print_error(error, text)
-    broker.warn_unstarted()
-    if isinstance(error, KeyboardInterrupt):
-        # CPython ends by the signal itself, after its shutdown; what was printed is not to be printed again.
-        sys.excepthook = lambda *_: None
-        raise error
-    raise SystemExit(1)

@@ -186,3 +186,31 @@ class Shutdown(unittest.TestCase):
     def test_atexit_runs_after_an_exception_too(self) -> None:
         result = run("import atexit\natexit.register(print, 'bye')\nraise ValueError")
         self.assertEqual((result.stdout, result.ending), ("bye\n", (1, None)))
+
+    def test_finalizers_still_see_their_globals(self) -> None:
+        code = (
+            "import os\nNAME = 'global'\n"
+            "class Kept:\n    def __del__(self): print('finalized', NAME, os.path.basename('a/b'))\n"
+            "kept = Kept()\ncycle = [Kept()]; cycle.append(cycle)\n"
+        )
+        for end in ("", "raise SystemExit(0)"):
+            with self.subTest(end):
+                result = run(code + end)
+                self.assertEqual((result.stdout, result.ending), ("finalized global b\n" * 2, (0, None)), result.stderr)
+
+    def test_finalizers_after_a_failure(self) -> None:
+        result = run("class Kept:\n    def __del__(self): print('finalized')\ndef f():\n    kept = Kept()\n    1 / 0\nf()")
+        self.assertEqual((result.stdout, result.ending), ("finalized\n", (1, None)))
+
+    def test_a_callback_at_exit_that_fails(self) -> None:
+        result = run("import atexit\natexit.register(print, 'last')\natexit.register(lambda: 1 / 0)\n")
+        self.assertEqual((result.stdout, result.ending), ("last\n", (0, None)))
+        self.assertIn("ZeroDivisionError", result.stderr)
+
+    def test_buffers_of_the_c_library(self) -> None:
+        self.assertEqual(run("import ctypes\nctypes.CDLL(None).printf(b'from C\\n')").stdout, "from C\n")
+
+    def test_daemon_threads_do_not_hold_it(self) -> None:
+        code = "import threading, time\nthreading.Thread(target=lambda: [time.sleep(0.001) for _ in iter(int, 1)], daemon=True).start()\nprint('end')"
+        result = run(code)
+        self.assertEqual((result.stdout, result.stderr, result.ending), ("end\n", "", (0, None)))
