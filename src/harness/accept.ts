@@ -51,10 +51,8 @@ export function accept(input: Record<string, unknown>, context: AcceptContext): 
   const contractInput = request.contract ?? (scenario?.mode === "contract" ? scenario.contract(turnId) : undefined);
   const contract = contractInput === undefined ? [] : parseContract(contractInput);
 
-  const profile = resolveProfile(context.settings, {
-    profile: request.profile ?? scenario?.profile,
-    backend: request.backend,
-  });
+  const wanted = { profile: request.profile ?? scenario?.profile, backend: request.backend };
+  const profile = resolveProfile(context.settings, wanted, context.backendNames);
   const required = [...profile.require, ...(request.require ?? [])];
   checkRequirementNames(required, context.backendNames);
 

@@ -86,7 +86,11 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
       trace(bytes) {
         if (state.trace.length < MAX_TRACE_BYTES) state.trace += bytes.toString("latin1");
       },
-      problem: ({ stage, message }) => recorder.infra("runner", `${stage}: ${message}`),
+      problem({ stage, message }) {
+        recorder.infra("runner", `${stage}: ${message}`);
+        // Before user code began, a problem is ours and not the program's.
+        if (!state.begun) state.lost ??= `${stage}: ${message}`;
+      },
       exit(exit) {
         state.exit = exit;
         finish();

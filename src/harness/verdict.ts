@@ -28,7 +28,7 @@ export interface Verdict {
 export function decide(evidence: Evidence): Verdict {
   const { end } = evidence;
   if (end.hostStop) return stoppedByHost(end.hostStop, evidence);
-  if (!end.reported) return vanished(evidence);
+  if (!end.reported || !evidence.begun) return vanished(evidence);
   const { exitCode, signal } = end;
   const own = (code: ErrorCode, message: string, extra: Partial<RunError> = {}): Verdict => ({
     status: "failed",
@@ -77,7 +77,7 @@ function stoppedByHost(stop: HostStop, evidence: Evidence): Verdict {
   return { ...base, status: "failed", error: makeError("limit_exceeded", stop.message, { limit: stop.limit }) };
 }
 
-/** The supervisor did not tell of an end: the kernel's counts come first, then the engine's word; never a guess at success. */
+/** The supervisor did not tell of an end, or of one before user code began: the kernel's counts come first, then the engine's word; never a guess at success. */
 function vanished(evidence: Evidence): Verdict {
   if ((evidence.end.oomKills ?? 0) > 0) return outOfMemory(evidence, null, "SIGKILL");
   const reason = evidence.lost ?? "the sandbox ended without telling how";

@@ -1,0 +1,275 @@
+// Settings: flags beat environment, which beats a config file, which beats defaults. The only reader of the process's environment.
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { IsoError } from "../model/errors.js";
+import type { Profile } from "../sandbox/profile.js";
+import { BUILTIN_PROFILES, configError, makeProfile, ProfileConfig } from "./profiles.js";
+
+export const CONFIG_NAME = "iso-runtime.config.json";
+const PACKAGE_DIR = fileURLToPath(new URL("../..", import.meta.url));
+const DEFAULT_SANDBOX_UID = 10_001;
+/** `nobody`: other services of a host share it. */
+const NOBODY = 65_534;
+const MAX_CONFIG_BYTES = 1024 * 1024;
+/** Keys a config file that was merely found in the current folder may set. */
+const FOUND_CONFIG_KEYS = [
+  "cpus",
+  "memory",
+  "processes",
+  "timeout",
+  "disk",
+  "files",
+  "output",
+  "cwd",
+  "network",
+  "require",
+];
+
+const Config = z.strictObject({
+  defaultProfile: z.string().optional(),
+  profiles: z.record(z.string().min(1).max(128), z.unknown()).optional(),
+});
+
+export interface ConfigInput {
+  defaultProfile?: string;
+  profiles?: Record<string, z.input<typeof ProfileConfig>>;
+}
+
+export interface SettingsFlags {
+  backend?: string | undefined;
+  profile?: string | undefined;
+  tools?: string | undefined;
+  bundle?: string | undefined;
+  python?: string | undefined;
+  workspaceRoot?: string | undefined;
+  sandboxRoot?: string | undefined;
+  /** A config file, or its content. */
+  config?: string | ConfigInput | undefined;
+}
+
+export interface SettingsInput {
+  flags: SettingsFlags;
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
+}
+
+export interface Settings {
+  readonly workspaceRoot: string;
+  readonly sandboxRoot: string;
+  /** What replaces `auto`, and who said so. */
+  readonly backend: { readonly name: string; readonly from: "flag" | "environment" | "default" };
+  readonly profiles: Map<string, Profile>;
+  readonly defaultProfile: string;
+  readonly toolsDescriptor: string | null;
+  readonly bundle: string | null;
+  readonly python: string | null;
+  readonly searchPath: string;
+  readonly dockerHost: string | null;
+  readonly hostPathMap: readonly { from: string; to: string }[];
+  readonly sandboxUid: number;
+  /** What a person should know of how these settings came to be. */
+  readonly notes: string[];
+}
+
+/** Environment and current folder of this process. */
+export function processEnvironment(): Pick<SettingsInput, "env" | "cwd"> {
+  return { env: process.env, cwd: process.cwd() };
+}
+
+/** Throws IsoError `config_invalid` or `invalid_request` naming the flag, variable or key at fault. */
+export function loadSettings({ flags, env, cwd }: SettingsInput): Settings {
+  const at = (path: string) => (isAbsolute(path) ? path : resolve(cwd, path));
+  const of = (flag: string | undefined, variable: string): string | null => flag ?? (env[variable] || null);
+  const roots = defaultRoots(env);
+  const workspaceRoot = at(of(flags.workspaceRoot, "ISO_RUNTIME_USER_WORKSPACE_ROOT") ?? roots.workspace);
+  const sandboxRoot = at(of(flags.sandboxRoot, "ISO_RUNTIME_SANDBOX_ROOT") ?? roots.sandbox);
+  const notes: string[] = [];
+
+  const { config, source, trusted } = readConfig(flags.config, cwd, [workspaceRoot, sandboxRoot]);
+  if (source) notes.push(`config: ${source}${trusted ? "" : " (found in the current folder: limits only)"}`);
+  const profiles = new Map(BUILTIN_PROFILES.map((profile) => [profile.name, profile]));
+  addTo(profiles, config.profiles ?? {}, source ?? "config");
+  const defaultProfile = of(flags.profile, "ISO_RUNTIME_PROFILE") ?? config.defaultProfile ?? "default";
+
+  const tools = of(flags.tools, "ISO_RUNTIME_TOOLS");
+  const python = of(flags.python, "ISO_RUNTIME_PYTHON");
+  return {
+    ...{ workspaceRoot, sandboxRoot, profiles, defaultProfile, notes },
+    backend: chooseBackend(flags, env),
+    toolsDescriptor: tools === null ? null : at(tools),
+    bundle: flags.bundle === undefined ? null : at(flags.bundle),
+    python,
+    searchPath: env.PATH ?? "",
+    dockerHost: env.DOCKER_HOST || null,
+    hostPathMap: parsePathMap(env.ISO_RUNTIME_DOCKER_HOST_PATH_MAP ?? ""),
+    sandboxUid: parseUid(env.ISO_RUNTIME_SANDBOX_UID),
+  };
+}
+
+/** Adds a bundle's profiles; those of the user's own config keep their word over them. */
+export function addProfiles(settings: Settings, profiles: Readonly<Record<string, unknown>>, source: string): void {
+  const own = new Map(settings.profiles);
+  addTo(settings.profiles, profiles, source);
+  for (const [name, profile] of own) {
+    if (!BUILTIN_PROFILES.includes(profile)) settings.profiles.set(name, profile);
+  }
+}
+
+/**
+ * The profile of a run. One that names a backend keeps it: the environment's backend only replaces `auto`, and a caller's that
+ * contradicts it is `invalid_request`.
+ */
+export function resolveProfile(
+  settings: Settings,
+  wanted: { profile?: string | undefined; backend?: string | undefined },
+  backendNames: readonly string[],
+): Profile {
+  const name = wanted.profile ?? settings.defaultProfile;
+  const profile = settings.profiles.get(name);
+  if (!profile) {
+    const list = [...settings.profiles.keys()].join(", ");
+    throw new IsoError("unknown_profile", `There is no profile "${name.slice(0, 128)}". There are: ${list}`, {
+      field: "profile",
+    });
+  }
+  const asked = wanted.backend ?? (settings.backend.from === "flag" ? settings.backend.name : undefined);
+  const byDefault = settings.backend.from === "environment" ? settings.backend.name : "auto";
+  for (const backend of [asked, profile.backend, byDefault]) {
+    if (backend === undefined || backend === "auto" || backendNames.includes(backend)) continue;
+    const list = ["auto", ...backendNames].join(", ");
+    throw new IsoError(
+      "invalid_request",
+      `backend: there is no backend "${backend.slice(0, 128)}". There are: ${list}`,
+      { field: "backend" },
+    );
+  }
+  if (asked !== undefined && asked !== "auto" && profile.backend !== "auto" && asked !== profile.backend) {
+    throw new IsoError("invalid_request", `backend: the profile "${name}" is for ${profile.backend}, not ${asked}`, {
+      field: "backend",
+      hint: "Leave --backend out, or choose a profile for that backend.",
+    });
+  }
+  if (profile.backend !== "auto") return profile;
+  return { ...profile, backend: asked ?? byDefault };
+}
+
+function addTo(profiles: Map<string, Profile>, found: Readonly<Record<string, unknown>>, source: string): void {
+  const base = profiles.get("default");
+  for (const [name, config] of Object.entries(found)) {
+    const from = profiles.get(name) ?? base;
+    if (from) profiles.set(name, makeProfile(name, config, from, source));
+  }
+}
+
+function readConfig(given: string | ConfigInput | undefined, cwd: string, roots: string[]) {
+  if (typeof given === "object") return { config: parseConfig(given, "config"), source: null, trusted: true };
+  const found = join(cwd, CONFIG_NAME);
+  if (given === undefined && !existsSync(found)) return { config: parseConfig({}, ""), source: null, trusted: true };
+  const file = given === undefined ? found : resolve(cwd, given);
+  if (!existsSync(file)) {
+    throw new IsoError("config_invalid", `--config: there is no file "${file}"`, { field: "config" });
+  }
+  refuseBelow(file, roots);
+  const config = parseConfig(readJson(file), file);
+  const trusted = given !== undefined;
+  if (!trusted) refuseMoreThanLimits(config, file);
+  return { config, source: file, trusted };
+}
+
+function parseConfig(content: unknown, source: string): z.output<typeof Config> {
+  const parsed = Config.safeParse(content);
+  if (!parsed.success) throw configError(parsed.error, source, [], Object.keys(Config.shape));
+  return parsed.data;
+}
+
+function readJson(file: string): unknown {
+  const text = readFileSync(file);
+  if (text.length > MAX_CONFIG_BYTES)
+    throw new IsoError("config_invalid", `${file}: it has more than ${MAX_CONFIG_BYTES} bytes`);
+  try {
+    return JSON.parse(text.toString("utf8"));
+  } catch (error) {
+    throw new IsoError("config_invalid", `${file}: it is no JSON: ${error instanceof Error ? error.message : error}`, {
+      field: "config",
+    });
+  }
+}
+
+/** A program may have written it there. */
+function refuseBelow(file: string, roots: string[]): void {
+  const real = realpathSync(file);
+  const root = roots.find((candidate) =>
+    real.startsWith(`${existsSync(candidate) ? realpathSync(candidate) : candidate}${sep}`),
+  );
+  if (root === undefined) return;
+  throw new IsoError(
+    "config_invalid",
+    `${file}: a config below the root "${root}" is refused: a program may have written it`,
+    {
+      field: "config",
+      hint: "Keep the config outside of the workspace and sandbox roots.",
+    },
+  );
+}
+
+function refuseMoreThanLimits(config: z.output<typeof Config>, file: string): void {
+  for (const [name, profile] of Object.entries(config.profiles ?? {})) {
+    const keys = typeof profile === "object" && profile !== null ? Object.keys(profile) : [];
+    const key = keys.find((candidate) => candidate in ProfileConfig.shape && !FOUND_CONFIG_KEYS.includes(candidate));
+    if (key === undefined) continue;
+    throw new IsoError(
+      "config_invalid",
+      `${file}: profiles.${name}.${key}: a config found in the current folder may set limits only`,
+      {
+        field: `profiles.${name}.${key}`,
+        hint: `Name the file if you trust it: --config ${CONFIG_NAME}`,
+      },
+    );
+  }
+}
+
+function chooseBackend(flags: SettingsFlags, env: SettingsInput["env"]): Settings["backend"] {
+  if (flags.backend !== undefined) return { name: flags.backend, from: "flag" };
+  const name = env.ISO_RUNTIME_BACKEND;
+  return name ? { name, from: "environment" } : { name: "auto", from: "default" };
+}
+
+function defaultRoots(env: SettingsInput["env"]): { workspace: string; sandbox: string } {
+  // A checkout keeps its data beside its examples; an installed package where the user's data is.
+  const dataHome = env.XDG_DATA_HOME || join(env.HOME || homedir(), ".local", "share");
+  const base = existsSync(join(PACKAGE_DIR, ".git"))
+    ? join(PACKAGE_DIR, "examples/bundles/data")
+    : join(dataHome, "iso-runtime");
+  return { workspace: join(base, "workspace"), sandbox: join(base, "sandbox") };
+}
+
+/** `/in/container=/on/host`, several separated by commas. */
+function parsePathMap(text: string): { from: string; to: string }[] {
+  return text
+    .split(",")
+    .filter((pair) => pair.trim() !== "")
+    .map((pair) => {
+      const [from, to, ...rest] = pair.trim().split("=");
+      if (from?.startsWith("/") && to?.startsWith("/") && rest.length === 0) return { from, to };
+      throw new IsoError(
+        "config_invalid",
+        `ISO_RUNTIME_DOCKER_HOST_PATH_MAP: "${pair}" must be /container/path=/host/path`,
+        {
+          field: "ISO_RUNTIME_DOCKER_HOST_PATH_MAP",
+        },
+      );
+    });
+}
+
+function parseUid(text: string | undefined): number {
+  if (!text) return DEFAULT_SANDBOX_UID;
+  const uid = Number(text);
+  if (Number.isInteger(uid) && uid > 0 && uid < 2 ** 31 && uid !== NOBODY) return uid;
+  throw new IsoError("config_invalid", `ISO_RUNTIME_SANDBOX_UID: "${text}" must be a uid other than 0 and ${NOBODY}`, {
+    field: "ISO_RUNTIME_SANDBOX_UID",
+    hint: `Leave it out to get ${DEFAULT_SANDBOX_UID}, or choose one nobody else on this host has.`,
+  });
+}
