@@ -1,0 +1,62 @@
+// Runs every test of the project, TypeScript's and Python's, one suite after another. The very last line counts them over all suites.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { summaryLine, sum, tallyUnittest, tallyVitest } from "./tally.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
+// The one a sandbox takes where nothing else was chosen, so that both are tested with the same Python.
+const PYTHON = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
+
+const reports = mkdtempSync(join(tmpdir(), "iso-reports-"));
+try {
+  const suites = [];
+  for (const project of ["unit", "e2e"]) suites.push({ name: project, ...(await runVitest(project)) });
+  suites.push({ name: "python", ...(await runUnittest()) });
+
+  console.log("");
+  for (const suite of suites) {
+    console.log(`${suite.name}: ${summaryLine(suite)}${suite.trouble === null ? "" : ` (the runner itself ${suite.trouble})`}`);
+  }
+  const total = sum(suites);
+  if (process.env.ISO_RUNTIME_TEST_NO_DOCKER === "1") console.log("ISO_RUNTIME_TEST_NO_DOCKER=1: nothing was tested on Docker.");
+  console.log(summaryLine(total));
+  process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+} finally {
+  rmSync(reports, { recursive: true, force: true });
+}
+
+async function runVitest(project) {
+  heading(`vitest, ${project} tests`);
+  const report = join(reports, `${project}.json`);
+  const args = [VITEST, "run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const { status } = await run(process.execPath, args);
+  return tallyVitest(existsSync(report) ? readFileSync(report, "utf8") : null, status);
+}
+
+async function runUnittest() {
+  heading(`${PYTHON} -m unittest`);
+  const { status, stderr } = await run(PYTHON, ["-B", "-m", "unittest", "discover", "-s", "python/tests"]);
+  return tallyUnittest(stderr, status);
+}
+
+function heading(text) {
+  console.log(`\n== ${text}`);
+}
+
+/** Runs to the end; what it writes is shown as it comes, and its standard error is kept as well. */
+function run(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"] });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text;
+      process.stderr.write(text);
+    });
+    child.once("error", (error) => resolve({ status: `error: ${error.message}`, stderr }));
+    child.once("close", (code, signal) => resolve({ status: code ?? signal, stderr }));
+  });
+}

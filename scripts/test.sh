@@ -1,0 +1,13 @@
+#!/bin/sh
+# The README's second command: installs what the tests need, builds, and runs every test. Its last line counts them.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/node-ready.sh
+
+require_linux
+require_node
+sh scripts/install-system.sh test
+install_packages
+say "building (npm run build)"
+npm run --silent build
+exec node scripts/test.mjs
