@@ -1,6 +1,6 @@
 // Bootstrap and acquire, side by side: the user's files on the host and a sandbox to put them in. What was taken is given back
 // whatever happens after.
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { removeTree } from "../safefs/remove.js";
 import type { Sandbox } from "../sandbox/backend.js";
@@ -54,8 +54,8 @@ export async function acquire(
     warm,
     logDir,
     async [Symbol.asyncDispose]() {
-      await sandbox.dispose();
-      await removeTree(logDir);
+      pool.retire(backend, request.profile, sandbox);
+      if (existsSync(logDir)) await removeTree(logDir);
       if (request.ref.workspace === null) await store.discard(prepared.value);
     },
   };

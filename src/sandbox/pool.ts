@@ -15,7 +15,11 @@ interface Shelf {
   readonly profile: Profile;
   readonly idle: Sandbox[];
   booting: number;
+  refillLater: NodeJS.Timeout | null;
 }
+
+/** A boot competes with the run that took the last sandbox; a short run is over before the next one is booted. */
+const REFILL_DELAY_MS = 100;
 
 export class SandboxPool {
   readonly #size: number;
@@ -28,12 +32,12 @@ export class SandboxPool {
     this.#size = size;
   }
 
-  /** A sandbox nobody had before. Refilling starts behind it, so that a burst of `size` runs finds warm ones. */
+  /** A sandbox nobody had before. Its place is refilled when it is retired, or a little later. */
   async acquire(backend: SandboxBackend, profile: Profile): Promise<Lease> {
     const shelf = this.#shelf(backend, profile);
     const idle = shelf.idle.shift();
     if (idle) {
-      this.#refill(shelf);
+      this.#refillSoon(shelf);
       return { sandbox: idle, warm: true };
     }
     const sandbox = await backend.boot(profile);
@@ -41,7 +45,7 @@ export class SandboxPool {
       await sandbox.dispose();
       throw new Error("the pool was closed while a sandbox was booting");
     }
-    this.#refill(shelf);
+    this.#refillSoon(shelf);
     return { sandbox, warm: false };
   }
 
@@ -49,6 +53,11 @@ export class SandboxPool {
   async warm(backend: SandboxBackend, profile: Profile): Promise<void> {
     this.#refill(this.#shelf(backend, profile));
     await Promise.allSettled([...this.#background]);
+  }
+
+  /** Takes a used sandbox away, behind the caller's back, and refills its place. `close` waits for it. */
+  retire(backend: SandboxBackend, profile: Profile, sandbox: Sandbox): void {
+    this.#inBackground(sandbox.dispose().finally(() => this.#refill(this.#shelf(backend, profile))));
   }
 
   /** Puts an unused sandbox back; the caller vouches that it never ran a job. */
@@ -60,6 +69,7 @@ export class SandboxPool {
   async close(): Promise<void> {
     this.#closed = true;
     const idle = [...this.#shelves.values()].flatMap((shelf) => shelf.idle.splice(0));
+    for (const { refillLater } of this.#shelves.values()) if (refillLater) clearTimeout(refillLater);
     await Promise.allSettled([...this.#background, ...idle.map((sandbox) => sandbox.dispose())]);
   }
 
@@ -69,12 +79,18 @@ export class SandboxPool {
       .digest("hex");
     const known = this.#shelves.get(key);
     if (known) return known;
-    const shelf: Shelf = { backend, profile, idle: [], booting: 0 };
+    const shelf: Shelf = { backend, profile, idle: [], booting: 0, refillLater: null };
     this.#shelves.set(key, shelf);
     return shelf;
   }
 
+  #refillSoon(shelf: Shelf): void {
+    shelf.refillLater ??= setTimeout(() => this.#refill(shelf), REFILL_DELAY_MS).unref();
+  }
+
   #refill(shelf: Shelf): void {
+    if (shelf.refillLater) clearTimeout(shelf.refillLater);
+    shelf.refillLater = null;
     while (!this.#closed && shelf.idle.length + shelf.booting < this.#size) {
       shelf.booting += 1;
       const boot = shelf.backend
