@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
-const bench = (env) => spawnSync(process.execPath, [at("../bench/warm-run.mjs"), ...process.argv.slice(2)], { stdio: "inherit", env });
+const bench = (env) =>
+  spawnSync(process.execPath, [at("../bench/warm-run.mjs"), ...process.argv.slice(2)], { stdio: "inherit", env });
 
 if (process.env.DOCKER_HOST !== undefined || process.env.ISO_RUNTIME_TEST_NO_DOCKER === "1") {
   process.exitCode = bench(process.env).status ?? 1;

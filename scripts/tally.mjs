@@ -36,7 +36,8 @@ export function summaryLine({ passed, failed, skipped }) {
 
 function settle(status, counts) {
   if (counts.passed + counts.failed === 0) return { ...counts, failed: 1, trouble: `ran no test (exit ${status})` };
-  if (status !== 0 && counts.failed === 0) return { ...counts, failed: 1, trouble: `ended with ${status} though no test failed` };
+  if (status !== 0 && counts.failed === 0)
+    return { ...counts, failed: 1, trouble: `ended with ${status} though no test failed` };
   return { ...counts, trouble: null };
 }
 

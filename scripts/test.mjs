@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { summaryLine, sum, tallyUnittest, tallyVitest } from "./tally.mjs";
+import { sum, summaryLine, tallyUnittest, tallyVitest } from "./tally.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
@@ -19,10 +19,13 @@ try {
 
   console.log("");
   for (const suite of suites) {
-    console.log(`${suite.name}: ${summaryLine(suite)}${suite.trouble === null ? "" : ` (the runner itself ${suite.trouble})`}`);
+    console.log(
+      `${suite.name}: ${summaryLine(suite)}${suite.trouble === null ? "" : ` (the runner itself ${suite.trouble})`}`,
+    );
   }
   const total = sum(suites);
-  if (process.env.ISO_RUNTIME_TEST_NO_DOCKER === "1") console.log("ISO_RUNTIME_TEST_NO_DOCKER=1: nothing was tested on Docker.");
+  if (process.env.ISO_RUNTIME_TEST_NO_DOCKER === "1")
+    console.log("ISO_RUNTIME_TEST_NO_DOCKER=1: nothing was tested on Docker.");
   console.log(summaryLine(total));
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 } finally {
@@ -32,7 +35,15 @@ try {
 async function runVitest(project) {
   heading(`vitest, ${project} tests`);
   const report = join(reports, `${project}.json`);
-  const args = [VITEST, "run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const args = [
+    VITEST,
+    "run",
+    "--project",
+    project,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+  ];
   const { status } = await run(process.execPath, args);
   return tallyVitest(existsSync(report) ? readFileSync(report, "utf8") : null, status);
 }

@@ -1,7 +1,6 @@
 // The media type of a file by its content: magic bytes first; what is UTF-8 without NUL is text, and its name says which text.
 import { fileTypeFromBuffer } from "file-type";
 import mime from "mime";
-import type { ArtifactFile } from "./artifact-file.js";
 
 const UNKNOWN_BINARY = "application/octet-stream";
 
@@ -28,7 +27,15 @@ const MORE_NAMES = new Map([
   ["tsv", "text/tab-separated-values"],
 ]);
 
-export async function detectMediaType(file: ArtifactFile): Promise<string> {
+/** What the question needs of a file. */
+interface Content {
+  readonly path: string;
+  readonly bytes: number;
+  head(maxBytes: number): Promise<Buffer>;
+  chunks(): AsyncIterable<Buffer>;
+}
+
+export async function detectMediaType(file: Content): Promise<string> {
   const head = await file.head(HEAD_BYTES);
   const signature = head.length === 0 ? undefined : (await fileTypeFromBuffer(head))?.mime;
   const named = mediaTypeOfName(file.path);
@@ -59,7 +66,7 @@ function withoutParameters(type: string): string {
 }
 
 /** UTF-8 without NUL, to the last byte. Binary files are found out by their first chunk, files with holes by the hole. */
-async function isText(file: ArtifactFile): Promise<boolean> {
+async function isText(file: Content): Promise<boolean> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   try {
     for await (const chunk of file.chunks()) {

@@ -1,0 +1,130 @@
+// Which folder of src may import which. The tables are the architecture; the rules below only spell them for dependency-cruiser.
+// tests/architecture/layers.test.ts proves that each rule bites.
+
+const L0 = ["model", "safefs"];
+const L1 = ["sandbox", "workspace", "contract", "tools", "diagnostics", "comm", "records"];
+const L2 = ["settings", "bundles"];
+
+/** Below src: a folder, or a file of one where only that file is open to the importer. */
+const MAY_IMPORT = {
+  model: [],
+  safefs: ["model"],
+  ...Object.fromEntries(L1.map((folder) => [folder, L0])),
+  settings: [...L0, "sandbox/profile.ts", "sandbox/backends.ts"],
+  bundles: [...L0, "tools", "sandbox/profile.ts"],
+  harness: [...L0, ...L1, ...L2],
+  cli: [
+    ...["harness", "bundles", "settings", "comm", "model"],
+    ...["diagnostics/printable.ts", "diagnostics/tree.ts", "diagnostics/truncate.ts", "diagnostics/level-line.ts"],
+  ],
+};
+
+/** Packages that only one part of src may know. What is in no row here is free above L0. */
+const HOME_OF_PACKAGE = {
+  zod: null,
+  ajv: "contract",
+  "ajv-formats": "contract",
+  "csv-parse": "contract",
+  "file-type": "contract",
+  mime: "contract",
+  dockerode: "sandbox/docker",
+  "tar-stream": "sandbox/docker",
+  commander: "cli",
+  "cli-table3": "cli",
+  ora: "cli",
+  picocolors: "cli",
+};
+
+/** The only files that start a process. */
+const STARTS_PROCESSES = [
+  "src/sandbox/bubblewrap/spawn.ts",
+  "src/workspace/kernel-lock.ts",
+  "src/workspace/exchange.ts",
+];
+
+const escapeRegExp = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const below = (path) => `^src/${escapeRegExp(path)}${path.endsWith(".ts") ? "$" : "/"}`;
+const anyOf = (patterns) => patterns.join("|");
+const inPackage = (name) => `(^|/)node_modules/${escapeRegExp(name)}/`;
+
+const folders = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
+  name: `layer-${folder}`,
+  comment: `src/${folder} may import ${allowed.join(", ") || "nothing else of src"}.`,
+  severity: "error",
+  from: { path: below(folder) },
+  to: { path: "^src/", pathNot: anyOf([below(folder), ...allowed.map(below)]) },
+}));
+
+const packages = Object.entries(HOME_OF_PACKAGE)
+  .filter(([, home]) => home !== null)
+  .map(([name, home]) => ({
+    name: `home-of-${name}`,
+    comment: `${name} is known to src/${home} only.`,
+    severity: "error",
+    from: { path: "^src/", pathNot: below(home) },
+    to: { path: inPackage(name) },
+  }));
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...folders,
+    ...packages,
+    {
+      name: "no-unknown-folder",
+      comment: "A new folder of src gets a row in MAY_IMPORT first.",
+      severity: "error",
+      from: { path: "^src/[^/]+/", pathNot: anyOf(Object.keys(MAY_IMPORT).map(below)) },
+      to: {},
+    },
+    {
+      name: "lowest-layer-packages",
+      comment: "model and safefs know zod and Node.js only.",
+      severity: "error",
+      from: { path: anyOf(L0.map(below)) },
+      to: { dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg"], pathNot: inPackage("zod") },
+    },
+    {
+      name: "nobody-imports-the-entrance",
+      comment: "index.ts is for those outside.",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^src/index\\.ts$" },
+    },
+    {
+      name: "index-exports-no-command",
+      comment: "The library knows nothing of the command line.",
+      severity: "error",
+      from: { path: "^src/index\\.ts$" },
+      to: { path: below("cli") },
+    },
+    {
+      name: "processes-have-their-doors",
+      comment: "A process is started by the files that STARTS_PROCESSES names.",
+      severity: "error",
+      from: { path: "^src/", pathNot: anyOf(STARTS_PROCESSES.map((path) => `^${escapeRegExp(path)}$`)) },
+      to: { path: "^(node:)?child_process$" },
+    },
+    { name: "no-cycle", comment: "Types count too.", severity: "error", from: {}, to: { circular: true } },
+    { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "src-needs-no-tests",
+      comment: "What ships imports neither tests nor packages that only development has.",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^(tests|bench|examples|scripts)/" },
+    },
+    {
+      name: "src-needs-no-dev-package",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg"], dependencyTypesNot: ["type-only"] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },
+  },
+};
