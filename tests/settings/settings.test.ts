@@ -1,0 +1,143 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { MiB } from "../../src/model/limits.js";
+import { parseSize } from "../../src/settings/profiles.js";
+import { addProfiles, loadSettings, resolveProfile, type SettingsFlags } from "../../src/settings/settings.js";
+import { tempDir } from "../support/temp.js";
+
+const BACKENDS = ["bubblewrap", "docker"];
+const load = (flags: SettingsFlags = {}, env: Record<string, string> = {}, cwd = "/") =>
+  loadSettings({ flags, env, cwd });
+
+function configIn(dir: string, config: unknown): string {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, "iso-runtime.config.json"), typeof config === "string" ? config : JSON.stringify(config));
+  return dir;
+}
+
+describe("loadSettings", () => {
+  it("has the defaults of the specification", () => {
+    const settings = load();
+    const profile = settings.profiles.get("default");
+    expect(profile?.limits).toEqual({
+      ...{ memory: 512 * MiB, cpus: 1, processes: 128, openFiles: 1024, timeout: 60_000, fileSize: 100 * MiB },
+      ...{ disk: 250 * MiB, files: 100_000, output: 4096 * MiB },
+    });
+    expect(settings.workspaceRoot).toMatch(/examples\/bundles\/data\/workspace$/);
+    expect(settings.sandboxUid).toBe(10_001);
+  });
+
+  it("lets flags beat the environment, and that beat the config", () => {
+    const dir = configIn(tempDir(), { defaultProfile: "docker" });
+    const config = join(dir, "iso-runtime.config.json");
+    expect(load({ config }).defaultProfile).toBe("docker");
+    expect(load({ config }, { ISO_RUNTIME_PROFILE: "e" }).defaultProfile).toBe("e");
+    expect(load({ config, profile: "f" }, { ISO_RUNTIME_PROFILE: "e" }).defaultProfile).toBe("f");
+    expect(load({ workspaceRoot: "a" }, { ISO_RUNTIME_USER_WORKSPACE_ROOT: "/b" }, "/c").workspaceRoot).toBe("/c/a");
+    expect(load({}, { ISO_RUNTIME_USER_WORKSPACE_ROOT: "/b" }).workspaceRoot).toBe("/b");
+  });
+
+  it("takes limits from a config that it finds, and nothing else", () => {
+    const limits = configIn(tempDir(), { profiles: { default: { memory: "64MiB", timeout: 0.5 } } });
+    expect(load({}, {}, limits).profiles.get("default")?.limits).toMatchObject({ memory: 64 * MiB, timeout: 500 });
+    for (const key of [
+      { python: "/x" },
+      { image: "x" },
+      { backend: "docker" },
+      { env: { A: "b" } },
+      { packages: ["x"] },
+    ]) {
+      const dir = configIn(tempDir(), { profiles: { default: key } });
+      expect(() => load({}, {}, dir)).toThrow(/limits only/);
+      expect(() => load({ config: join(dir, "iso-runtime.config.json") }, {}, dir)).not.toThrow();
+    }
+  });
+
+  it("refuses a config below a root: a program may have written it", () => {
+    const root = tempDir();
+    const dir = configIn(join(root, "w/user/out"), {});
+    expect(() => load({ workspaceRoot: join(root, "w") }, {}, dir)).toThrow(/below the root/);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ["no JSON", "{", /JSON/],
+    ["an unknown key", { colour: 1 }, /colour/],
+    ["an unknown key of a profile", { profiles: { a: { speed: 1 } } }, /profiles\.a\.speed/],
+    ["a size of words", { profiles: { a: { memory: "much" } } }, /profiles\.a\.memory/],
+    ["too little memory", { profiles: { a: { memory: 5 } } }, /profiles\.a\.memory/],
+    ["a timeout of no time", { profiles: { a: { timeout: 0 } } }, /profiles\.a\.timeout/],
+    ["half a process", { profiles: { a: { processes: 4.5 } } }, /profiles\.a\.processes/],
+    ["a network", { profiles: { a: { network: "all" } } }, /network/],
+    ["a reserved variable", { profiles: { a: { env: { PYTHONPATH: "x" } } } }, /reserved/],
+    ["raw engine arguments", { profiles: { a: { args: ["--privileged"] } } }, /profiles\.a\.args/],
+  ])("names %s", (_name, config, sentence) => {
+    const file = join(configIn(tempDir(), config), "iso-runtime.config.json");
+    expect(() => load({ config: file })).toThrow(
+      expect.objectContaining({ code: "config_invalid", message: expect.stringMatching(sentence) }),
+    );
+  });
+
+  it.each([
+    [{ ISO_RUNTIME_SANDBOX_UID: "0" }, /SANDBOX_UID/],
+    [{ ISO_RUNTIME_SANDBOX_UID: "65534" }, /SANDBOX_UID/],
+    [{ ISO_RUNTIME_DOCKER_HOST_PATH_MAP: "a=b" }, /PATH_MAP/],
+  ])("names a variable that is wrong: %j", (env, sentence) => {
+    expect(() => load({}, env)).toThrow(sentence);
+  });
+});
+
+describe("resolveProfile", () => {
+  it("keeps a profile's backend: the environment replaces only auto, a caller must not contradict it", () => {
+    const environment = load({}, { ISO_RUNTIME_BACKEND: "bubblewrap" });
+    expect(resolveProfile(environment, {}, BACKENDS).backend).toBe("bubblewrap");
+    expect(resolveProfile(environment, { profile: "docker" }, BACKENDS).backend).toBe("docker");
+    expect(resolveProfile(load(), { backend: "docker" }, BACKENDS).backend).toBe("docker");
+    expect(() => resolveProfile(load(), { profile: "docker", backend: "bubblewrap" }, BACKENDS)).toThrow(
+      /is for docker/,
+    );
+    expect(() => resolveProfile(load({ backend: "bubblewrap" }), { profile: "docker" }, BACKENDS)).toThrow(
+      /is for docker/,
+    );
+  });
+
+  it("lists what there is for a name nobody knows", () => {
+    expect(() => resolveProfile(load(), { profile: "nope" }, BACKENDS)).toThrow(/"nope".*default, docker/);
+    expect(() => resolveProfile(load(), { backend: "nope" }, BACKENDS)).toThrow(/"nope".*bubblewrap, docker/);
+    expect(() => resolveProfile(load({}, { ISO_RUNTIME_BACKEND: "nope" }), {}, BACKENDS)).toThrow(/"nope"/);
+    const moon = load({ config: { profiles: { m: { backend: "moon" } } } });
+    expect(() => resolveProfile(moon, { profile: "m" }, BACKENDS)).toThrow(/"moon"/);
+  });
+
+  it("takes a bundle's profiles, but the user's own first", () => {
+    const settings = load({ config: { profiles: { small: { memory: "32MiB" } } } });
+    addProfiles(settings, { small: { memory: "64MiB" }, other: { memory: "64MiB" } }, "bundle");
+    expect(resolveProfile(settings, { profile: "small" }, BACKENDS).limits.memory).toBe(32 * MiB);
+    expect(resolveProfile(settings, { profile: "other" }, BACKENDS).limits.memory).toBe(64 * MiB);
+  });
+});
+
+describe("parseSize", () => {
+  it.each([
+    ["512MiB", 512 * MiB],
+    ["1.5 GB", 1_500_000_000],
+    ["1000", 1000],
+    ["1K", 1024],
+    ["", null],
+    ["MiB", null],
+    ["5 parsecs", null],
+    ["-1", null],
+    ["1e9", null],
+  ])("%j is %j", (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes);
+  });
+
+  it("gives a whole number of bytes or null for any text", () => {
+    fc.assert(
+      fc.property(fc.string(), (text) =>
+        [null, true].includes(parseSize(text) === null ? null : Number.isInteger(parseSize(text))),
+      ),
+    );
+  });
+});
