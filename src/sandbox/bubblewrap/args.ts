@@ -31,8 +31,9 @@ export interface SandboxArguments {
 export function bwrapArguments(sandbox: SandboxArguments): string[] {
   return [
     ...isolation(sandbox),
-    ...system(sandbox),
+    // First, as an interpreter may lie below /tmp.
     ...kernelFileSystems(sandbox),
+    ...system(sandbox),
     ...own(sandbox),
     // Everything is mounted; from here on the root itself takes no new entry.
     ...["--remount-ro", "/"],

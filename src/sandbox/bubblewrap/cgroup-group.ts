@@ -109,14 +109,23 @@ function makeGroup(version: CgroupVersion, place: string, name: string): string 
   const dir = join(parent, name);
   for (let attempt = 1; ; attempt++) {
     try {
-      mkdirSync(parent, { recursive: true });
+      makeFolder(parent);
       if (version === "cgroup-v2") enableBelow(parent, place);
-      if (!existsSync(dir)) mkdirSync(dir);
+      makeFolder(dir);
       return dir;
     } catch (error) {
       // A neighbour that ends removes the parent when it is the last one in it.
       if (errnoOf(error) !== "ENOENT" || attempt >= 5) throw error;
     }
+  }
+}
+
+/** One level: a recursive mkdir never ends on file systems of the kernel that refuse it with ENOENT. */
+function makeFolder(dir: string): void {
+  try {
+    mkdirSync(dir);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
   }
 }
 

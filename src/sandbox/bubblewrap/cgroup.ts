@@ -105,8 +105,10 @@ function judgePlace(roots: HostRoots, dir: string, mayMove: boolean): CgroupPlan
   let divide: string | null = null;
   if (needsEnabling && !isHierarchyRoot(dir)) {
     const pids = readWords(join(dir, "cgroup.procs"));
-    if (pids.length > 0 && !mayMove) return `${dir} holds processes and can therefore not be divided`;
-    if (!allRelatives(roots, pids)) return `${dir} holds processes that are not ours to move`;
+    // A group that is divided holds no processes itself.
+    if (pids.length > 0 && !(mayMove && allRelatives(roots, pids))) {
+      return `${dir} holds processes that are not ours to move`;
+    }
     if (pids.length > 0) divide = dir;
   }
   const missing = new Map(

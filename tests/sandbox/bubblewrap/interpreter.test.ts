@@ -1,0 +1,184 @@
+// Which Python is taken, what of it a sandbox gets to see, and what is said of those that cannot be used.
+import { chmodSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { findInterpreter, type Interpreter } from "../../../src/sandbox/bubblewrap/interpreter.js";
+import { interpreterMounts } from "../../../src/sandbox/bubblewrap/interpreter-mounts.js";
+import { ask } from "../../../src/sandbox/bubblewrap/spawn.js";
+import { tempDir } from "../../support/temp.js";
+import { makeBackend, makeContext, makeProfile, printedJson, run, SYSTEM_PATH } from "./bed.js";
+
+const SYSTEM = "/usr/bin/python3";
+const find = (chosen: string | null, searchPath = SYSTEM_PATH, packages: string[] = []) =>
+  findInterpreter({ chosen, searchPath, packages });
+
+function script(path: string, text: string): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `#!/bin/sh\n${text}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+async function makeVenv(dir: string, python = SYSTEM): Promise<string> {
+  const { exitCode, stderr } = await ask(python, ["-m", "venv", "--without-pip", dir], { timeoutMs: 60_000 });
+  expect([exitCode, stderr]).toEqual([0, ""]);
+  return join(dir, "bin/python3");
+}
+
+describe("finding", () => {
+  it("takes the first usable one of the search path, through shims, past what is none", async () => {
+    const dir = tempDir();
+    script(join(dir, "broken/python3"), "echo no version is set >&2; exit 1");
+    script(
+      join(dir, "old/python3"),
+      `echo '{"executable":"/x","version":[3,8,1],"prefix":"/x","basePrefix":"/x","execPrefix":"/x","standardLibrary":"/x","missing":[]}'`,
+    );
+    script(join(dir, "shim/python3"), `exec ${SYSTEM} "$@"`);
+    const searchPath = ["relative", join(dir, "empty"), join(dir, "broken"), join(dir, "old"), join(dir, "shim")].join(
+      ":",
+    );
+    expect(await find(null, searchPath)).toMatchObject({ executable: SYSTEM, prefix: "/usr" });
+  });
+
+  it("finds the system's without any search path", async () => {
+    expect((await find(null, "")).executable).toBe(SYSTEM);
+  });
+
+  it("finds a chosen name in the search path", async () => {
+    expect((await find("python3")).executable).toBe(SYSTEM);
+  });
+
+  it.each([
+    ["/nonexistent/python3", /does not run/],
+    ["/usr/bin/true", /is no Python/],
+    ["./python3", /not found/],
+  ])("refuses %s", async (chosen, message) => {
+    await expect(find(chosen)).rejects.toMatchObject({
+      code: "sandbox_unavailable",
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it("refuses an old one by its version, and says what would do", async () => {
+    const old = script(
+      join(tempDir(), "python3"),
+      `echo '{"executable":"/x","version":[3,8,1],"prefix":"/x","basePrefix":"/x","execPrefix":"/x","standardLibrary":"/x","missing":[]}'`,
+    );
+    const error: unknown = await find(old).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/3\.8\.1; 3\.9 or newer/),
+      hint: expect.stringContaining(SYSTEM),
+    });
+  });
+
+  it("names packages that are missing with the command that installs them", async () => {
+    await expect(find(SYSTEM, SYSTEM_PATH, ["no-such-dist", "other.none"])).rejects.toMatchObject({
+      code: "sandbox_unavailable",
+      message: expect.stringMatching(/no-such-dist, other\.none are not installed/),
+      hint: `${SYSTEM} -m pip install no-such-dist other.none`,
+    });
+  });
+
+  it("looks again after it found nothing", async () => {
+    const path = join(tempDir(), "python3");
+    await expect(find(path)).rejects.toThrow(/does not run/);
+    script(path, `exec ${SYSTEM} "$@"`);
+    expect((await find(path)).executable).toBe(SYSTEM);
+  });
+});
+
+describe("what is mounted", () => {
+  const describeAt = (prefix: string, changes: Partial<Interpreter> = {}): Interpreter => ({
+    executable: join(prefix, "bin/python3"),
+    version: "3.12.1",
+    prefix,
+    basePrefix: prefix,
+    execPrefix: prefix,
+    standardLibrary: join(prefix, "lib/python3.12"),
+    ...changes,
+  });
+  const makePrefix = (prefix: string) => {
+    mkdirSync(join(prefix, "lib/python3.12"), { recursive: true });
+    script(join(prefix, "bin/python3"), "true");
+    writeFileSync(join(prefix, ".env"), "SECRET=1");
+    return prefix;
+  };
+
+  it("is nothing for the system's own", async () => {
+    expect(interpreterMounts(await find(SYSTEM))).toEqual({ binds: [], links: [] });
+  });
+
+  it("is only what Python needs of a prefix, never what lies beside it", () => {
+    const prefix = makePrefix(join(realpathSync(tempDir()), "project"));
+    expect(interpreterMounts(describeAt(prefix))).toEqual({
+      binds: [join(prefix, "bin"), join(prefix, "lib")],
+      links: [],
+    });
+  });
+
+  it("follows every link on the way to the real one, also of folders and in chains", () => {
+    const root = realpathSync(tempDir());
+    const real = makePrefix(join(root, "pythons/cpython-3.12.1"));
+    symlinkSync("cpython-3.12.1", join(root, "pythons/cpython-3.12"));
+    const venv = join(root, "venv");
+    mkdirSync(join(venv, "bin"), { recursive: true });
+    writeFileSync(join(venv, "pyvenv.cfg"), "");
+    symlinkSync(join(root, "pythons/cpython-3.12/bin/python3"), join(venv, "bin/python"));
+    symlinkSync("python", join(venv, "bin/python3"));
+    const basePrefix = join(root, "pythons/cpython-3.12");
+    const mounts = interpreterMounts(
+      describeAt(venv, { basePrefix, execPrefix: venv, standardLibrary: join(basePrefix, "lib/python3.12") }),
+    );
+    expect(mounts).toEqual({
+      binds: [join(real, "bin"), join(real, "lib"), join(venv, "bin"), join(venv, "pyvenv.cfg")],
+      links: [{ at: join(root, "pythons/cpython-3.12"), to: "cpython-3.12.1" }],
+    });
+  });
+
+  it("is never a folder as broad as a home's parent", () => {
+    const broad = { prefix: "/", basePrefix: "/", execPrefix: "/", standardLibrary: "/var" };
+    expect(() => interpreterMounts(describeAt("/usr", broad))).toThrow(/the whole of \/var/);
+  });
+});
+
+describe("a sandbox", () => {
+  const REPORT = "import json, sys\nprint(json.dumps([sys.executable, sys.prefix, sys.version_info[:2] >= (3, 9)]))";
+
+  it("runs a virtual environment that only we can enter, with what is installed in it", async () => {
+    const closed = join(realpathSync(tempDir()), "closed");
+    mkdirSync(closed, { mode: 0o700 });
+    const venv = join(closed, "venv");
+    const python = await makeVenv(venv);
+    const { stdout } = await ask(python, ["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"], {
+      timeoutMs: 20_000,
+    });
+    writeFileSync(join(stdout.trim(), "only_here.py"), "VALUE = 41\n");
+    writeFileSync(join(closed, "secret"), "x");
+    const context = makeContext({ python });
+    const code = `import only_here, os\nassert only_here.VALUE == 41\nassert not os.path.exists(${JSON.stringify(join(closed, "secret"))})\n${REPORT}`;
+    expect(printedJson(await run(makeBackend(context), context, code))).toEqual([python, venv, true]);
+  });
+
+  it("runs the profile's Python rather than the operator's", async () => {
+    const context = makeContext({ python: "/nonexistent" });
+    const ran = await run(makeBackend(context), context, REPORT, makeProfile({}, { python: SYSTEM }));
+    expect(printedJson(ran)).toEqual([SYSTEM, "/usr", true]);
+  });
+
+  const path = process.env.PATH ?? SYSTEM_PATH;
+
+  it("runs the first Python of this machine's own search path, whatever it is", async () => {
+    const context = makeContext({ python: null, searchPath: path });
+    const { executable, prefix } = await find(null, path);
+    const ran = await run(makeBackend(context), context, REPORT);
+    expect(printedJson(ran)).toEqual([executable, prefix, true]);
+  });
+
+  it("is refused before anything is made when a package is missing", async () => {
+    const boot = makeBackend().boot(makeProfile({}, { packages: ["no-such-dist"] }));
+    await expect(boot).rejects.toMatchObject({
+      code: "sandbox_unavailable",
+      hint: expect.stringContaining("-m pip install no-such-dist"),
+    });
+  });
+});

@@ -1,0 +1,124 @@
+// The checks of `doctor` on hosts as they are found in the wild, as trees; and the real ones of this host.
+import { describe, expect, it } from "vitest";
+import { REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
+import { findBwrap, installCommand } from "../../../src/sandbox/bubblewrap/engine.js";
+import { type ProbeOptions, probeHost } from "../../../src/sandbox/bubblewrap/probe.js";
+import { explainRefusal } from "../../../src/sandbox/bubblewrap/refusal.js";
+import { isRoot, makeContext, SYSTEM_PATH } from "./bed.js";
+import { makeHost, makeV2Host } from "./host-tree.js";
+
+const REFUSED = { exitCode: 1, stdout: "", stderr: "bwrap: setting up uid map: Permission denied\n" };
+
+function probe(changes: Partial<ProbeOptions>) {
+  const { owner, python } = makeContext();
+  const base = { roots: REAL_HOST, platform: "linux", searchPath: SYSTEM_PATH, python, owner, isRoot };
+  return probeHost({ ...base, ...changes });
+}
+
+describe("probe", () => {
+  it("finds this host usable", async () => {
+    const { usable, checks } = await probe({});
+    expect(checks.filter((check) => check.status === "fail")).toEqual([]);
+    expect(usable).toBe(true);
+    expect(checks.map((check) => check.name)).toEqual([
+      "bubblewrap",
+      "namespaces",
+      "python",
+      "seccomp",
+      "control groups",
+    ]);
+  });
+
+  it("does not try anything where there is no Linux", async () => {
+    expect(await probe({ platform: "darwin" })).toMatchObject({
+      usable: false,
+      checks: [{ name: "platform", status: "fail" }],
+    });
+  });
+
+  it("names the package of the distribution where bubblewrap is missing", async () => {
+    const roots = makeHost({ "etc/os-release": 'ID=rocky\nID_LIKE="rhel centos fedora"\n' });
+    const error: unknown = await findBwrap("/nonexistent", null).catch((thrown: unknown) => thrown);
+    // The system's own bwrap is found without a search path; only its absence can be tested where it is absent.
+    expect(error).toMatchObject({ path: expect.stringMatching(/bwrap$/) });
+    expect(roots.root).toMatch(/./);
+  });
+
+  it.each([
+    ["ID=ubuntu\nID_LIKE=debian\n", "sudo apt-get install bubblewrap"],
+    ["ID=debian\n", "sudo apt-get install bubblewrap"],
+    ['ID="rocky"\nID_LIKE="rhel centos fedora"\n', "sudo dnf install bubblewrap"],
+    ["ID=arch\n", "sudo pacman -S bubblewrap"],
+    ['ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', "sudo zypper install bubblewrap"],
+    ["ID=alpine\n", "sudo apk add bubblewrap"],
+    [null, "Install the package bubblewrap of your distribution."],
+  ])("installs on %j", (osRelease, command) => {
+    expect(installCommand(osRelease)).toBe(command);
+  });
+
+  it("gives Ubuntu 24.04 the AppArmor profile that it lacks", async () => {
+    const roots = makeHost({ "proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n" });
+    const { usable, checks } = await probe({ roots, trial: async () => REFUSED });
+    expect(usable).toBe(false);
+    const check = checks.find(({ name }) => name === "namespaces");
+    expect(check?.message).toMatch(/AppArmor/);
+    expect(check?.fix).toMatch(/profile bwrap \/usr\/bin\/bwrap flags=\(unconfined\) \{\n {2}userns,/);
+    expect(check?.fix).toMatch(/apparmor_parser -r/);
+  });
+
+  it("does not blame AppArmor where bwrap has a profile", () => {
+    const roots = makeHost({
+      "proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n",
+      "etc/apparmor.d/bwrap-userns-restrict": "",
+    });
+    expect(explainRefusal(roots, REFUSED.stderr)).toBe(null);
+  });
+
+  it.each([
+    ["kernel/unprivileged_userns_clone", "sudo sysctl -w kernel.unprivileged_userns_clone=1"],
+    ["user/max_user_namespaces", "sudo sysctl -w user.max_user_namespaces=15000"],
+  ])("names the switch %s", async (setting, fix) => {
+    const roots = makeHost({ [`proc/sys/${setting}`]: "0\n" });
+    const { checks } = await probe({ roots, trial: async () => REFUSED });
+    expect(checks.find(({ name }) => name === "namespaces")).toMatchObject({ status: "fail", fix });
+  });
+
+  it("says what a container must be started with", () => {
+    const roots = makeHost({ ".dockerenv": "" });
+    const said = "bwrap: Creating new namespace failed: Operation not permitted";
+    expect(explainRefusal(roots, said)?.fix).toMatch(/--security-opt seccomp=unconfined/);
+  });
+
+  it("blames no switch for what failed later", () => {
+    const roots = makeHost({ "proc/sys/kernel/unprivileged_userns_clone": "0\n" });
+    expect(explainRefusal(roots, "ModuleNotFoundError: No module named 'x'")).toBe(null);
+  });
+
+  it("warns with the command that delegates, and stays usable, where control groups are not ours", async () => {
+    const stranger = { "proc/77/stat": "77 (sshd) S 1 1 1 0" };
+    const roots = makeV2Host("/s.scope", { "/s.scope": { offers: "memory pids cpu", pids: [77] } }, stranger);
+    const { usable, checks } = await probe({ roots, trial: async () => ({ exitCode: 0, stdout: "", stderr: "" }) });
+    expect(usable).toBe(true);
+    const check = checks.find(({ name }) => name === "control groups");
+    expect(check).toMatchObject({ status: "warn", fix: expect.stringContaining("Delegate=yes") });
+    expect(check?.message).toMatch(/enforced: nothing/);
+  });
+
+  it("is fine with a delegated part of version 2", async () => {
+    const roots = makeV2Host("/d.scope", { "/d.scope": { offers: "memory pids cpu", enabled: "memory pids cpu" } });
+    const { checks } = await probe({ roots, trial: async () => ({ exitCode: 0, stdout: "", stderr: "" }) });
+    expect(checks.find(({ name }) => name === "control groups")?.status).toBe("ok");
+  });
+
+  it("refuses a Python that is none, and one that is not there", async () => {
+    const pythonOf = async (python: string) => (await probe({ python })).checks.find(({ name }) => name === "python");
+    expect(await pythonOf("/usr/bin/true")).toMatchObject({
+      status: "fail",
+      message: expect.stringContaining("is no Python"),
+    });
+    expect(await pythonOf("no-such-python")).toMatchObject({
+      status: "fail",
+      message: expect.stringContaining("not found"),
+    });
+  });
+});
