@@ -17,7 +17,11 @@ const writes = 'import os\nopen(os.path.join(os.environ["OUTPUT_DIR"], "hello.tx
 async function librarySides() {
   const sides = [];
   for (const backend of ["bubblewrap", "docker"]) {
-    const runtime = await createRuntime({ backend, workspaceRoot: join(roots, backend, "w"), sandboxRoot: join(roots, backend, "s") });
+    const runtime = await createRuntime({
+      backend,
+      workspaceRoot: join(roots, backend, "w"),
+      sandboxRoot: join(roots, backend, "s"),
+    });
     const run = async (request) => {
       const result = await runtime.run({ userId: "bench", ...request });
       if (!result.ok) throw new Error(JSON.stringify(result.error));
@@ -31,8 +35,17 @@ async function librarySides() {
       continue;
     }
     const ready = () => runtime.warm();
-    sides.push({ name: `library, ${backend}, print(1)`, ready, run: () => run({ code: "print(1)" }), close: () => runtime.close() });
-    sides.push({ name: `library, ${backend}, contract and sync of a new file`, ready, run: () => run({ code: writes, contract }) });
+    sides.push({
+      name: `library, ${backend}, print(1)`,
+      ready,
+      run: () => run({ code: "print(1)" }),
+      close: () => runtime.close(),
+    });
+    sides.push({
+      name: `library, ${backend}, contract and sync of a new file`,
+      ready,
+      run: () => run({ code: writes, contract }),
+    });
   }
   return sides;
 }
@@ -68,7 +81,13 @@ try {
   console.log("p50".padStart(8), "p95".padStart(8), "x bare".padStart(8), "docker run is".padStart(16), " what");
   for (const row of rows) {
     const slower = docker ? `${(docker.p50 / row.p50).toFixed(1)} x slower` : "-";
-    console.log(row.p50.toFixed(2).padStart(8), row.p95.toFixed(2).padStart(8), (row.p50 / bare.p50).toFixed(2).padStart(8), slower.padStart(16), ` ${row.name}`);
+    console.log(
+      row.p50.toFixed(2).padStart(8),
+      row.p95.toFixed(2).padStart(8),
+      (row.p50 / bare.p50).toFixed(2).padStart(8),
+      slower.padStart(16),
+      ` ${row.name}`,
+    );
   }
   for (const side of library) await side.close?.();
 } finally {

@@ -9,6 +9,7 @@ import errno
 import os
 import struct
 import sys
+from typing import Any, BinaryIO, Callable, Optional
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
@@ -16,14 +17,17 @@ MAX_REQUEST_BYTES = 16384
 SYSCALL_NUMBERS = {"x86_64": 316, "aarch64": 276}
 
 
-def make_exchange():
+Exchange = Callable[[bytes, bytes], int]
+
+
+def make_exchange() -> Exchange:
     """A function of two paths that returns an errno."""
     libc = ctypes.CDLL(None, use_errno=True)
-    paths = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    paths: list[Any] = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
     try:
         call = libc.renameat2
         call.argtypes = paths
-        leading = ()
+        leading: tuple[int, ...] = ()
     except AttributeError:
         number = SYSCALL_NUMBERS.get(os.uname().machine)
         if number is None:
@@ -32,7 +36,7 @@ def make_exchange():
         call.argtypes = [ctypes.c_long, *paths]
         leading = (number,)
 
-    def exchange(a, b):
+    def exchange(a: bytes, b: bytes) -> int:
         if call(*leading, AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0:
             return 0
         return ctypes.get_errno() or errno.EIO
@@ -40,13 +44,13 @@ def make_exchange():
     return exchange
 
 
-def read_exactly(stream, length):
+def read_exactly(stream: BinaryIO, length: int) -> Optional[bytes]:
     """That many bytes, or None at the end of the stream."""
     data = stream.read(length)
     return data if len(data) == length else None
 
 
-def serve(requests, answers, exchange):
+def serve(requests: BinaryIO, answers: BinaryIO, exchange: Exchange) -> None:
     while True:
         head = read_exactly(requests, 4)
         if head is None:

@@ -1,21 +1,17 @@
 """Starts a program as another user, with folders that this user could not reach bound where it can.
 
-Usage: python -I -S launch.py CONFIG PROGRAM [ARGUMENT]...
+Usage: python -I -S launch.py UID GID PARENT DESCRIPTORS STAGE [ro|rw SOURCE]... -- PROGRAM [ARGUMENT]...
 
 It runs as root on the host and never inside a sandbox. The folders are bound in a mount namespace of its own, so that
-nothing of it is seen by, or left to, the rest of the host. CONFIG is JSON:
-{"uid", "gid", "parent": pid, "keep": [descriptors], "stage": folder, "binds": [{"source", "name", "write"}]}.
+nothing of it is seen by, or left to, the rest of the host: the first SOURCE as STAGE/0, the second as STAGE/1. All but
+DESCRIPTORS ("3,4") is closed. Every sandbox waits for this, so it imports as little as can be.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
-import signal
-import stat
 import sys
-from typing import Any
 
 CLONE_NEWNS = 0x00020000
 MS_RDONLY = 1
@@ -26,20 +22,22 @@ MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 PR_SET_PDEATHSIG = 1
+SIGKILL = 9
 EXIT_LAUNCH_FAILED = 71
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(arguments: list[str]) -> None:
-    config = json.loads(arguments[0])
-    command = arguments[1:]
-    close_all_but({0, 1, 2, *config["keep"]})
+    uid, gid, parent, descriptors, stage = arguments[:5]
+    end = arguments.index("--")
+    kinds, sources, command = arguments[5:end:2], arguments[6:end:2], arguments[end + 1 :]
+    close_all_but({0, 1, 2, *map(int, descriptors.split(","))})
     os.umask(0o022)
-    stage_folders(config["stage"], config["binds"])
+    stage_folders(stage, list(zip(kinds, sources)))
     os.chdir("/")
-    become(config["uid"], config["gid"])
-    die_with(config["parent"])
+    become(int(uid), int(gid))
+    die_with(int(parent))
     os.execv(command[0], command)
 
 
@@ -53,20 +51,21 @@ def close_all_but(keep: set[int]) -> None:
                 pass  # the descriptor of the listing itself
 
 
-def stage_folders(stage: str, binds: list[dict[str, Any]]) -> None:
+def stage_folders(stage: str, binds: list[tuple[str, str]]) -> None:
     check(_libc.unshare(CLONE_NEWNS), "unshare")
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     # Opened here, in the new namespace and before the stage covers what may lie below it.
-    sources = [(bind, os.open(bind["source"], os.O_PATH | os.O_CLOEXEC)) for bind in binds]
+    opened = [(kind, os.open(source, os.O_PATH | os.O_CLOEXEC)) for kind, source in binds]
     mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
-    for bind, source in sources:
-        target = os.path.join(stage, bind["name"])
-        if stat.S_ISDIR(os.fstat(source).st_mode):
+    for number, (kind, source) in enumerate(opened):
+        target = f"{stage}/{number}"
+        seen = f"/proc/self/fd/{source}"
+        if os.path.isdir(seen):
             os.mkdir(target, 0o755)
         else:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-        mount(f"/proc/self/fd/{source}", target, None, MS_BIND | MS_REC)
-        if not bind["write"]:
+        mount(seen, target, None, MS_BIND | MS_REC)
+        if kind != "rw":
             mount(None, target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept_flags(target))
         os.close(source)
 
@@ -88,7 +87,7 @@ def become(uid: int, gid: int) -> None:
 
 def die_with(parent: int) -> None:
     # After the change of user, which clears it.
-    check(_libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl")
+    check(_libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(SIGKILL), 0, 0, 0), "prctl")
     if os.getppid() != parent:
         os._exit(EXIT_LAUNCH_FAILED)
 
