@@ -47,14 +47,16 @@ function checkOwner({ uid, gid }: FileOwner): void {
 }
 
 function staged({ owner, bwrap, hostPython, readOnly, writable }: LaunchOptions): Launch {
-  const binds = [
-    ...readOnly.map((source) => ({ source, write: false })),
-    ...writable.map((source) => ({ source, write: true })),
-  ].map((bind, index) => ({ ...bind, name: String(index) }));
-  const names = new Map(binds.map(({ source, name }) => [source, `${STAGE}/${name}`]));
-  const config = JSON.stringify({ ...owner, parent: process.pid, keep: Object.values(FD), stage: STAGE, binds });
+  const sources = [...readOnly, ...writable];
+  const names = new Map(sources.map((source, index) => [source, `${STAGE}/${index}`]));
+  const head = [owner.uid, owner.gid, process.pid, Object.values(FD).join(","), STAGE].map(String);
+  const binds = [...readOnly.map((source) => ["ro", source]), ...writable.map((source) => ["rw", source])].flat();
   return {
     sourceOf: (path) => names.get(path) ?? path,
-    command: (args) => ({ command: hostPython, args: ["-I", "-S", LAUNCHER, config, bwrap, ...args], as: null }),
+    command: (args) => ({
+      command: hostPython,
+      args: ["-I", "-S", LAUNCHER, ...head, ...binds, "--", bwrap, ...args],
+      as: null,
+    }),
   };
 }
