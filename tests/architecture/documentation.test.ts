@@ -1,0 +1,48 @@
+// What the pages say about files is true: every file that one links is there.
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { fileLinks } from "./markdown-links.js";
+import { projectFiles } from "./project-files.js";
+
+const PAGES = [".", "docs", "examples"].flatMap((folder) => projectFiles(folder, ".md"));
+
+describe("the pages", () => {
+  it("are found", () => {
+    expect(PAGES).toContain("CONTRIBUTING.md");
+  });
+
+  it("link only files that are there", () => {
+    const broken = PAGES.flatMap((page) =>
+      fileLinks(readFileSync(page, "utf8"))
+        .filter((target) => !existsSync(join(dirname(page), target)))
+        .map((target) => `${page}: ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+});
+
+describe("docs/settings.md", () => {
+  const settings = readFileSync("docs/settings.md", "utf8");
+
+  it("has every environment variable of ours that src reads", () => {
+    const named = projectFiles("src/settings", ".ts").flatMap(
+      (path) => readFileSync(path, "utf8").match(/\bISO_RUNTIME_[A-Z_]+/g) ?? [],
+    );
+    expect(named.length).toBeGreaterThan(5);
+    expect([...new Set(named)].filter((name) => !settings.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+describe("the reading of a page", () => {
+  it("finds the links to files", () => {
+    const page = [
+      'See [one](docs/one.md#part), ![two](img/two.svg "Two") and [three][3].',
+      "[3]: ../three.md",
+      '<p><img width="9" src="four.png"></p>',
+      "Not [web](https://example.org/a.md), [here](#part) or `[code](code.md)`.",
+      "```md\n[fenced](fenced.md)\n```",
+    ].join("\n");
+    expect(fileLinks(page).sort()).toEqual(["../three.md", "docs/one.md", "four.png", "img/two.svg"]);
+  });
+});
