@@ -3,11 +3,11 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { removeTree } from "../safefs/remove.js";
-import type { Sandbox } from "../sandbox/backend.js";
-import type { Prepared, WorkspaceLock } from "../workspace/store.js";
+import type { Sandbox, SandboxBackend } from "../sandbox/backend.js";
+import type { SandboxPool } from "../sandbox/pool.js";
+import type { Prepared, WorkspaceLock, WorkspaceStore } from "../workspace/store.js";
 import type { AcceptedRun } from "./accept.js";
 import { checkRequirements } from "./require.js";
-import type { RunParts } from "./run.js";
 import type { Stopwatch } from "./stopwatch.js";
 
 export interface Held extends AsyncDisposable {
@@ -18,9 +18,15 @@ export interface Held extends AsyncDisposable {
   logDir: string;
 }
 
+interface Sources {
+  store: WorkspaceStore;
+  pool: SandboxPool;
+  backend: SandboxBackend;
+}
+
 export async function acquire(
   request: AcceptedRun,
-  { store, pool, backend }: RunParts,
+  { store, pool, backend }: Sources,
   watch: Stopwatch,
   lock: WorkspaceLock,
 ): Promise<Held> {
