@@ -3,9 +3,6 @@
 export const STATUSES = ["succeeded", "failed", "timed_out", "cancelled", "rejected"] as const;
 export type Status = (typeof STATUSES)[number];
 
-/** States of a run before it ends. */
-export type RunState = "queued" | "running" | "waiting";
-
 export const SYNC_MODES = ["always", "on-success", "never"] as const;
 export type SyncMode = (typeof SYNC_MODES)[number];
 

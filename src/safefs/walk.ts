@@ -68,7 +68,7 @@ function* leaveFrames(cursor: DirCursor, done: Frame, frames: Frame[]): Generato
 }
 
 /** Names in a directory as bytes, sorted; no more than `maxNames`. */
-export function listDir(dir: Dir, maxNames = Number.POSITIVE_INFINITY): Buffer[] {
+function listDir(dir: Dir, maxNames = Number.POSITIVE_INFINITY): Buffer[] {
   const names: Buffer[] = [];
   try {
     // The types of @types/node know `encoding: "buffer"` for readdir only.

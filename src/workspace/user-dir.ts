@@ -11,7 +11,7 @@ export interface WorkspaceRef {
   readonly workspace?: string | null | undefined;
 }
 
-export const MAX_USER_ID_CHARS = 128;
+const MAX_USER_ID_CHARS = 128;
 
 const PLAIN = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const WORKSPACE_NAME = /^[a-z0-9_-]{1,32}$/;

@@ -1,10 +1,10 @@
 // The rules of .dependency-cruiser.cjs bite: a tree that breaks each of them once is cruised by the same rules that `npm run check` uses.
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { cruise, type ICruiseOptions, type IFlattenedRuleSet } from "dependency-cruiser";
 import { describe, expect, it } from "vitest";
-import { tempDir } from "../support/temp.js";
+import { tempFiles } from "../support/temp.js";
 
 const config = createRequire(import.meta.url)("../../.dependency-cruiser.cjs") as {
   forbidden: { name: string }[];
@@ -64,11 +64,7 @@ const ALLOWED: [string, string][] = [
 const PLAIN = "export const here = 1;\n";
 
 async function violations(files: Map<string, string>): Promise<Map<string, string[]>> {
-  const root = tempDir();
-  for (const [path, text] of files) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), text);
-  }
+  const root = tempFiles(Object.fromEntries(files));
   symlinkSync(resolve("node_modules"), join(root, "node_modules"));
   symlinkSync(resolve("package.json"), join(root, "package.json"));
   // The paths of the rules are relative to the base, so the tree there stands for the project's own.

@@ -1,11 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { builtinBundleDir } from "../../src/bundles/builtin.js";
 import { defineBundle, followups, loadBundle } from "../../src/bundles/bundle.js";
 import { chooseScenario } from "../../src/bundles/choose.js";
-import { tempDir } from "../support/temp.js";
+import { tempFiles } from "../support/temp.js";
 
 const LABELS = [
   "Happy path (writes file + note)",
@@ -92,17 +90,8 @@ describe("the built-in bundle", () => {
 });
 
 describe("a bundle of one's own", () => {
-  function folder(files: Record<string, string>): string {
-    const dir = tempDir();
-    for (const [name, text] of Object.entries(files)) {
-      mkdirSync(join(dir, name, ".."), { recursive: true });
-      writeFileSync(join(dir, name), text);
-    }
-    return dir;
-  }
-
   it("is found by its names, or written in code", async () => {
-    const dir = folder({
+    const dir = tempFiles({
       "scenarios/7-mine.py": "# label: Mine\n# contract: a/{turn}.txt = a = b\n# profile: fast\nprint(1)\n",
       "profiles.json": '{"fast": {}}',
     });
@@ -129,7 +118,7 @@ describe("a bundle of one's own", () => {
     ["has profiles that are no JSON", { "profiles.json": "{" }, /profiles\.json: .*JSON/],
     ["has profiles in a list", { "profiles.json": "[]" }, /profiles\.json/],
   ])("that %s is one clear error", async (_name, files, sentence) => {
-    await expect(loadBundle(folder(files))).rejects.toMatchObject({
+    await expect(loadBundle(tempFiles(files))).rejects.toMatchObject({
       code: "bundle_invalid",
       message: expect.stringMatching(sentence),
     });

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 
 /** Pids whose mounts lie below `root`. The test's own processes share the host's mounts and are not among them. */
-export function processesOf(root: string): number[] {
+function processesOf(root: string): number[] {
   // A mount names its source relative to the file system, which a temporary folder's last two components tell well enough.
   const mark = `${basename(dirname(root))}/${basename(root)}`;
   return readdirSync("/proc")

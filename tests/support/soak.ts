@@ -1,5 +1,5 @@
 // Long tests hold a smoke size here and their full count under `npm run soak`.
 
-export const SOAK = process.env.ISO_RUNTIME_TEST_SOAK === "1";
+const SOAK = process.env.ISO_RUNTIME_TEST_SOAK === "1";
 
 export const count = (smoke: number, full: number): number => (SOAK ? full : smoke);

@@ -1,20 +1,14 @@
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ToolSubsystem } from "../../src/tools/subsystem.js";
-import { tempDir } from "../support/temp.js";
+import { tempFiles } from "../support/temp.js";
 
 const tool = (name: string) =>
   `defineTool({ name: "${name}", description: "d", params: z.object({ a: z.string(), b: z.number() }), handler: () => 1 })`;
 const good = `export default ({ defineTool, z }) => [${tool("one")}, ${tool("two")}];`;
 
 function folder(files: Record<string, string>): string {
-  const dir = tempDir();
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(join(dir, name, ".."), { recursive: true });
-    writeFileSync(join(dir, name), text);
-  }
-  return join(dir, Object.keys(files)[0] ?? "");
+  return join(tempFiles(files), Object.keys(files)[0] ?? "");
 }
 const descriptor = (entries: string) => `export default { tools: [${entries}] };`;
 

@@ -1,6 +1,6 @@
 // What of an interpreter outside /usr a sandbox must see: the folders it is made of, read-only, and the links that lead to
 // them. Never more of a prefix than Python uses: a virtual environment may be somebody's project folder.
-import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs";
+import { existsSync, lstatSync, readlinkSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { IsoError } from "../../model/errors.js";
 import type { Interpreter } from "./interpreter.js";
@@ -68,7 +68,7 @@ function isLink(path: string): boolean {
   }
 }
 
-export function isBelow(path: string, dir: string): boolean {
+function isBelow(path: string, dir: string): boolean {
   return path === dir || path.startsWith(dir.endsWith("/") ? dir : `${dir}/`);
 }
 
@@ -86,9 +86,4 @@ function refuseBroad(binds: readonly string[], { executable }: Interpreter): voi
   throw new IsoError("sandbox_unavailable", `${executable} would need the whole of ${broad} inside the sandbox.`, {
     hint: "Use a Python with a folder of its own, as a virtual environment, or /usr/bin/python3.",
   });
-}
-
-/** The executable itself, behind all links; for checks of who may run it. */
-export function realExecutable(interpreter: Interpreter): string {
-  return realpathSync(interpreter.executable);
 }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ToolAnswer, ToolTable } from "../../model/tools.js";
 
-export const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 1;
 export const HEADER_BYTES = 5;
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 export const MAX_OUTPUT_BYTES = 64 * 1024;
