@@ -61,6 +61,10 @@ export class BackendChooser {
     return await Promise.all(all.map(async (backend) => ({ name: backend.name, ...(await backend.probe()) })));
   }
 
+  async fix(onLine: (line: string) => void): Promise<void> {
+    for (const backend of this.#backends.values()) await backend.fix?.(onLine);
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([...this.#backends.values()].map((backend) => backend.close()));
   }

@@ -1,5 +1,5 @@
 // What works on this host, for `doctor`: opens the roots as a run would, asks every backend, runs nothing.
-import { loadSettings, processEnvironment, type SettingsFlags } from "../settings/settings.js";
+import { loadSettings, processEnvironment, type Settings, type SettingsFlags } from "../settings/settings.js";
 import { WorkspaceStore } from "../workspace/store.js";
 import { BackendChooser, type Choice, fileOwner, type HostBackend } from "./backend-chooser.js";
 
@@ -12,14 +12,28 @@ export interface HostReport {
 }
 
 export async function inspectHost(flags: SettingsFlags = {}): Promise<HostReport> {
+  return await withBackends(flags, async (chooser, settings) => {
+    const roots = { workspace: settings.workspaceRoot, sandbox: settings.sandboxRoot };
+    const backends = await chooser.inspect();
+    return { backends, chosen: await chooser.choice().catch(() => null), roots, notes: settings.notes };
+  });
+}
+
+/** Makes what can be made without a choice of the operator's, and says what it does. */
+export async function fixHost(flags: SettingsFlags, onLine: (line: string) => void): Promise<void> {
+  await withBackends(flags, (chooser) => chooser.fix(onLine));
+}
+
+async function withBackends<T>(
+  flags: SettingsFlags,
+  act: (chooser: BackendChooser, settings: Settings) => Promise<T>,
+): Promise<T> {
   const settings = loadSettings({ flags, ...processEnvironment() });
   const { workspaceRoot, sandboxRoot } = settings;
   await using store = await WorkspaceStore.open({ workspaceRoot, sandboxRoot, owner: fileOwner(settings) });
   const chooser = new BackendChooser(settings, store, []);
   try {
-    const backends = await chooser.inspect();
-    const chosen = await chooser.choice().catch(() => null);
-    return { backends, chosen, roots: { workspace: workspaceRoot, sandbox: sandboxRoot }, notes: settings.notes };
+    return await act(chooser, settings);
   } finally {
     await chooser.close();
   }

@@ -23,6 +23,9 @@ export interface SandboxBackend {
    * and is asked only after the leftovers were listed: a neighbour may start at any moment. */
   reap(isAlive: (instanceId: string) => Promise<boolean>): Promise<void>;
 
+  /** Makes what this backend needs and can make by itself, as an image; for `doctor --fix`, never within a run. */
+  fix?(onLine: (line: string) => void): Promise<void>;
+
   /** Ends every sandbox of this backend and releases what it holds. */
   close(): Promise<void>;
 }

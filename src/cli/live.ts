@@ -1,0 +1,63 @@
+// What a person sees while a run runs: its output as it comes, and a spinner while there is none.
+import ora, { type Ora } from "ora";
+import type { RunEvent } from "../model/events.js";
+import { printable } from "./report/printable.js";
+import type { Style } from "./report/style.js";
+
+const MAX_LIVE_CHARS = 1_000_000;
+
+export class LiveView {
+  readonly #style: Style | null;
+  readonly #spinner: Ora | null;
+  #shown = 0;
+  #atLineStart = true;
+
+  /** Null: stdout belongs to a machine, and only the spinner is shown. */
+  constructor(style: Style | null) {
+    this.#style = style;
+    this.#spinner = process.stderr.isTTY
+      ? ora({ text: "waiting for a sandbox", stream: process.stderr, discardStdin: false }).start()
+      : null;
+  }
+
+  show(event: RunEvent): void {
+    if (event.type === "run.started") this.#status(`running on ${event.backend}, profile ${event.profile}`);
+    if (event.type === "tool.called") this.#status(`waiting for ${printable(event.toolId, 60)}`);
+    if (event.type === "tool.returned") this.#status("running");
+    if (event.type === "output") this.#output(event.stream, event.text);
+    if (event.type === "contract.checked") this.#status("keeping the files");
+  }
+
+  end(): void {
+    this.#spinner?.stop();
+    if (!this.#atLineStart) process.stdout.write("\n");
+    this.#atLineStart = true;
+  }
+
+  #status(text: string): void {
+    if (this.#spinner) this.#spinner.text = text;
+  }
+
+  #output(stream: "stdout" | "stderr" | "log", text: string): void {
+    if (!this.#style || this.#shown > MAX_LIVE_CHARS) return;
+    this.#shown += text.length;
+    const safe = printable(text);
+    const style = this.#style;
+    const mark = stream === "stdout" ? style.dim("│ ") : stream === "stderr" ? style.red("│ ") : style.cyan("│ ");
+    const lines = safe.split("\n");
+    let shown = "";
+    for (const [index, line] of lines.entries()) {
+      if (index > 0) {
+        shown += "\n";
+        this.#atLineStart = true;
+      }
+      if (line === "") continue;
+      shown += (this.#atLineStart ? mark : "") + line;
+      this.#atLineStart = false;
+    }
+    this.#spinner?.clear();
+    process.stdout.write(shown);
+    if (this.#shown > MAX_LIVE_CHARS)
+      process.stdout.write(`\n${style.dim("… more output is not shown live; the log has it")}\n`);
+  }
+}

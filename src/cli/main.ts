@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+// The command line's entrance: names commands and flags, loads the command that was asked for, and is the only place where the process ends.
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { collect } from "./flags.js";
+import { usageError } from "./usage-error.js";
+
+// A reader that left (`| head`) is no fault of the run's.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(process.exitCode ?? 0);
+});
+
+const program = new Command("iso-runtime")
+  .description("Run code that a model wrote, safely, and know exactly what happened.")
+  .version(packageVersion())
+  .exitOverride()
+  .configureOutput({ writeErr: () => undefined })
+  .action(() => {
+    process.stderr.write(program.helpInformation());
+    process.exitCode = 2;
+  });
+
+program
+  .command("run [file] [args...]")
+  .description("run one snippet and report; FILE, or - for standard input; what follows -- becomes sys.argv[1:]")
+  .option("-c <code>", "the snippet itself")
+  .option("--scenario <text>", "a scenario of the bundle, by free text")
+  .option("-u, --user <id>", "whose workspace", "local")
+  .option("--workspace <name>", "another workspace of the same user")
+  .option("--turn <id>", "the turn the run belongs to (default: the run's id)")
+  .option("--contract <path=description>", "a file the run must produce, below out/; repeatable", collect)
+  .option("--contract-file <file>", "a contract as JSON")
+  .option("--side-effects", "no contract; list what changed (the default where no contract is given)")
+  .option("--timeout <seconds>", "0.1-86400, fractions allowed (default: the profile's, 60)")
+  .option("--profile <name>", "limits, backend, Python (default: default)")
+  .option("--backend <name>", "auto, bubblewrap or docker")
+  .option("--require <what>", "what the run must really have, as memory:kernel; repeatable", collect)
+  .option("--tools <descriptor>", "a tools descriptor")
+  .option("--bundle <dir>", "a bundle: tools, scenarios, profiles")
+  .option("--config <file>", "a config file that may set everything")
+  .option("--env <key=value>", "a variable for the snippet; repeatable", collect)
+  .option("--sync <mode>", "always, on-success or never (default: always)")
+  .option("--durability <mode>", "process or disk (default: process)")
+  .option("--json", "stdout is exactly one result document")
+  .option("--events", "stdout is one JSON event a line; the last is run.finished")
+  .option("--no-color", "no colour")
+  .action(async (file, args, flags) => {
+    const { runCommand } = await import("./run.js");
+    process.exitCode = await runCommand({ ...flags, code: flags.c, file, args });
+  });
+
+program
+  .command("scenarios")
+  .description("list the scenarios of the bundle")
+  .option("--bundle <dir>", "a bundle of your own")
+  .option("--json", "as JSON")
+  .action(async (flags) => {
+    const { scenariosCommand } = await import("./scenarios.js");
+    process.exitCode = await scenariosCommand(flags);
+  });
+
+program
+  .command("doctor")
+  .description("what works on this host, what does not, and the command that mends it")
+  .option("--backend <name>", "one backend only")
+  .option("--config <file>", "a config file")
+  .option("--fix", "build what can be built: the Docker image")
+  .option("--json", "as JSON")
+  .action(async (flags) => {
+    const { doctorCommand } = await import("./doctor.js");
+    process.exitCode = await doctorCommand(flags);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // Help and version were asked for and are printed already.
+  process.exitCode = error.exitCode === 0 ? 0 : await usageError(process.argv.slice(2), error.message);
+}
+
+function packageVersion(): string {
+  const found: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return typeof found === "object" && found !== null && "version" in found ? String(found.version) : "unknown";
+}

@@ -1,0 +1,18 @@
+// What the command line answers to flags it cannot make sense of: a sentence, and the whole document where one was asked for.
+import { IsoError } from "../model/errors.js";
+
+/** Says what is wrong and returns the exit status. `argv` tells which form was wanted, since the flags could not be read. */
+export async function usageError(argv: readonly string[], message: string): Promise<number> {
+  const sentence = message.replace(/^error: /, "").trim();
+  const error = new IsoError("invalid_request", sentence || "nothing was asked for", {
+    hint: "`iso-runtime --help` lists commands and flags.",
+  });
+  const flags = argv.slice(0, argv.includes("--") ? argv.indexOf("--") : undefined);
+  if (argv[0] === "run" && (flags.includes("--json") || flags.includes("--events"))) {
+    const { rejectedResult } = await import("../harness/result.js");
+    const { printResult } = await import("./documents.js");
+    await printResult(rejectedResult({}, error), flags.includes("--json") ? "json" : "events");
+  }
+  process.stderr.write(`iso-runtime: ${error.message}\n${error.hint}\n`);
+  return 2;
+}
