@@ -6,7 +6,6 @@ import { FD } from "./spawn.js";
 /** The one uid and gid there is inside. */
 export const INSIDE_ID = 1000;
 export const INSIDE = { work: "/sandbox/work", out: "/sandbox/out" } as const;
-export const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] as const;
 
 const HOST_NAME = "sandbox";
 const RUNNER_DIR = "/runner";

@@ -19,6 +19,7 @@ import { findInterpreter, type Interpreter } from "./interpreter.js";
 import { type InterpreterMounts, interpreterMounts } from "./interpreter-mounts.js";
 import { planLaunch } from "./launch.js";
 import { probeHost } from "./probe.js";
+import { readIsolation } from "./read-back.js";
 import { explainRefusal } from "./refusal.js";
 import { type RootLayout, readRootLayout } from "./root-layout.js";
 import { BubblewrapSandbox } from "./sandbox.js";
@@ -65,7 +66,7 @@ export class BubblewrapBackend implements SandboxBackend {
     const [host, python] = await Promise.all([this.#prepared(), this.#python(profile)]);
     const slot = makeSlot(this.#context);
     const id = randomBytes(8).toString("hex");
-    const { instance, owner } = this.#context;
+    const { instance } = this.#context;
     const { cgroups, cgroupTrouble } = host;
     const places = cgroupTrouble === null ? cgroups.places : new Map();
     const name = groupName(instance.rootId, instance.id, id);
@@ -76,7 +77,7 @@ export class BubblewrapBackend implements SandboxBackend {
       const log = new EngineLog(engine.stderr);
       if (cgroupTrouble !== null) log.note(cgroupTrouble);
       const onGone = () => this.#live.delete(booting);
-      const booting = new BubblewrapSandbox({ id, profile, hostUid: owner.uid, slot, group, engine, log, onGone });
+      const booting = new BubblewrapSandbox({ id, profile, slot, group, engine, log, onGone });
       sandbox = booting;
       this.#live.add(booting);
       await this.#finishBoot(booting, engine, group);
@@ -128,7 +129,7 @@ export class BubblewrapBackend implements SandboxBackend {
     group.join(pid);
     engine.block.end("\n");
     const hello = await readHello(engine.control, HELLO_TIMEOUT_MS);
-    sandbox.setReady(hello.python);
+    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid) });
   }
 
   async #bootFailed(error: unknown, sandbox: BubblewrapSandbox | null, profile: Profile): Promise<IsoError> {

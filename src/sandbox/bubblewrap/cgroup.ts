@@ -24,7 +24,7 @@ const HOST_LEAF = "iso-runtime-host";
 const DIVIDE_ATTEMPTS = 3;
 const MAX_SIBLINGS = 2_000;
 
-export const DELEGATE_COMMAND = "systemd-run --user --scope -p Delegate=yes iso-runtime …";
+const DELEGATE_COMMAND = "systemd-run --user --scope -p Delegate=yes iso-runtime …";
 
 /** Reads only. */
 export function planCgroups(roots: HostRoots, isRoot: boolean): CgroupPlan {

@@ -19,8 +19,12 @@ const OLDEST_BWRAP = [0, 7] as const;
 const FIRST_WITH_DISABLE_USERNS = [0, 8] as const;
 
 /** Throws IsoError `sandbox_unavailable` with the command that installs it. */
-export async function findBwrap(searchPath: string, osRelease: string | null): Promise<BwrapProgram> {
-  const path = candidates(searchPath).find(isProgram);
+export async function findBwrap(
+  searchPath: string,
+  osRelease: string | null,
+  systemPath = SYSTEM_BWRAP,
+): Promise<BwrapProgram> {
+  const path = [...inSearchPath(searchPath), systemPath].find(isProgram);
   if (path === undefined) {
     throw new IsoError("sandbox_unavailable", "bubblewrap (bwrap) is not installed.", {
       hint: installCommand(osRelease),
@@ -54,9 +58,9 @@ export async function findBwrap(searchPath: string, osRelease: string | null): P
   };
 }
 
-function candidates(searchPath: string): string[] {
+function inSearchPath(searchPath: string): string[] {
   const dirs = searchPath.split(":").filter(isAbsolute);
-  return [...dirs.map((dir) => join(dir, "bwrap")), SYSTEM_BWRAP];
+  return dirs.map((dir) => join(dir, "bwrap"));
 }
 
 function isProgram(path: string): boolean {

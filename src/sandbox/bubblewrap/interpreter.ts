@@ -6,8 +6,8 @@ import { z } from "zod";
 import { IsoError } from "../../model/errors.js";
 import { ask } from "./spawn.js";
 
-export const OLDEST_PYTHON = "3.9";
-export const SYSTEM_PYTHON = "/usr/bin/python3";
+const OLDEST_PYTHON = "3.9";
+const SYSTEM_PYTHON = "/usr/bin/python3";
 const PROBE_TIMEOUT_MS = 20_000;
 
 const Description = z.object({

@@ -3,8 +3,8 @@
 import { type EnforcedBy, type EnforcedLimit, LIMITS, type LimitName } from "../../model/limits.js";
 import type { Policy } from "../../model/result.js";
 import type { Profile } from "../profile.js";
-import { NAMESPACES } from "./args.js";
 import type { Controlled, Counts, SandboxGroup } from "./cgroup-group.js";
+import type { Isolation } from "./read-back.js";
 
 const WITHOUT_GROUP: Readonly<Record<LimitName, EnforcedBy>> = {
   memory: "rlimit",
@@ -22,10 +22,10 @@ export interface PolicyOf {
   readonly profile: Profile;
   readonly group: SandboxGroup;
   readonly counts: Counts;
-  readonly hostUid: number;
+  readonly isolation: Isolation;
 }
 
-export function policyOf({ profile, group, counts, hostUid }: PolicyOf): Policy {
+export function policyOf({ profile, group, counts, isolation }: PolicyOf): Policy {
   const row = (name: LimitName): EnforcedLimit => ({
     value: profile.limits[name],
     unit: LIMITS[name].unit,
@@ -45,7 +45,7 @@ export function policyOf({ profile, group, counts, hostUid }: PolicyOf): Policy 
       output: row("output"),
     },
     network: "none",
-    isolation: { namespaces: [...NAMESPACES], seccomp: true, hostUid },
+    isolation: { ...isolation, namespaces: [...isolation.namespaces] },
   };
 }
 

@@ -56,7 +56,7 @@ export function explainRefusal(roots: HostRoots, engineSaid: string): Refusal | 
   return null;
 }
 
-export function isContainer({ root, proc }: HostRoots): boolean {
+function isContainer({ root, proc }: HostRoots): boolean {
   const marks = [".dockerenv", "run/.containerenv"];
   if (marks.some((path) => existsSync(join(root || "/", path)))) return true;
   return /\b(docker|containerd|kubepods|libpod)\b/.test(readFileOrNull(join(proc, "self/cgroup")) ?? "");

@@ -1,6 +1,7 @@
 // One booted sandbox: its files, its end, what was counted. It is booted by backend.ts and runs one job at most.
 import { once } from "node:events";
 import { Socket } from "node:net";
+import { IsoError } from "../../model/errors.js";
 import type { Policy } from "../../model/result.js";
 import type { KernelFacts, Sandbox } from "../backend.js";
 import type { Profile } from "../profile.js";
@@ -10,6 +11,7 @@ import type { Counts, SandboxGroup } from "./cgroup-group.js";
 import type { EngineLog } from "./engine-log.js";
 import type { InitProcess } from "./init-process.js";
 import { policyOf } from "./limits.js";
+import type { Isolation } from "./read-back.js";
 import type { Engine } from "./spawn.js";
 
 /** After the namespace's first process was killed the engine ends by itself; one that hangs is killed as well. */
@@ -19,12 +21,17 @@ const STDERR_PATIENCE_MS = 1_000;
 export interface SandboxParts {
   readonly id: string;
   readonly profile: Profile;
-  readonly hostUid: number;
   readonly slot: Slot;
   readonly group: SandboxGroup;
   readonly engine: Engine;
   readonly log: EngineLog;
   readonly onGone: () => void;
+}
+
+/** What is known once the runner has said hello. */
+export interface Ready {
+  readonly python: { path: string; version: string };
+  readonly isolation: Isolation;
 }
 
 export class BubblewrapSandbox implements Sandbox {
@@ -33,12 +40,11 @@ export class BubblewrapSandbox implements Sandbox {
   readonly ended: Promise<void>;
   readonly #parts: SandboxParts;
   #init: InitProcess | null = null;
-  #python = { path: "", version: "" };
+  #ready: Ready | null = null;
   #delivered = false;
   #stopping: Promise<KernelFacts> | null = null;
   #disposing: Promise<void> | null = null;
   #counts: Counts | null = null;
-  #exited = false;
   #lost: string | null = null;
 
   constructor(parts: SandboxParts) {
@@ -46,7 +52,6 @@ export class BubblewrapSandbox implements Sandbox {
     this.#parts = parts;
     this.ended = new Promise((resolve) => {
       parts.engine.child.once("exit", (_code, signal) => {
-        this.#exited = true;
         if (signal !== null && this.#stopping === null) this.#lost = `the sandbox engine was killed by ${signal}`;
         resolve();
       });
@@ -54,15 +59,16 @@ export class BubblewrapSandbox implements Sandbox {
   }
 
   get python(): { path: string; version: string } {
-    return this.#python;
+    return this.#known.python;
+  }
+
+  get #known(): Ready {
+    if (this.#ready === null) throw new IsoError("internal", "the sandbox has not booted");
+    return this.#ready;
   }
 
   get channel(): Socket {
     return this.#parts.engine.control;
-  }
-
-  get hasEnded(): boolean {
-    return this.#exited;
   }
 
   /** From here on the namespace can be ended through its first process. */
@@ -71,8 +77,8 @@ export class BubblewrapSandbox implements Sandbox {
   }
 
   /** It waits for a job: nothing of it keeps an idle host process running. */
-  setReady(python: { path: string; version: string }): void {
-    this.#python = python;
+  setReady(ready: Ready): void {
+    this.#ready = ready;
     const { child, control, status, stderr } = this.#parts.engine;
     child.unref();
     for (const stream of [control, status, stderr]) if (stream instanceof Socket) stream.unref();
@@ -132,8 +138,9 @@ export class BubblewrapSandbox implements Sandbox {
   }
 
   policy(): Policy {
-    const { profile, group, hostUid } = this.#parts;
-    return policyOf({ profile, group, hostUid, counts: this.#counts ?? group.counts() });
+    const { profile, group } = this.#parts;
+    const { isolation } = this.#known;
+    return policyOf({ profile, group, isolation, counts: this.#counts ?? group.counts() });
   }
 
   engineLog(): string[] {

@@ -1,9 +1,11 @@
-// A warm sandbox must not keep its host's process alive: a program that only boots one has to end by itself.
-import { spawnSync } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+// A warm sandbox and its host's process: it does not keep that process alive, nor outlive it, however that one ends.
+import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import type { BackendContext } from "../../../src/sandbox/backend.js";
 import { planCgroups } from "../../../src/sandbox/bubblewrap/cgroup.js";
 import { REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
 import { tempDir } from "../../support/temp.js";
@@ -12,9 +14,9 @@ import { isRoot, makeBackend, makeContext, makeProfile } from "./bed.js";
 const BACKEND = fileURLToPath(new URL("../../../src/sandbox/bubblewrap/backend.ts", import.meta.url));
 const JITI = fileURLToPath(import.meta.resolve("jiti"));
 
-it("lets a process end that has a sandbox waiting, and the next one clears up behind it", async () => {
-  const context = makeContext();
-  const script = join(tempDir(), "idle.mjs");
+/** A program that boots one sandbox, says so, and goes on with `then`. */
+function hostProgram(context: BackendContext, then: string): string {
+  const script = join(tempDir(), "host.mjs");
   writeFileSync(
     script,
     `import { createJiti } from ${JSON.stringify(JITI)};
@@ -22,12 +24,51 @@ const { BubblewrapBackend } = await createJiti(import.meta.url).import(${JSON.st
 const backend = new BubblewrapBackend(${JSON.stringify(context)});
 await backend.boot(${JSON.stringify(makeProfile())});
 console.log("booted");
+${then}
 `,
   );
-  const ran = spawnSync(process.execPath, [script], { encoding: "utf8", timeout: 25_000 });
-  expect(ran).toMatchObject({ stdout: "booted\n", stderr: "", status: 0, signal: null });
+  return script;
+}
+
+/** Processes that have a slot of this instance mounted. */
+function insiders({ instance }: BackendContext): string[] {
+  return readdirSync("/proc").filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      return readFileSync(`/proc/${name}/mountinfo`, "utf8").includes(`/${instance.id}-`);
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function expectClearedUp(context: BackendContext): Promise<void> {
+  await expect.poll(() => insiders(context), { timeout: 20_000 }).toEqual([]);
   await makeBackend(context).reap(async () => false);
   const { places } = planCgroups(REAL_HOST, isRoot);
   const left = [...places.values()].flatMap((dir) => readdirSync(dir, { recursive: true, encoding: "utf8" }));
   expect(left.filter((path) => path.includes(context.instance.id))).toEqual([]);
+}
+
+it("lets a process end that has a sandbox waiting", async () => {
+  const context = makeContext();
+  const ran: SpawnSyncReturns<string> = spawnSync(process.execPath, [hostProgram(context, "")], {
+    encoding: "utf8",
+    timeout: 25_000,
+  });
+  expect(ran).toMatchObject({ stdout: "booted\n", stderr: "", status: 0, signal: null });
+  await expectClearedUp(context);
+});
+
+it("ends with a process that is killed", async () => {
+  const context = makeContext();
+  const host = spawn(process.execPath, [hostProgram(context, "setInterval(() => {}, 1000);")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  onTestFinished(() => void host.kill("SIGKILL"));
+  await once(host.stdout, "data");
+  expect(insiders(context).length).toBeGreaterThan(0);
+  host.kill("SIGKILL");
+  await once(host, "exit");
+  await expectClearedUp(context);
 });

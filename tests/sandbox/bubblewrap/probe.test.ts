@@ -1,9 +1,12 @@
 // The checks of `doctor` on hosts as they are found in the wild, as trees; and the real ones of this host.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
 import { findBwrap, installCommand } from "../../../src/sandbox/bubblewrap/engine.js";
 import { type ProbeOptions, probeHost } from "../../../src/sandbox/bubblewrap/probe.js";
 import { explainRefusal } from "../../../src/sandbox/bubblewrap/refusal.js";
+import { tempDir } from "../../support/temp.js";
 import { isRoot, makeContext, SYSTEM_PATH } from "./bed.js";
 import { makeHost, makeV2Host } from "./host-tree.js";
 
@@ -36,12 +39,23 @@ describe("probe", () => {
     });
   });
 
-  it("names the package of the distribution where bubblewrap is missing", async () => {
-    const roots = makeHost({ "etc/os-release": 'ID=rocky\nID_LIKE="rhel centos fedora"\n' });
-    const error: unknown = await findBwrap("/nonexistent", null).catch((thrown: unknown) => thrown);
-    // The system's own bwrap is found without a search path; only its absence can be tested where it is absent.
-    expect(error).toMatchObject({ path: expect.stringMatching(/bwrap$/) });
-    expect(roots.root).toMatch(/./);
+  it("names the package of the distribution where bubblewrap is missing, too old or no bubblewrap", async () => {
+    const debian = "ID=debian\n";
+    const hint = expect.stringContaining("sudo apt-get install bubblewrap");
+    const dir = tempDir();
+    const fake = (text: string) => {
+      writeFileSync(join(dir, "bwrap"), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      return findBwrap(`relative:${dir}`, debian, "/nonexistent/bwrap");
+    };
+    const missing = findBwrap(join(dir, "empty"), debian, "/nonexistent/bwrap");
+    await expect(missing).rejects.toMatchObject({ message: expect.stringMatching(/not installed/), hint });
+    await expect(fake("echo bubblewrap 0.6.2")).rejects.toMatchObject({
+      message: expect.stringMatching(/0\.6\.2; 0\.7/),
+      hint,
+    });
+    await expect(fake("exit 3")).rejects.toMatchObject({ message: expect.stringMatching(/version/), hint });
+    expect(await fake("echo bubblewrap 0.7.0")).toMatchObject({ version: "0.7.0", canDisableUserns: false });
+    expect(await fake("echo bubblewrap 1.0")).toMatchObject({ version: "1.0", canDisableUserns: true });
   });
 
   it.each([

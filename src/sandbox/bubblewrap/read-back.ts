@@ -1,0 +1,54 @@
+// What a booted sandbox really has, read from the kernel by its first process: a policy never repeats what was only asked for.
+import { readFileSync, readlinkSync } from "node:fs";
+import { IsoError } from "../../model/errors.js";
+
+export interface Isolation {
+  readonly namespaces: readonly string[];
+  readonly seccomp: boolean;
+  readonly hostUid: number;
+}
+
+/** The kernel's names, and what people call them. */
+const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] as const;
+/** Without these there is no sandbox. The others are missing on kernels that do not have them. */
+const DEMANDED = ["user", "mnt", "pid", "net", "ipc"] as const;
+const SECCOMP_FILTER = 2;
+
+/** Throws IsoError `sandbox_unavailable` where anything is weaker than it must be; then nothing may run in it. */
+export function readIsolation(pid: number, proc = "/proc"): Isolation {
+  const status = readStatus(`${proc}/${pid}/status`);
+  const namespaces = NAMESPACES.filter((name) => {
+    const inside = readLinkOrNull(`${proc}/${pid}/ns/${name}`);
+    return inside !== null && inside !== readLinkOrNull(`${proc}/self/ns/${name}`);
+  });
+  const hostUids = (status.get("Uid") ?? "").split(/\s+/).map(Number);
+  const hostUid = hostUids[0] ?? 0;
+  const weak = [
+    ...DEMANDED.filter((name) => !namespaces.includes(name)).map((name) => `it shares our ${name} namespace`),
+    ...(hostUids.includes(0) || Number.isNaN(hostUid) ? ["it is root on the host"] : []),
+    ...(Number(status.get("Seccomp")) === SECCOMP_FILTER ? [] : ["no system call filter is on"]),
+    ...(status.get("NoNewPrivs") === "1" ? [] : ["it could gain privileges"]),
+    ...(/^0+$/.test(status.get("CapEff") ?? "") ? [] : ["it has capabilities"]),
+  ];
+  if (weak.length > 0) {
+    throw new IsoError("sandbox_unavailable", `The sandbox is not what it must be: ${weak.join(", ")}.`);
+  }
+  return { namespaces, seccomp: true, hostUid };
+}
+
+function readStatus(path: string): Map<string, string> {
+  try {
+    const lines = readFileSync(path, "latin1").split("\n");
+    return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
+  } catch (error) {
+    throw new IsoError("sandbox_unavailable", "The sandbox cannot be looked at, or has ended.", { cause: error });
+  }
+}
+
+function readLinkOrNull(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}

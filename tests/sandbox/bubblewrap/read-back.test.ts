@@ -1,0 +1,55 @@
+// A sandbox that is weaker than asked for is never handed out, whatever the engine said of it.
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { readIsolation } from "../../../src/sandbox/bubblewrap/read-back.js";
+import { tempDir } from "../../support/temp.js";
+
+const STATUS = { Uid: "4242\t4242\t4242\t4242", Seccomp: "2", NoNewPrivs: "1", CapEff: "0000000000000000" };
+const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
+
+function makeProc(status: Partial<typeof STATUS> = {}, shared: string[] = []): string {
+  const proc = tempDir();
+  for (const [process, number] of [
+    ["self", 1],
+    ["77", 2],
+  ] as const) {
+    mkdirSync(join(proc, process, "ns"), { recursive: true });
+    for (const name of NAMESPACES) {
+      symlinkSync(`${name}:[${shared.includes(name) ? 1 : number}]`, join(proc, process, "ns", name));
+    }
+  }
+  const lines = Object.entries({ ...STATUS, ...status }).map(([name, value]) => `${name}:\t${value}\n`);
+  writeFileSync(join(proc, "77/status"), `Name:\tx: y\n${lines.join("")}`);
+  return proc;
+}
+
+describe("reading back", () => {
+  it("tells what there is", () => {
+    expect(readIsolation(77, makeProc())).toEqual({ namespaces: NAMESPACES, seccomp: true, hostUid: 4242 });
+  });
+
+  it("does without namespaces that a kernel may lack, and says so", () => {
+    const { namespaces } = readIsolation(77, makeProc({}, ["cgroup"]));
+    expect(namespaces).not.toContain("cgroup");
+  });
+
+  it.each([
+    [{ Uid: "0\t0\t0\t0" }, [], /root on the host/],
+    [{ Uid: "4242\t0\t4242\t4242" }, [], /root on the host/],
+    [{ Seccomp: "0" }, [], /no system call filter/],
+    [{ NoNewPrivs: "0" }, [], /gain privileges/],
+    [{ CapEff: "0000000000200000" }, [], /has capabilities/],
+    [{}, ["net"], /shares our net namespace/],
+    [{}, ["user", "pid"], /user namespace, it shares our pid/],
+  ])("refuses %j with %j shared", (status, shared, message) => {
+    expect(() => readIsolation(77, makeProc(status, shared))).toThrow(message);
+  });
+
+  it("refuses what it cannot see", () => {
+    const proc = makeProc();
+    rmSync(join(proc, "77/ns/net"));
+    expect(() => readIsolation(77, proc)).toThrow(/shares our net/);
+    expect(() => readIsolation(78, proc)).toThrow(/cannot be looked at/);
+  });
+});
