@@ -15,7 +15,7 @@ const MAY_IMPORT = {
   harness: [...L0, ...L1, ...L2],
   cli: [
     ...["harness", "bundles", "settings", "comm", "model"],
-    ...["diagnostics/printable.ts", "diagnostics/tree.ts", "diagnostics/truncate.ts", "diagnostics/level-line.ts"],
+    ...["diagnostics/printable.ts", "diagnostics/tree.ts", "sandbox/backend.ts"],
   ],
 };
 

@@ -1,4 +1,5 @@
 // What the pages say about files is true: every file that one links is there.
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -34,6 +35,21 @@ describe("docs/settings.md", () => {
   });
 });
 
+describe("the command line", () => {
+  const documented = flagsIn(readFileSync("docs/settings.md", "utf8"));
+
+  it.each(["run", "scenarios", "doctor"])("has no flag of %s that docs/settings.md leaves out", (command) => {
+    const printed = flagsIn(help(command));
+    expect(printed).toContain("--json");
+    expect(printed.filter((flag) => flag !== "--help" && !documented.includes(flag))).toEqual([]);
+  });
+
+  it("has every flag that docs/settings.md names", () => {
+    const printed = ["run", "scenarios", "doctor"].flatMap((command) => flagsIn(help(command)));
+    expect(documented.filter((flag) => !printed.includes(flag))).toEqual([]);
+  });
+});
+
 describe("the reading of a page", () => {
   it("finds the links to files", () => {
     const page = [
@@ -46,3 +62,14 @@ describe("the reading of a page", () => {
     expect(fileLinks(page).sort()).toEqual(["../three.md", "docs/one.md", "four.png", "img/two.svg"]);
   });
 });
+
+/** Long flags by name, each once. */
+function flagsIn(text: string): string[] {
+  return [...new Set(text.match(/(?<![\w-])--[a-z][a-z-]*/g))];
+}
+
+function help(command: string): string {
+  return execFileSync(process.execPath, ["--import", "jiti/register", "src/cli/main.ts", command, "--help"], {
+    encoding: "utf8",
+  });
+}
