@@ -51,6 +51,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   });
   const bundle = await chooseBundle(options, settings);
   if (bundle) addProfiles(settings, bundle.profiles, bundle.name);
+  checkBackends(settings, backendNames(options));
   return new Runtime(settings, bundle, await chooseTools(options, settings, bundle), options);
 }
 
@@ -198,10 +199,14 @@ export class Runtime implements AsyncDisposable {
   }
 
   #acceptContext() {
-    const further = (this.#options.backends ?? []).map((backend) => backend.name);
-    return { settings: this.settings, bundle: this.bundle, backendNames: [...BACKEND_NAMES, ...further] };
+    return { settings: this.settings, bundle: this.bundle, backendNames: backendNames(this.#options) };
   }
 }
+
+const backendNames = ({ backends = [] }: RuntimeOptions): string[] => [
+  ...BACKEND_NAMES,
+  ...backends.map(({ name }) => name),
+];
 
 /** What a run throws while it is being cancelled is the cancelling, unless it is a fault with a name of its own. */
 function cancelled(thrown: unknown): unknown {

@@ -156,6 +156,21 @@ export function resolveProfile(
   return { ...profile, backend: asked ?? byDefault };
 }
 
+/** Throws IsoError `config_invalid` for a profile whose backend does not exist, whether a run names it or not. */
+export function checkBackends(settings: Settings, backendNames: readonly string[]): void {
+  for (const { name, backend } of settings.profiles.values()) {
+    if (backend === "auto" || backendNames.includes(backend)) continue;
+    const list = ["auto", ...backendNames].join(", ");
+    throw new IsoError(
+      "config_invalid",
+      `profiles.${name}.backend: there is no backend "${backend}". There are: ${list}`,
+      {
+        field: `profiles.${name}.backend`,
+      },
+    );
+  }
+}
+
 function addTo(profiles: Map<string, Profile>, found: Readonly<Record<string, unknown>>, source: string): void {
   const base = profiles.get("default");
   for (const [name, config] of Object.entries(found)) {
