@@ -9,6 +9,7 @@ import type { SandboxBackend } from "../sandbox/backend.js";
 import { BACKEND_NAMES } from "../sandbox/backends.js";
 import {
   addProfiles,
+  checkBackends,
   type ConfigInput,
   loadSettings,
   processEnvironment,
