@@ -1,0 +1,218 @@
+// A real Docker engine for the tests, private to them: own socket, own data, no network, no trace when it is stopped.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { fileURLToPath } from "node:url";
+import Docker from "dockerode";
+import { pack } from "tar-stream";
+import { DEFAULT_IMAGE } from "../../src/sandbox/profile.js";
+
+const DOCKERFILE = fileURLToPath(new URL("../../docker/Dockerfile", import.meta.url));
+const BASE = "iso-runtime/test-base:bookworm";
+const READY_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 20_000;
+
+export interface PrivateDocker {
+  /** As DOCKER_HOST wants it. */
+  host: string;
+  stop(): Promise<void>;
+}
+
+/** Starts the engine and puts the sandbox image into it. Throws where this machine cannot: that fails the tests, and does not skip them. */
+export async function start(): Promise<PrivateDocker> {
+  if (process.getuid?.() !== 0) {
+    throw new Error(
+      "A private dockerd needs root. Way out: sudo npm test, or ISO_RUNTIME_TEST_NO_DOCKER=1 npm test to leave Docker out.",
+    );
+  }
+  const state = mkdtempSync(join(tmpdir(), "iso-dockerd-"));
+  const cgroup = `/iso-test-${process.pid}`;
+  const daemon = startDaemon(state, cgroup);
+  const stop = () => stopDaemon(daemon, state, cgroup);
+  try {
+    const docker = new Docker({ socketPath: join(state, "docker.sock") });
+    await untilReady(docker, daemon, state);
+    await provideImage(docker);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { host: `unix://${join(state, "docker.sock")}`, stop };
+}
+
+function startDaemon(state: string, cgroup: string): ChildProcess {
+  // Without a config file of its own it would read the machine's.
+  writeFileSync(join(state, "daemon.json"), "{}");
+  const log = createWriteStream(join(state, "dockerd.log"));
+  const at = (name: string) => join(state, name);
+  const args = [
+    ...[
+      "--config-file",
+      at("daemon.json"),
+      "--data-root",
+      at("data"),
+      "--exec-root",
+      at("exec"),
+      "--pidfile",
+      at("pid"),
+    ],
+    ...["-H", `unix://${at("docker.sock")}`, "--cgroup-parent", cgroup],
+    ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"],
+  ];
+  // A session of its own: Ctrl-C for the tests must not reach it before they have cleaned up.
+  const daemon = spawn("dockerd", args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  daemon.on("error", () => undefined);
+  daemon.stdout?.pipe(log, { end: false });
+  daemon.stderr?.pipe(log, { end: false });
+  return daemon;
+}
+
+async function untilReady(docker: Docker, daemon: ChildProcess, state: string): Promise<void> {
+  const until = Date.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await docker.ping();
+      return;
+    } catch (error) {
+      const ended = daemon.pid === undefined || daemon.exitCode !== null || daemon.signalCode !== null;
+      if (!ended && Date.now() < until) {
+        await pause(100);
+        continue;
+      }
+      const log = existsSync(join(state, "dockerd.log"))
+        ? readFileSync(join(state, "dockerd.log"), "utf8").slice(-3000)
+        : "";
+      throw new Error(`dockerd did not start. Is docker.io installed?\n${log}`, { cause: error });
+    }
+  }
+}
+
+/** From the cache where the same Dockerfile was built before, else built on a base that debootstrap makes once. */
+async function provideImage(docker: Docker): Promise<void> {
+  const cache =
+    process.env.ISO_RUNTIME_TEST_CACHE ??
+    join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "iso-runtime-test");
+  mkdirSync(cache, { recursive: true });
+  const key = createHash("sha256").update(readFileSync(DOCKERFILE)).digest("hex").slice(0, 16);
+  const saved = join(cache, `image-${key}.tar`);
+  if (existsSync(saved)) {
+    await followed(docker, await docker.loadImage(createReadStream(saved)));
+    return;
+  }
+  const base = makeBase(cache);
+  const [repo, tag] = BASE.split(":");
+  await followed(docker, await docker.importImage(createReadStream(base), { repo, tag }));
+  await build(docker);
+  const whole = `${saved}.${process.pid}`;
+  await pipeline(await docker.getImage(DEFAULT_IMAGE).get(), createWriteStream(whole));
+  renameSync(whole, saved);
+}
+
+function makeBase(cache: string): string {
+  const base = join(cache, "base-bookworm.tar");
+  if (existsSync(base)) return base;
+  const root = mkdtempSync(join(cache, "root-"));
+  try {
+    console.warn("making a base image with debootstrap, once (half a minute)");
+    execFileSync("debootstrap", ["--variant=minbase", "--include=ca-certificates", "bookworm", root], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    for (const dir of ["var/cache/apt/archives", "var/lib/apt/lists"])
+      rmSync(join(root, dir), { recursive: true, force: true });
+    mkdirSync(join(root, "var/cache/apt/archives/partial"), { recursive: true });
+    mkdirSync(join(root, "var/lib/apt/lists/partial"), { recursive: true });
+    const whole = `${base}.${process.pid}`;
+    execFileSync("tar", [
+      "-C",
+      root,
+      "--numeric-owner",
+      "--exclude=./dev/*",
+      "--exclude=./proc/*",
+      "--exclude=./sys/*",
+      "-cf",
+      whole,
+      ".",
+    ]);
+    renameSync(whole, base);
+    return base;
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+async function build(docker: Docker): Promise<void> {
+  const context = pack();
+  context.entry({ name: "Dockerfile" }, readFileSync(DOCKERFILE));
+  context.finalize();
+  const options = { t: DEFAULT_IMAGE, buildargs: { BASE }, networkmode: "host" };
+  await followed(docker, await docker.buildImage(context.pipe(new PassThrough()), options));
+}
+
+/** Waits for the end of an operation that tells its progress, and throws what it says went wrong. */
+function followed(docker: Docker, progress: NodeJS.ReadableStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    docker.modem.followProgress(progress, (error: Error | null, events: { error?: string; stream?: string }[]) => {
+      const failed = error?.message ?? events?.find((event) => event.error)?.error;
+      if (failed)
+        reject(
+          new Error(
+            `${failed}\n${events
+              ?.map((event) => event.stream ?? "")
+              .join("")
+              .slice(-3000)}`,
+          ),
+        );
+      else resolve();
+    });
+  });
+}
+
+async function stopDaemon(daemon: ChildProcess, state: string, cgroup: string): Promise<void> {
+  const docker = new Docker({ socketPath: join(state, "docker.sock") });
+  const left = await docker.listContainers({ all: true }).catch(() => []);
+  await Promise.allSettled(left.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })));
+  const ended = new Promise((resolve) => daemon.once("exit", resolve));
+  if (daemon.pid !== undefined && daemon.exitCode === null && daemon.signalCode === null) {
+    daemon.kill("SIGTERM");
+    const impatient = setTimeout(() => daemon.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await ended;
+    clearTimeout(impatient);
+  }
+  for (const mount of mountsBelow(state)) execFileSync("umount", ["-l", mount], { stdio: "ignore" });
+  for (const hierarchy of readdirSync("/sys/fs/cgroup")) removeGroups(join("/sys/fs/cgroup", hierarchy, cgroup));
+  removeGroups(join("/sys/fs/cgroup", cgroup));
+  rmSync(state, { recursive: true, force: true });
+}
+
+function mountsBelow(state: string): string[] {
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "");
+  return mounts.filter((mount) => mount.startsWith(`${state}/`)).reverse();
+}
+
+/** A control group's files cannot be removed, only the folders, the deepest first. */
+function removeGroups(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) removeGroups(join(folder, entry.name));
+  rmdirSync(folder);
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
