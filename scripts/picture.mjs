@@ -33,7 +33,7 @@ const { stdout } = spawnSync(process.execPath, [at("../dist/cli/main.js"), ...ar
 });
 rmSync(roots, { recursive: true, force: true });
 
-const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const escapeXml = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** One line's runs of text, each with what the codes before it say. */
 function spans(line, style) {
@@ -45,7 +45,7 @@ function spans(line, style) {
         style.bold && 'font-weight="bold"',
         style.dim && 'opacity="0.6"',
       ].filter(Boolean);
-      return part && `<tspan ${look.join(" ")}>${escape(part)}</tspan>`;
+      return part && `<tspan ${look.join(" ")}>${escapeXml(part)}</tspan>`;
     }
     for (const code of codes.split(";").map(Number)) {
       if (code === 0) Object.assign(style, { fill: null, bold: false, dim: false });

@@ -10,4 +10,7 @@ sh scripts/install-system.sh test
 install_packages
 say "building (npm run build)"
 npm run --silent build
+# Where Debian keeps dockerd and debootstrap, which a user's PATH may lack.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+export PATH
 exec node scripts/test.mjs

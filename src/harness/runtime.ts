@@ -9,8 +9,8 @@ import type { SandboxBackend } from "../sandbox/backend.js";
 import { BACKEND_NAMES } from "../sandbox/backends.js";
 import {
   addProfiles,
-  checkBackends,
   type ConfigInput,
+  checkBackends,
   loadSettings,
   processEnvironment,
   type Settings,
