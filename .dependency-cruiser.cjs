@@ -30,7 +30,6 @@ const HOME_OF_PACKAGE = {
   dockerode: "sandbox/docker",
   "tar-stream": "sandbox/docker",
   commander: "cli",
-  "cli-table3": "cli",
   ora: "cli",
   picocolors: "cli",
 };

@@ -38,7 +38,6 @@ const OFFENCES: [string, string, string][] = [
   ["home-of-dockerode", "src/sandbox/bubblewrap/a.ts", "dockerode"],
   ["home-of-tar-stream", "src/sandbox/bubblewrap/b.ts", "tar-stream"],
   ["home-of-commander", "src/harness/b.ts", "commander"],
-  ["home-of-cli-table3", "src/harness/c.ts", "cli-table3"],
   ["home-of-ora", "src/harness/d.ts", "ora"],
   ["home-of-picocolors", "src/harness/e.ts", "picocolors"],
   ["nobody-imports-the-entrance", "src/cli/c.ts", "../index.js"],
