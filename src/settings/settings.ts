@@ -8,7 +8,7 @@ import { IsoError } from "../model/errors.js";
 import type { Profile } from "../sandbox/profile.js";
 import { BUILTIN_PROFILES, configError, makeProfile, ProfileConfig } from "./profiles.js";
 
-export const CONFIG_NAME = "iso-runtime.config.json";
+const CONFIG_NAME = "iso-runtime.config.json";
 const PACKAGE_DIR = fileURLToPath(new URL("../..", import.meta.url));
 const DEFAULT_SANDBOX_UID = 10_001;
 /** `nobody`: other services of a host share it. */

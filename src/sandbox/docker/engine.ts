@@ -3,7 +3,7 @@
 import type Docker from "dockerode";
 import { IsoError } from "../../model/errors.js";
 
-export const CALL_TIMEOUT_MS = 30_000;
+const CALL_TIMEOUT_MS = 30_000;
 export const MIN_API = "1.41";
 const DEFAULT_SOCKET = "/var/run/docker.sock";
 

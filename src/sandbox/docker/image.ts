@@ -6,14 +6,13 @@ import type Docker from "dockerode";
 import { IsoError } from "../../model/errors.js";
 import { inTime, messageOf, statusOf } from "./engine.js";
 
-export const DOCKER_DIR = fileURLToPath(new URL("../../../docker", import.meta.url));
+const DOCKER_DIR = fileURLToPath(new URL("../../../docker", import.meta.url));
 const BUILD_TIMEOUT_MS = 20 * 60_000;
 const CHECK_TIMEOUT_MS = 60_000;
 const CHECK =
   "import importlib.metadata as m, sys\nfor n in sys.argv[1:]:\n    try: m.version(n)\n    except m.PackageNotFoundError: print(n)";
 
-export const buildCommand = (image: string): string =>
-  `docker build -t ${image} -f ${DOCKER_DIR}/Dockerfile ${DOCKER_DIR}`;
+const buildCommand = (image: string): string => `docker build -t ${image} -f ${DOCKER_DIR}/Dockerfile ${DOCKER_DIR}`;
 
 /** The image's id. Throws `sandbox_unavailable` with the command that builds it; a run never builds one. */
 export async function imageId(docker: Docker, image: string): Promise<string> {

@@ -1,0 +1,113 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { renderDoctor } from "../../src/cli/doctor.js";
+import { oneLine, printable } from "../../src/cli/report/printable.js";
+import { renderReport } from "../../src/cli/report/report.js";
+import { PLAIN } from "../../src/cli/report/style.js";
+import { RESULTS, ran } from "./results.js";
+
+/** Control characters but line feed and tab, and those that turn text around. */
+const HARMFUL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
+const FOLLOWUPS = [
+  { id: "0", label: "Happy path" },
+  { id: "1", label: "Timeout" },
+];
+
+describe("the report", () => {
+  it.each(Object.keys(RESULTS))("of %s is as it was", async (name) => {
+    const result = RESULTS[name] ?? ran({});
+    await expect(renderReport(result, PLAIN, FOLLOWUPS)).toMatchFileSnapshot(`../golden/report-${name}.txt`);
+  });
+
+  it("lets no control character of a program's reach a terminal", () => {
+    const texts = fc.string({ unit: "binary", maxLength: 60 });
+    fc.assert(
+      fc.property(texts, (text) => {
+        const entry = { path: text, bytes: 1 };
+        const result = ran({
+          ...{ ok: false, status: "failed" },
+          error: {
+            code: "program_error",
+            message: text,
+            hint: text,
+            limit: text,
+            exception: { type: text, message: text, traceback: text },
+          },
+          contract: [
+            {
+              path: text,
+              description: text,
+              status: "invalid",
+              message: text,
+              bytes: 1,
+              mime: "text/plain",
+              sha256: "0",
+            },
+          ],
+          changes: {
+            created: [entry],
+            modified: [entry],
+            deleted: [entry],
+            skipped: [{ path: text, reason: text }],
+            leftInWork: [entry],
+          },
+          toolCalls: [
+            {
+              id: text,
+              toolId: text,
+              params: text,
+              callReason: text,
+              ok: false,
+              error: { code: text, message: text },
+              startedAt: "",
+              durationMs: 1,
+            },
+          ],
+          diagnostics: {
+            tree: text,
+            userLog: text,
+            infraLog: text,
+            errorLines: [text],
+            tracebacks: [text],
+            hasError: true,
+          },
+          workspace: { synced: false, reason: text, durability: "process", version: null },
+        });
+        expect(renderReport(result, PLAIN)).not.toMatch(HARMFUL);
+        expect(printable(text)).not.toMatch(HARMFUL);
+        expect(oneLine(text)).not.toMatch(/\n/);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe("doctor", () => {
+  it("shows each problem with the command that mends it", async () => {
+    const report = {
+      backends: [
+        {
+          ...{ name: "bubblewrap", usable: false },
+          checks: [
+            { name: "python", status: "ok" as const, message: "/usr/bin/python3 3.11.2" },
+            {
+              name: "bubblewrap",
+              status: "fail" as const,
+              message: "bwrap is not installed",
+              fix: "sudo apt-get install bubblewrap",
+            },
+            {
+              name: "control groups",
+              status: "warn" as const,
+              message: "none are writable",
+              fix: "systemd-run --user --scope -p Delegate=yes …",
+            },
+          ],
+        },
+      ],
+      ...{ chosen: null, roots: { workspace: "/w", sandbox: "/s" }, notes: ["config: /c"] },
+    };
+    const text = renderDoctor(report, PLAIN).replace(process.version, "vX");
+    await expect(text).toMatchFileSnapshot("../golden/doctor.txt");
+  });
+});
