@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from datetime import datetime, timezone
 from typing import Any
 
@@ -30,7 +31,7 @@ def _text(fd: int, name: str, mode: str, errors: str) -> io.TextIOWrapper:
 
 
 def flush_on_sigterm() -> None:
-    """On SIGTERM the program's own process writes out what it has buffered, then dies of the very signal."""
+    """On SIGTERM the program's own process writes out what it has buffered, then dies of the very signal; its children just die."""
     owner = os.getpid()
 
     def terminate(number: int, _frame: Any) -> None:
@@ -43,7 +44,25 @@ def flush_on_sigterm() -> None:
                     pass
         os.kill(os.getpid(), number)
 
+    # CPython forgets a signal that its own handler caught in a child's first moment, so none may be caught there: it is held back
+    # until the child has the default action again.
+    was_blocked: dict[int, bool] = {}
+
+    def hold() -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        was_blocked[threading.get_ident()] = signal.SIGTERM in before
+
+    def release() -> None:
+        if not was_blocked.pop(threading.get_ident(), True):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+    def release_child() -> None:
+        if signal.getsignal(signal.SIGTERM) is terminate:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        release()
+
     signal.signal(signal.SIGTERM, terminate)
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=release_child)
 
 
 class _IsoTimeFormatter(logging.Formatter):

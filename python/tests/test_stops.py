@@ -50,6 +50,15 @@ class Stops(unittest.TestCase):
         result = run_and_stop(code, grace_ms=20_000)
         self.assertEqual((result.stdout, result.ending), ("ready\ncleaned\n", (9, None)))
 
+    def test_children_ended_in_their_first_moment(self) -> None:
+        code = (
+            "import multiprocessing, os, time\nfor _ in range(500):\n    pid = os.fork()\n"
+            "    if pid == 0:\n        while True: time.sleep(9)\n"
+            "    os.kill(pid, 15)\n    assert os.waitpid(pid, 0)[1] == 15\n"
+            "for _ in range(20):\n    with multiprocessing.Pool(2) as pool: assert pool.map(abs, [-3]) == [3]\n"
+        )
+        self.assertEqual(run(code).ending, (0, None))
+
     def test_a_hundred_children_that_ignore_sigterm(self) -> None:
         code = (
             "import os, signal, time\nsignal.signal(15, signal.SIG_IGN)\nr, w = os.pipe()\n"
