@@ -31,7 +31,7 @@ def _text(fd: int, name: str, mode: str, errors: str) -> io.TextIOWrapper:
 
 
 def flush_on_sigterm() -> None:
-    """On SIGTERM the program's own process writes out what it has buffered, then dies of the very signal; its children just die."""
+    """On SIGTERM the program's own process writes out what it has buffered, then dies of that signal; its children just die."""
     owner = os.getpid()
 
     def terminate(number: int, _frame: Any) -> None:
