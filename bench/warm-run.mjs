@@ -1,9 +1,10 @@
 // What one warm run costs: the library on each backend, beside `docker run --rm` of the same image and bare `python3 -I -c`.
 // All sides take turns in one process, so that a noisy moment meets all of them; the ratios are what counts.
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { createRuntime } from "../dist/index.js";
 
 const ROUNDS = Number(process.argv[2] ?? 60);
@@ -51,7 +52,8 @@ async function librarySides() {
 }
 
 function baselines(withDocker) {
-  const spawn = (file, args) => async () => void execFileSync(file, args, { stdio: "ignore" });
+  // Not the synchronous one: the library's own sandboxes go on meanwhile. An old engine loses an exit now and then; that round is left out.
+  const spawn = (file, args) => () => promisify(execFile)(file, args, { timeout: 20_000 });
   const bare = { name: `${PYTHON} -I -c pass`, run: spawn(PYTHON, ["-I", "-c", "pass"]) };
   if (!withDocker) return [bare];
   const docker = ["run", "--rm", "--network", "none", "--entrypoint", "python3", IMAGE, "-I", "-c", "print(1)"];
@@ -68,7 +70,12 @@ try {
     for (const side of sides) {
       await side.ready?.();
       const startedAt = performance.now();
-      await side.run();
+      try {
+        await side.run();
+      } catch (error) {
+        console.log(`${side.name}: a round is left out, ${error.message.split("\n")[0]}`);
+        continue;
+      }
       if (round >= 0) times.get(side).push(performance.now() - startedAt);
     }
   }
