@@ -1,10 +1,16 @@
 // The command line as a user meets it: exit statuses, documents on stdout, signals.
+import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { runCli, startCli } from "../support/cli.js";
 import { leftOver } from "../support/processes.js";
 import { tempDir } from "../support/temp.js";
+
+const README = fileURLToPath(new URL("../../README.md", import.meta.url));
+const EXAMPLE = fileURLToPath(new URL("../../examples/library/first-run.mjs", import.meta.url));
 
 describe("run", () => {
   it.each<[string, string[], number]>([
@@ -89,6 +95,18 @@ describe("run", () => {
     const result = await runCli(["run", "--scenario", "0", "--json"], { roots });
     const { paths, turnId } = JSON.parse(result.stdout);
     expect(existsSync(join(paths.workspace, `out/turn_${turnId}/files/hello-iso-runtime.txt`))).toBe(true);
+  });
+});
+
+describe("the example of the README", () => {
+  it("runs as it stands there", async () => {
+    const roots = tempDir();
+    const { stdout } = await promisify(execFile)(process.execPath, [EXAMPLE], {
+      env: { ...process.env, ISO_RUNTIME_USER_WORKSPACE_ROOT: `${roots}/w`, ISO_RUNTIME_SANDBOX_ROOT: `${roots}/s` },
+    });
+    expect(stdout).toContain("succeeded satisfied");
+    const shown = readFileSync(README, "utf8").match(/contract: \[.*\]/)?.[0] ?? "absent";
+    expect(readFileSync(EXAMPLE, "utf8")).toContain(shown);
   });
 });
 
