@@ -1,13 +1,29 @@
 // The flags of `run` as commander gives them, made into a request and the runtime's options. A mistake names its flag.
-import { existsSync, readFileSync, statSync } from "node:fs";
-import type { RunRequest } from "../harness/request.js";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { addAbortSignal } from "node:stream";
+import { parseRequest, type RunRequest } from "../harness/request.js";
 import type { RuntimeOptions } from "../harness/runtime.js";
 import { DURABILITIES, SYNC_MODES } from "../model/ending.js";
 import { IsoError } from "../model/errors.js";
 import type { ContractEntry } from "../model/files.js";
 import { MiB } from "../model/limits.js";
 
+/** Of a snippet, and of a contract file. */
 const MAX_SOURCE_BYTES = 4 * MiB;
+/** Flags that name something: an empty name is a shell variable that was not set, never a choice. Empty code and scenario mean something. */
+const NAMES = [
+  ...(["turn", "workspace", "profile", "backend", "tools", "bundle", "config", "contractFile"] as const),
+  ...(["timeout", "sync", "durability"] as const),
+];
+/** Fields of a request by the flag that fills them. */
+const FLAG_OF = new Map([
+  ["userId", "--user"],
+  ["turnId", "--turn"],
+  ["timeoutMs", "--timeout"],
+  ["progName", "FILE"],
+  ["code", "the snippet"],
+  ["args", "arguments after --"],
+]);
 const SECONDS = /^\d+(\.\d+)?$/;
 
 export interface RunFlags {
@@ -43,14 +59,21 @@ export function runtimeOptions({ tools, bundle, config, profile, backend }: RunF
   return { ...withoutUndefined(given), warm: 0 };
 }
 
-/** Throws IsoError `invalid_request` that names the flag. */
-export async function requestFrom(flags: RunFlags): Promise<RunRequest> {
+/** Throws IsoError `invalid_request` that names the flag, `cancelled` where the operator gave up before standard input ended. */
+export async function requestFrom(flags: RunFlags, cancel?: AbortSignal): Promise<RunRequest> {
   if (flags.json && flags.events) throw usage("--json and --events both want stdout; choose one", "--events");
-  const source = await readSource(flags);
+  for (const name of NAMES) if (flags[name] === "") throw usage(`${flagOf(name)}: it must not be empty`, flagOf(name));
   const contract = readContract(flags);
+  const given = readFlags(flags, contract);
+  // Standard input last: a mistake in a flag is told before anybody has typed a snippet.
+  const request = { ...given, ...(await readSource(flags, cancel)) };
+  checkFields(request);
+  return request;
+}
+
+function readFlags(flags: RunFlags, contract: ContractEntry[] | undefined): RunRequest {
   return {
     userId: flags.user,
-    ...source,
     ...withoutUndefined({ turnId: flags.turn, workspace: flags.workspace, require: flags.require, contract }),
     ...withoutUndefined({ timeoutMs: readTimeout(flags.timeout), env: readEnv(flags.env) }),
     ...withoutUndefined({
@@ -61,11 +84,26 @@ export async function requestFrom(flags: RunFlags): Promise<RunRequest> {
   };
 }
 
-async function readSource({
-  file,
-  code,
-  scenario,
-}: RunFlags): Promise<Pick<RunRequest, "code" | "scenario" | "progName">> {
+/** The request's own checks, told in the words of the command line. */
+function checkFields(request: RunRequest): void {
+  try {
+    parseRequest({ ...request });
+  } catch (error) {
+    if (!(error instanceof IsoError) || error.field === undefined) throw error;
+    const [name = "", ...rest] = error.field.split(".");
+    const flag = [flagOf(name), ...rest].join(" ");
+    throw usage(`${flag}${error.message.slice(error.field.length)}`, flag);
+  }
+}
+
+function flagOf(name: string): string {
+  return FLAG_OF.get(name) ?? `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+async function readSource(
+  { file, code, scenario }: RunFlags,
+  cancel: AbortSignal | undefined,
+): Promise<Pick<RunRequest, "code" | "scenario" | "progName">> {
   const given = [file, code, scenario].filter((source) => source !== undefined).length;
   if (given !== 1) {
     const what = given === 0 ? "nothing to run" : "more than one thing to run";
@@ -73,23 +111,25 @@ async function readSource({
   }
   if (scenario !== undefined) return { scenario };
   if (code !== undefined) return { code };
-  if (file === "-") return { code: await readStdin() };
+  if (file === "-") return { code: decode(await readStdin(cancel), "-: standard input", "-") };
   const path = file ?? "";
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (!stats?.isFile()) throw usage(`FILE: there is no file "${path}"`, "FILE");
-  if (stats.size > MAX_SOURCE_BYTES) throw usage(`FILE: "${path}" has more than ${MAX_SOURCE_BYTES} bytes`, "FILE");
   return { code: readText(path, "FILE"), progName: path.slice(-128) };
 }
 
-async function readStdin(): Promise<string> {
+async function readStdin(cancel: AbortSignal | undefined): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of process.stdin) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes > MAX_SOURCE_BYTES) throw usage(`-: standard input has more than ${MAX_SOURCE_BYTES} bytes`, "-");
+  try {
+    for await (const chunk of cancel ? addAbortSignal(cancel, process.stdin) : process.stdin) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > MAX_SOURCE_BYTES) throw usage(`-: standard input has more than ${MAX_SOURCE_BYTES} bytes`, "-");
+    }
+  } catch (error) {
+    if (!cancel?.aborted) throw error;
+    throw new IsoError("cancelled", "The run was cancelled before its snippet was read.", { cause: error });
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 function readContract({ contract, contractFile, sideEffects }: RunFlags): ContractEntry[] | undefined {
@@ -101,7 +141,6 @@ function readContract({ contract, contractFile, sideEffects }: RunFlags): Contra
     return { path: text.slice(0, at), description: text.slice(at + 1) };
   });
   if (contractFile === undefined) return listed;
-  if (!existsSync(contractFile)) throw usage(`--contract-file: there is no file "${contractFile}"`, "--contract-file");
   const found = parseJson(readText(contractFile, "--contract-file"), contractFile);
   if (!Array.isArray(found))
     throw usage(`--contract-file: "${contractFile}" must be a list of entries`, "--contract-file");
@@ -109,10 +148,34 @@ function readContract({ contract, contractFile, sideEffects }: RunFlags): Contra
 }
 
 function readText(path: string, flag: string): string {
+  return decode(readBytes(path, flag), `${flag}: "${path}"`, flag);
+}
+
+/** The size is asked of the opened file, so that nothing endless is read. */
+function readBytes(path: string, flag: string): Buffer {
+  let fd: number | null = null;
   try {
-    return readFileSync(path, "utf8");
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw usage(`${flag}: "${path}" is no regular file`, flag);
+    if (stats.size > MAX_SOURCE_BYTES) throw usage(`${flag}: "${path}" has more than ${MAX_SOURCE_BYTES} bytes`, flag);
+    return readFileSync(fd);
   } catch (error) {
+    if (error instanceof IsoError) throw error;
+    if (error instanceof Error && "code" in error && error.code === "ENOENT")
+      throw usage(`${flag}: there is no file "${path}"`, flag);
     throw usage(`${flag}: "${path}" cannot be read: ${error instanceof Error ? error.message : error}`, flag);
+  } finally {
+    if (fd !== null) closeSync(fd);
+  }
+}
+
+/** UTF-8 without its mark; other bytes would be another program than the one that was written. */
+function decode(bytes: Buffer, what: string, flag: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw usage(`${what} is no UTF-8`, flag);
   }
 }
 

@@ -2,7 +2,7 @@
 import ora, { type Ora } from "ora";
 import type { RunEvent } from "../model/events.js";
 import { printable } from "./report/printable.js";
-import type { Style } from "./report/style.js";
+import { isColourful, type Style } from "./report/style.js";
 
 const MAX_LIVE_CHARS = 1_000_000;
 
@@ -13,10 +13,13 @@ export class LiveView {
   #atLineStart = true;
 
   /** Null: stdout belongs to a machine, and only the spinner is shown. */
-  constructor(style: Style | null) {
+  constructor(style: Style | null, colour: boolean) {
     this.#style = style;
     this.#spinner = process.stderr.isTTY
-      ? ora({ text: "waiting for a sandbox", stream: process.stderr, discardStdin: false }).start()
+      ? ora({
+          ...{ text: "waiting for a sandbox", stream: process.stderr, discardStdin: false },
+          ...(!isColourful(process.stderr, colour) && { color: false }),
+        }).start()
       : null;
   }
 

@@ -5,11 +5,16 @@ import { Command, CommanderError } from "commander";
 import { collect } from "./flags.js";
 import { usageError } from "./usage-error.js";
 
-// A reader that left (`| head`) is no fault of the run's.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(process.exitCode ?? 0);
-});
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+// A reader that left (`| head`) is no fault of the run's: it goes on to its end, keeps its files and tells its exit status.
+// Every other failure of a write that matters is told by writeOut.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
+// What follows the first -- belongs to the snippet, whatever it looks like and wherever the snippet comes from.
+const argv = process.argv.slice(2);
+const end = argv[0] === "run" && argv.includes("--") ? argv.indexOf("--") : argv.length;
+const snippetArgs = argv.slice(end + 1);
 
 const program = new Command("iso-runtime")
   .description("Run code that a model wrote, safely, and know exactly what happened.")
@@ -17,6 +22,9 @@ const program = new Command("iso-runtime")
   .exitOverride()
   .configureOutput({ writeErr: () => undefined })
   .action(() => {
+    const [unknown] = program.args;
+    const names = program.commands.map((command) => command.name()).join(", ");
+    if (unknown !== undefined) program.error(`unknown command '${unknown}'. There are: ${names}`);
     process.stderr.write(program.helpInformation());
     process.exitCode = 2;
   });
@@ -46,8 +54,9 @@ program
   .option("--events", "stdout is one JSON event a line; the last is run.finished")
   .option("--no-color", "no colour")
   .action(async (file, args, flags) => {
+    const signal = cancelOnSignal();
     const { runCommand } = await import("./run.js");
-    process.exitCode = await runCommand({ ...flags, code: flags.c, file, args });
+    process.exitCode = await runCommand({ ...flags, code: flags.c, file, args: [...args, ...snippetArgs] }, signal);
   });
 
 program
@@ -72,12 +81,27 @@ program
     process.exitCode = await doctorCommand(flags);
   });
 
+// After the commands, which would inherit it: the root's action names the command that there is not.
+program.allowExcessArguments();
+
 try {
-  await program.parseAsync();
+  await program.parseAsync(argv.slice(0, end), { from: "user" });
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   // Help and version were asked for and are printed already.
-  process.exitCode = error.exitCode === 0 ? 0 : await usageError(process.argv.slice(2), error.message);
+  process.exitCode = error.exitCode === 0 ? 0 : await usageError(argv, error.message);
+}
+
+/** The first signal cancels the run; the second ends the process, and with it every sandbox. Set before the slow imports. */
+function cancelOnSignal(): AbortSignal {
+  const cancel = new AbortController();
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      if (cancel.signal.aborted) process.exit(130);
+      cancel.abort();
+    });
+  }
+  return cancel.signal;
 }
 
 function packageVersion(): string {

@@ -1,77 +1,90 @@
 // `iso-runtime run`: one run from flags to report and exit status.
+
 import type { RunRequest } from "../harness/request.js";
 import { rejectedResult } from "../harness/result.js";
 import { createRuntime, type Runtime } from "../harness/runtime.js";
-import { ERRORS } from "../model/errors.js";
+import { ERRORS, toIsoError } from "../model/errors.js";
 import type { RunResult } from "../model/result.js";
 import { type Form, printEvent, printResult, writeOut } from "./documents.js";
 import { type RunFlags, requestFrom, runtimeOptions } from "./flags.js";
 import { LiveView } from "./live.js";
+import { oneLine } from "./report/printable.js";
 import { renderEnding, renderReport } from "./report/report.js";
 import { styleFor } from "./report/style.js";
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-export async function runCommand(flags: RunFlags): Promise<number> {
-  const form: Form = flags.json ? "json" : flags.events ? "events" : "human";
-  const result = await attempt(flags, form);
-  return exitStatus(result);
+interface Told {
+  result: RunResult;
+  followups: { id: string; label: string }[];
 }
 
-async function attempt(flags: RunFlags, form: Form): Promise<RunResult> {
+/** Returns the exit status. `cancel` is aborted when the operator wants the run to end. */
+export async function runCommand(flags: RunFlags, cancel: AbortSignal): Promise<number> {
+  const form: Form = flags.json ? "json" : flags.events ? "events" : "human";
+  try {
+    const told = await attempt(flags, form, cancel);
+    await report(told, flags, form);
+    return exitStatus(told.result);
+  } catch (thrown) {
+    // Only a fault of ours gets here, or a stdout that cannot be written.
+    const error = toIsoError(thrown);
+    await writeErr(`iso-runtime: ${oneLine(error.message, 2000)}\n`);
+    return ERRORS[error.code].exit;
+  }
+}
+
+async function attempt(flags: RunFlags, form: Form, cancel: AbortSignal): Promise<Told> {
   let request: RunRequest;
   let runtime: Runtime;
   try {
-    request = await requestFrom(flags);
+    request = await requestFrom(flags, cancel);
     runtime = await createRuntime(runtimeOptions(flags));
   } catch (error) {
-    const result = rejectedResult({ userId: flags.user, turnId: flags.turn }, error);
-    if (form !== "human") await printResult(result, form);
-    await tellEnding(result, flags);
-    return result;
+    const result = neverStarted(flags, error);
+    if (form === "events") await printResult(result, "events");
+    return { result, followups: [] };
   }
   try {
-    return await stream(runtime, { ...request, signal: cancelOnSignal() }, flags, form);
+    return await stream(runtime, { ...request, signal: cancel }, flags, form);
   } finally {
     await runtime.close();
   }
 }
 
-async function stream(runtime: Runtime, request: RunRequest, flags: RunFlags, form: Form): Promise<RunResult> {
-  const style = styleFor(process.stdout, flags.color);
-  const live = new LiveView(form === "human" ? style : null);
+async function stream(runtime: Runtime, request: RunRequest, flags: RunFlags, form: Form): Promise<Told> {
+  const live = new LiveView(form === "human" ? styleFor(process.stdout, flags.color) : null, flags.color);
   let result: RunResult | null = null;
-  let followups: { id: string; label: string }[] = [];
-  for await (const event of runtime.stream(request)) {
-    live.show(event);
-    if (form === "events") await printEvent(event);
-    if (event.type === "comm.followups") followups = event.followups;
-    if (event.type === "run.finished") result = event.result;
+  let followups: Told["followups"] = [];
+  try {
+    for await (const event of runtime.stream(request)) {
+      live.show(event);
+      if (form === "events") await printEvent(event);
+      if (event.type === "comm.followups") followups = event.followups;
+      if (event.type === "run.finished") result = event.result;
+    }
+  } finally {
+    live.end();
   }
-  live.end();
   if (!result) throw new Error("the event stream ended without run.finished");
+  return { result, followups };
+}
+
+/** The document first; then the report, on stderr where stdout is a machine's and where nothing ran. */
+async function report({ result, followups }: Told, flags: RunFlags, form: Form): Promise<void> {
   if (form === "json") await printResult(result, "json");
-  if (form !== "human" || result.status === "rejected") await tellEnding(result, flags);
-  else await writeOut(renderReport(result, style, followups));
-  return result;
+  const stream = form === "human" && result.status !== "rejected" ? process.stdout : process.stderr;
+  const style = styleFor(stream, flags.color);
+  const text = result.status === "rejected" ? renderEnding(result, style) : renderReport(result, style, followups);
+  await (stream === process.stdout ? writeOut(text) : writeErr(text));
 }
 
-/** The first signal cancels the run; the second ends the process, and with it every sandbox. */
-function cancelOnSignal(): AbortSignal {
-  const cancel = new AbortController();
-  for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      if (cancel.signal.aborted) process.exit(130);
-      cancel.abort();
-    });
-  }
-  return cancel.signal;
+/** The result of flags that made no request, or of a runtime that could not be made. */
+function neverStarted(flags: RunFlags, thrown: unknown): RunResult {
+  const result = rejectedResult({ userId: flags.user, turnId: flags.turn }, thrown);
+  return result.error?.code === "cancelled" ? { ...result, status: "cancelled" } : result;
 }
 
-/** On stderr: what a person wants to know where stdout is a machine's, and all there is to say of a run that never started. */
-async function tellEnding(result: RunResult, flags: RunFlags): Promise<void> {
-  const text = renderEnding(result, styleFor(process.stderr, flags.color));
-  await new Promise<void>((resolve) => process.stderr.write(text, () => resolve()));
+function writeErr(text: string): Promise<void> {
+  return new Promise((resolve) => process.stderr.write(text, () => resolve()));
 }
 
 function exitStatus({ error }: RunResult): number {

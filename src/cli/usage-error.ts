@@ -1,5 +1,6 @@
 // What the command line answers to flags it cannot make sense of: a sentence, and the whole document where one was asked for.
 import { IsoError } from "../model/errors.js";
+import { oneLine } from "./report/printable.js";
 
 /** Says what is wrong and returns the exit status. `argv` tells which form was wanted, since the flags could not be read. */
 export async function usageError(argv: readonly string[], message: string): Promise<number> {
@@ -13,6 +14,6 @@ export async function usageError(argv: readonly string[], message: string): Prom
     const { printResult } = await import("./documents.js");
     await printResult(rejectedResult({}, error), flags.includes("--json") ? "json" : "events");
   }
-  process.stderr.write(`iso-runtime: ${error.message}\n${error.hint}\n`);
+  process.stderr.write(`iso-runtime: ${oneLine(error.message, 2000)}\n${error.hint}\n`);
   return 2;
 }

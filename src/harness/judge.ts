@@ -32,7 +32,8 @@ export interface JudgeInput {
 }
 
 export async function judge({ request, prepared, sandbox, execution, kernel, store }: JudgeInput): Promise<Judged> {
-  const diff = await store.diff(prepared, { maxNewEntries: request.profile.limits.files });
+  // A little beyond the limit, so that exceeding it is seen and not only that the look was cut short.
+  const diff = await store.diff(prepared, { maxNewEntries: request.profile.limits.files + 1000 });
   const artifacts = diff.replaced ? unseen(request) : await verify(request, prepared, diff);
   const overQuota = excess(diff.growth, request.profile.limits);
   const end = programEnd(execution, kernel, sandbox, request);

@@ -32,7 +32,7 @@ const bytes = (name: LimitName) =>
     .transform((value, context) => {
       const { min, max } = LIMITS[name];
       const size = typeof value === "number" ? value : parseSize(value);
-      if (size !== null && size >= min && size <= max) return size;
+      if (size !== null && Number.isInteger(size) && size >= min && size <= max) return size;
       context.addIssue({
         code: "custom",
         message: `must be between ${min} and ${max} bytes, as a number or like "512MiB"`,
@@ -90,7 +90,7 @@ export function makeProfile(name: string, config: unknown, base: Profile, source
     disk,
     files,
     output,
-    timeout: timeout === undefined ? undefined : timeout * 1000,
+    timeout: timeout === undefined ? undefined : Math.round(timeout * 1000),
   };
   const limits: Limits = { ...base.limits, ...withoutUndefined(given) };
   return {

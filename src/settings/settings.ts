@@ -1,5 +1,5 @@
 // Settings: flags beat environment, which beats a config file, which beats defaults. The only reader of the process's environment.
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -201,15 +201,31 @@ function parseConfig(content: unknown, source: string): z.output<typeof Config> 
 }
 
 function readJson(file: string): unknown {
-  const text = readFileSync(file);
-  if (text.length > MAX_CONFIG_BYTES)
-    throw new IsoError("config_invalid", `${file}: it has more than ${MAX_CONFIG_BYTES} bytes`);
+  const text = readBounded(file);
   try {
-    return JSON.parse(text.toString("utf8"));
+    return JSON.parse(text);
   } catch (error) {
     throw new IsoError("config_invalid", `${file}: it is no JSON: ${error instanceof Error ? error.message : error}`, {
       field: "config",
     });
+  }
+}
+
+/** The size is asked of the opened file, so that nothing endless is read and nothing is waited for. */
+function readBounded(file: string): string {
+  const invalid = (what: string) => new IsoError("config_invalid", `${file}: ${what}`, { field: "config" });
+  let fd: number | null = null;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw invalid("it is no regular file");
+    if (stats.size > MAX_CONFIG_BYTES) throw invalid(`it has more than ${MAX_CONFIG_BYTES} bytes`);
+    return readFileSync(fd, "utf8");
+  } catch (error) {
+    if (error instanceof IsoError) throw error;
+    throw invalid(`it cannot be read: ${error instanceof Error ? error.message : error}`);
+  } finally {
+    if (fd !== null) closeSync(fd);
   }
 }
 
@@ -281,8 +297,8 @@ function parsePathMap(text: string): { from: string; to: string }[] {
 
 function parseUid(text: string | undefined): number {
   if (!text) return DEFAULT_SANDBOX_UID;
-  const uid = Number(text);
-  if (Number.isInteger(uid) && uid > 0 && uid < 2 ** 31 && uid !== NOBODY) return uid;
+  const uid = /^\d{1,10}$/.test(text) ? Number(text) : 0;
+  if (uid > 0 && uid < 2 ** 31 && uid !== NOBODY) return uid;
   throw new IsoError("config_invalid", `ISO_RUNTIME_SANDBOX_UID: "${text}" must be a uid other than 0 and ${NOBODY}`, {
     field: "ISO_RUNTIME_SANDBOX_UID",
     hint: `Leave it out to get ${DEFAULT_SANDBOX_UID}, or choose one nobody else on this host has.`,

@@ -166,6 +166,31 @@ describe.each(realBackends())("endings on %s", (backend) => {
     expect(JSON.stringify(result).length).toBeLessThan(5_000_000);
   });
 
+  it.each([
+    ["files", { files: 50 }, "for i in range(60): open(f'{out}/{i}', 'w').close()"],
+    ["files", { files: 50 }, "for i in range(3000): open(f'{out}/{i}', 'w').close()"],
+    ["disk", { disk: "1MiB" }, "open(out + '/big', 'wb').write(b'x' * 2_000_000)"],
+    ["output", { output: 100_000 }, "while True: print('x' * 1000)"],
+  ])("%s beyond the limit ends the run by that name, and nothing of it is kept", async (limit, config, body) => {
+    const profiles = { tight: { ...config, ...(backend === "docker" && { backend }) } };
+    await using tight = await createRuntime({
+      ...{
+        backend,
+        workspaceRoot: join(roots, "workspace"),
+        sandboxRoot: join(roots, "sandbox"),
+        config: { profiles },
+        warm: 0,
+      },
+    });
+    const result = await tight.run({ userId: "tight", profile: "tight", code: `${OUT}${body}` });
+    expect(result, JSON.stringify(result.error)).toMatchObject({
+      status: "failed",
+      error: { code: "limit_exceeded", limit },
+    });
+    expect(result.sandbox?.policy.limits[limit as "files"].hits).toBe(1);
+    expect(result.workspace.synced).toBe(limit === "output");
+  });
+
   it("files left in work/ are listed, never kept", async () => {
     const result = await runtime.run({ userId: "work", code: "open('lost.txt', 'w').write('x')" });
     expect(result.changes.leftInWork).toEqual([{ path: "lost.txt", bytes: 1 }]);

@@ -1,13 +1,13 @@
 // The report of a run for people: what happened, what is there, what to do. Sections with nothing in them are left out.
 import type { RunResult } from "../../model/result.js";
 import { oneLine, printable } from "./printable.js";
-import { changes, contract, logs, policy, timings, toolCalls, workspace } from "./sections.js";
+import { changes, contract, files, logs, policy, timings, toolCalls, workspace } from "./sections.js";
 import type { Style } from "./style.js";
 
 const MAX_TRACEBACK_LINES = 30;
 
 export function renderReport(result: RunResult, style: Style, followups: { id: string; label: string }[] = []): string {
-  const sections = [contract, changes, toolCalls, logs, timings, policy, workspace].map((section) =>
+  const sections = [contract, changes, toolCalls, logs, files, timings, policy, workspace].map((section) =>
     section(result, style),
   );
   const next = followups.length > 0 && result.scenario !== null ? nextScenarios(result.scenario, followups, style) : "";

@@ -8,6 +8,7 @@ import type { Style } from "./style.js";
 
 const MAX_ROWS = 20;
 const MAX_LOG_LINES = 20;
+const MAX_TREE_LINES = 20;
 const ERROR_MARK = "▶";
 
 export function contract({ contract: artifacts }: RunResult, style: Style): string {
@@ -85,6 +86,14 @@ export function logs({ diagnostics, error }: RunResult, style: Style): string {
   ]
     .filter(Boolean)
     .join("\n\n");
+}
+
+/** What there is on disk, where somebody has to find out why a run failed; after a success the changes say enough. */
+export function files({ ok, diagnostics }: RunResult, style: Style): string {
+  if (ok || diagnostics.tree === "") return "";
+  const lines = diagnostics.tree.trimEnd().split("\n");
+  const shown = lines.slice(0, MAX_TREE_LINES).map((line) => `  ${printable(line, 200)}`);
+  return section("files", shown.join("\n") + more(lines.length, shown.length, style), style);
 }
 
 export function timings({ timings: times, usage }: RunResult, style: Style): string {
