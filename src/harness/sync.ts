@@ -24,6 +24,6 @@ export async function sync(
     const { synced, reason } = await store.commit(prepared, judged.diff, { durability });
     return { synced, ...(reason !== undefined && { reason }), durability, version: null };
   } catch (error) {
-    return no(`the workspace could not be written and is as it was before: ${toIsoError(error).message}`);
+    return no(toIsoError(error).message);
   }
 }

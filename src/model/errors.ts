@@ -88,5 +88,16 @@ export class IsoError extends Error {
 export function toIsoError(thrown: unknown): IsoError {
   if (thrown instanceof IsoError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new IsoError("internal", message, { cause: thrown });
+  const errno = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const hint = WAYS_OUT[errno];
+  return new IsoError("internal", message, { cause: thrown, ...(hint !== undefined && { hint }) });
 }
+
+/** What to do about the host's own troubles; nothing was lost by any of them. */
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  ENOSPC: "The disk that holds the workspace and sandbox roots is full: free some space, and run it again.",
+  EDQUOT: "The disk quota of the workspace and sandbox roots is used up: free some space, and run it again.",
+  EROFS: "The workspace and sandbox roots are on a read-only file system: remount it, or choose other roots.",
+  EACCES: "The workspace and sandbox roots must be writable: mend their owner or mode, or choose other roots.",
+  EMFILE: "This process has too many open files: raise its limit (`ulimit -n`).",
+};
