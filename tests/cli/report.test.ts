@@ -85,6 +85,7 @@ describe("the report", () => {
 describe("doctor", () => {
   it("shows each problem with the command that mends it", async () => {
     const report = {
+      ...{ ok: false, node: "v20.19.0", host: [{ name: "node", status: "ok" as const, message: "20.19.0" }] },
       backends: [
         {
           ...{ name: "bubblewrap", usable: false },
@@ -107,7 +108,7 @@ describe("doctor", () => {
       ],
       ...{ chosen: null, roots: { workspace: "/w", sandbox: "/s" }, notes: ["config: /c"] },
     };
-    const text = renderDoctor(report, PLAIN).replace(process.version, "vX");
+    const text = renderDoctor(report, PLAIN);
     await expect(text).toMatchFileSnapshot("../golden/doctor.txt");
   });
 });
