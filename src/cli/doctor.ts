@@ -31,12 +31,9 @@ export async function doctorCommand(flags: DoctorFlags): Promise<number> {
     else await writeOut(renderDoctor(found, styleFor(process.stdout, true)));
     return found.ok ? 0 : ERRORS.sandbox_unavailable.exit;
   } catch (thrown) {
-    const error = toIsoError(thrown);
-    const { message, hint } = error;
-    if (flags.json)
-      await writeOut(`${JSON.stringify({ ok: false, error: { code: error.code, message, hint: hint ?? null } })}\n`);
-    process.stderr.write(`iso-runtime: ${oneLine(message, 2000)}\n${hint ? `${hint}\n` : ""}`);
-    return ERRORS[error.code].exit;
+    const { code, message, hint } = toIsoError(thrown);
+    if (flags.json) await writeOut(`${JSON.stringify({ ok: false, error: { code, message, hint: hint ?? null } })}\n`);
+    throw thrown;
   }
 }
 

@@ -90,8 +90,17 @@ function rootCheck(name: string, root: string, variable: string): Check {
 /** The path itself, or the closest of its parents that is there. */
 function nearest(path: string): string {
   let at = path;
-  while (statSync(at, { throwIfNoEntry: false }) === undefined && dirname(at) !== at) at = dirname(at);
+  while (!isThere(at) && dirname(at) !== at) at = dirname(at);
   return at;
+}
+
+/** What cannot be looked at, below a file or in a closed folder, is answered for by its parent. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function fileSystemOf(path: string): FileSystem {

@@ -15,7 +15,7 @@ export class LiveView {
   /** Null: stdout belongs to a machine, and only the spinner is shown. */
   constructor(style: Style | null, colour: boolean) {
     this.#style = style;
-    this.#spinner = process.stderr.isTTY
+    this.#spinner = hasWidth(process.stderr)
       ? ora({
           ...{ text: "waiting for a sandbox", stream: process.stderr, discardStdin: false },
           ...(!isColourful(process.stderr, colour) && { color: false }),
@@ -58,9 +58,16 @@ export class LiveView {
       shown += (this.#atLineStart ? mark : "") + line;
       this.#atLineStart = false;
     }
-    this.#spinner?.clear();
+    // A spinner draws over the line it is on, so it rests while that line is the program's.
+    this.#spinner?.stop();
     process.stdout.write(shown);
+    if (this.#atLineStart) this.#spinner?.start();
     if (this.#shown > MAX_LIVE_CHARS)
       process.stdout.write(`\n${style.dim("… more output is not shown live; the log has it")}\n`);
   }
+}
+
+/** A terminal without a width (`script`, some CI) makes the spinner clear an endless number of lines. */
+function hasWidth({ isTTY, columns }: { isTTY?: boolean; columns?: number }): boolean {
+  return isTTY === true && columns !== undefined && columns > 0;
 }

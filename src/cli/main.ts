@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { collect } from "./flags.js";
-import { usageError } from "./usage-error.js";
+import { tellFault, usageError } from "./usage-error.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -87,9 +87,10 @@ program.allowExcessArguments();
 try {
   await program.parseAsync(argv.slice(0, end), { from: "user" });
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  // Help and version were asked for and are printed already.
-  process.exitCode = error.exitCode === 0 ? 0 : await usageError(argv, error.message);
+  if (error instanceof CommanderError) {
+    // Help and version were asked for and are printed already.
+    process.exitCode = error.exitCode === 0 ? 0 : await usageError(argv, error.message);
+  } else process.exitCode = tellFault(error);
 }
 
 /** The first signal cancels the run; the second ends the process, and with it every sandbox. Set before the slow imports. */

@@ -3,12 +3,11 @@
 import type { RunRequest } from "../harness/request.js";
 import { rejectedResult } from "../harness/result.js";
 import { createRuntime, type Runtime } from "../harness/runtime.js";
-import { ERRORS, toIsoError } from "../model/errors.js";
+import { ERRORS } from "../model/errors.js";
 import type { RunResult } from "../model/result.js";
 import { type Form, printEvent, printResult, writeOut } from "./documents.js";
 import { type RunFlags, requestFrom, runtimeOptions } from "./flags.js";
 import { LiveView } from "./live.js";
-import { oneLine } from "./report/printable.js";
 import { renderEnding, renderReport } from "./report/report.js";
 import { styleFor } from "./report/style.js";
 
@@ -17,19 +16,12 @@ interface Told {
   followups: { id: string; label: string }[];
 }
 
-/** Returns the exit status. `cancel` is aborted when the operator wants the run to end. */
+/** Returns the exit status; throws for a fault of ours beside the run, as a stdout that cannot be written. `cancel` is aborted when the operator wants the run to end. */
 export async function runCommand(flags: RunFlags, cancel: AbortSignal): Promise<number> {
   const form: Form = flags.json ? "json" : flags.events ? "events" : "human";
-  try {
-    const told = await attempt(flags, form, cancel);
-    await report(told, flags, form);
-    return exitStatus(told.result);
-  } catch (thrown) {
-    // Only a fault of ours gets here, or a stdout that cannot be written.
-    const error = toIsoError(thrown);
-    await writeErr(`iso-runtime: ${oneLine(error.message, 2000)}\n`);
-    return ERRORS[error.code].exit;
-  }
+  const told = await attempt(flags, form, cancel);
+  await report(told, flags, form);
+  return exitStatus(told.result);
 }
 
 async function attempt(flags: RunFlags, form: Form, cancel: AbortSignal): Promise<Told> {

@@ -1,19 +1,11 @@
 // `iso-runtime scenarios`: what `--scenario` may choose from.
 import { builtinBundleDir } from "../bundles/builtin.js";
-import { type Bundle, loadBundle } from "../bundles/bundle.js";
-import { ERRORS, toIsoError } from "../model/errors.js";
+import { loadBundle } from "../bundles/bundle.js";
 import { writeOut } from "./documents.js";
 import { oneLine } from "./report/printable.js";
 
 export async function scenariosCommand(flags: { bundle?: string; json?: boolean }): Promise<number> {
-  let bundle: Bundle;
-  try {
-    bundle = await loadBundle(flags.bundle ?? builtinBundleDir());
-  } catch (thrown) {
-    const error = toIsoError(thrown);
-    process.stderr.write(`iso-runtime: ${oneLine(error.message, 2000)}\n${error.hint ? `${error.hint}\n` : ""}`);
-    return ERRORS[error.code].exit;
-  }
+  const bundle = await loadBundle(flags.bundle ?? builtinBundleDir());
   const list = bundle.scenarios.map(({ id, label, mode, timeoutMs, profile }) => ({
     ...{ id, label, mode, timeoutMs },
     ...(profile !== undefined && { profile }),

@@ -1,5 +1,5 @@
-// What the command line answers to flags it cannot make sense of: a sentence, and the whole document where one was asked for.
-import { IsoError } from "../model/errors.js";
+// What the command line answers to what it cannot do: a sentence, and the whole document where a run's flags made no sense.
+import { ERRORS, IsoError, toIsoError } from "../model/errors.js";
 import { oneLine } from "./report/printable.js";
 
 /** Says what is wrong and returns the exit status. `argv` tells which form was wanted, since the flags could not be read. */
@@ -16,4 +16,11 @@ export async function usageError(argv: readonly string[], message: string): Prom
   }
   process.stderr.write(`iso-runtime: ${oneLine(error.message, 2000)}\n${error.hint}\n`);
   return 2;
+}
+
+/** Says what went wrong and returns the exit status. */
+export function tellFault(thrown: unknown): number {
+  const { code, message, hint } = toIsoError(thrown);
+  process.stderr.write(`iso-runtime: ${oneLine(message, 2000)}\n${hint ? `${hint}\n` : ""}`);
+  return ERRORS[code].exit;
 }

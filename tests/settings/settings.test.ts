@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -82,11 +83,42 @@ describe("loadSettings", () => {
   it.each([
     [{ ISO_RUNTIME_SANDBOX_UID: "0" }, /SANDBOX_UID/],
     [{ ISO_RUNTIME_SANDBOX_UID: "65534" }, /SANDBOX_UID/],
+    [{ ISO_RUNTIME_SANDBOX_UID: "0x2711" }, /SANDBOX_UID/],
+    [{ ISO_RUNTIME_SANDBOX_UID: "-1" }, /SANDBOX_UID/],
     [{ ISO_RUNTIME_DOCKER_HOST_PATH_MAP: "a=b" }, /PATH_MAP/],
   ])("names a variable that is wrong: %j", (env, sentence) => {
     expect(() => load({}, env)).toThrow(sentence);
   });
 });
+
+describe("a config file", () => {
+  it.each<[string, (dir: string) => string]>([
+    ["a folder", (dir) => dir],
+    ["a device that never ends", () => "/dev/zero"],
+    ["a pipe that nobody writes", (dir) => fifoIn(dir)],
+    ["a file that is not there", (dir) => join(dir, "nope.json")],
+    ["a file too large to be one", (dir) => sized(join(dir, "large.json"), MiB + 1)],
+  ])("is refused where it is %s", (_name, place) => {
+    expect(() => load({ config: place(tempDir()) })).toThrow(expect.objectContaining({ code: "config_invalid" }));
+  });
+
+  it("has limits in whole units", () => {
+    const limits = load({ config: { profiles: { default: { timeout: 1.1 } } } }).profiles.get("default")?.limits;
+    expect(limits?.timeout).toBe(1100);
+    expect(() => load({ config: { profiles: { a: { disk: 1.5 } } } })).toThrow(/profiles\.a\.disk/);
+  });
+});
+
+function fifoIn(dir: string): string {
+  const path = join(dir, "pipe");
+  execFileSync("mkfifo", [path]);
+  return path;
+}
+
+function sized(path: string, bytes: number): string {
+  writeFileSync(path, " ".repeat(bytes));
+  return path;
+}
 
 describe("resolveProfile", () => {
   it("keeps a profile's backend: the environment replaces only auto, a caller must not contradict it", () => {
