@@ -1,4 +1,5 @@
 // A bundle: a folder with tools, scenarios and profiles that belong together, found by their names.
+import { isUtf8 } from "node:buffer";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { IsoError } from "../model/errors.js";
@@ -56,8 +57,9 @@ export function followups(bundle: Bundle): { id: string; label: string }[] {
 function loadScenarios(folder: string): Scenario[] {
   const dir = join(folder, "scenarios");
   if (!existsSync(dir)) return [];
-  const files = readdirSync(dir).filter((name) => name.endsWith(".py"));
-  return files
+  const names = reading(dir, () => readdirSync(dir));
+  return names
+    .filter((name) => name.endsWith(".py") && !name.startsWith("."))
     .map((name) => parseScenario(name, readText(join(dir, name)), (what) => invalid(join(dir, name), what)))
     .sort((a, b) => Number(a.id) - Number(b.id));
 }
@@ -65,18 +67,35 @@ function loadScenarios(folder: string): Scenario[] {
 function loadProfiles(folder: string): Record<string, unknown> {
   const file = join(folder, "profiles.json");
   if (!existsSync(file)) return {};
+  const text = readText(file);
+  let found: unknown;
   try {
-    const found: unknown = JSON.parse(readText(file));
-    if (typeof found === "object" && found !== null && !Array.isArray(found)) return { ...found };
+    found = JSON.parse(text);
   } catch (error) {
     throw invalid(file, `it is no JSON: ${error instanceof Error ? error.message : error}`);
   }
+  if (typeof found === "object" && found !== null && !Array.isArray(found)) return { ...found };
   throw invalid(file, "it must be an object of profiles by name");
 }
 
+/** A text file, without the mark some editors put first. */
 function readText(file: string): string {
-  if (statSync(file).size > MAX_FILE_BYTES) throw invalid(file, `it has more than ${MAX_FILE_BYTES} bytes`);
-  return readFileSync(file, "utf8");
+  const bytes = reading(file, () => {
+    if (statSync(file).size > MAX_FILE_BYTES) throw invalid(file, `it has more than ${MAX_FILE_BYTES} bytes`);
+    return readFileSync(file);
+  });
+  if (!isUtf8(bytes)) throw invalid(file, "it is not UTF-8");
+  return bytes.toString().replace(/^\uFEFF/, "");
+}
+
+/** What the system says of an unreadable file or folder, as a fault of the bundle. */
+function reading<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof IsoError) throw error;
+    throw invalid(path, `it cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 function checkIds(bundle: Bundle): Bundle {

@@ -2,7 +2,7 @@
 import { IsoError } from "../model/errors.js";
 import type { Bundle, Scenario } from "./bundle.js";
 
-const SELECTION = /^\s*(scenario\s*)?#?(\d+)([.):\s].*)?$/is;
+const SELECTION = /^\s*(scenario\s*)?#?(\d+)([.):\s].*)?$/i;
 const SHOWN_CHARS = 200;
 
 /** Empty text is scenario 0. Throws IsoError `unknown_scenario` that repeats the text and lists what there is. */
@@ -13,7 +13,8 @@ export function chooseScenario(bundle: Bundle, text: string): Scenario {
   if (found) return found;
   const shown = JSON.stringify(text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text);
   const list = bundle.scenarios.map((scenario) => `${scenario.id}. ${scenario.label}`).join("; ");
-  throw new IsoError("unknown_scenario", `There is no scenario ${shown}. There are: ${list}`, {
+  const choice = list === "" ? `The bundle "${bundle.name}" has none.` : `There are: ${list}`;
+  throw new IsoError("unknown_scenario", `There is no scenario ${shown}. ${choice}`, {
     field: "scenario",
     hint: "Give its number, as in `--scenario 3`; `iso-runtime scenarios` lists them.",
   });

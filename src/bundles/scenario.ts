@@ -28,7 +28,7 @@ export function parseScenario(fileName: string, code: string, fault: (what: stri
   const promised = (head.get("contract") ?? []).map((line) => splitContract(line, fault));
   const profile = head.get("profile")?.[0];
   return {
-    ...{ id: String(Number(id)), label, timeoutMs: timeout * 1000, code },
+    ...{ id: String(Number(id)), label, timeoutMs: Math.round(timeout * 1000), code },
     mode: promised.length === 0 ? "side-effects" : "contract",
     contract: (turnId) =>
       promised.map(({ path, description }) => ({ path: path.replaceAll("{turn}", turnId), description })),
@@ -44,6 +44,8 @@ function readHead(code: string, fault: (what: string) => Error): Map<string, str
     const [, key, value] = HEAD_LINE.exec(line) ?? [];
     if (key === undefined || value === undefined) continue;
     if (!KEYS.includes(key)) throw fault(`its head has an unknown key "${key}"; there are: ${KEYS.join(", ")}`);
+    if (head.has(key) && key !== "contract") throw fault(`its head has "${key}" twice`);
+    if (value === "") throw fault(`its head says nothing after "${key}:"`);
     head.set(key, [...(head.get(key) ?? []), value]);
   }
   return head;

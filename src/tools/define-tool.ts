@@ -7,7 +7,7 @@ export interface ToolContext {
   readonly runId: string;
   readonly userId: string;
   readonly turnId: string;
-  /** Files of the run's out/; no path leads out of it, whatever the program planted there. */
+  /** Files of the run's out/; no path leads out of it, whatever the program planted there. Closed once `signal` aborts. */
   readonly output: OutputFiles;
   /** Aborts when the run is cancelled or over, and when the call's time is up. */
   readonly signal: AbortSignal;
@@ -20,7 +20,7 @@ export interface Tool {
   readonly description: string;
   readonly params: z.ZodObject;
   readonly returns?: z.ZodType;
-  /** Default five minutes; the program's own deadline stands still meanwhile. */
+  /** At most a day, default five minutes; the program's own deadline stands still meanwhile. */
   readonly timeoutMs?: number;
   handler(params: unknown, context: ToolContext): unknown;
 }
@@ -44,5 +44,11 @@ export class ToolFailure extends Error {
   constructor(code: string, message: string) {
     super(message);
     this.code = code;
+  }
+
+  /** The code of a ToolFailure, also of another copy of this package, as a bundle may have one; else null. */
+  static codeOf(thrown: unknown): string | null {
+    if (!(thrown instanceof Error) || thrown.name !== "ToolFailure" || !("code" in thrown)) return null;
+    return typeof thrown.code === "string" ? thrown.code.slice(0, 64) : null;
   }
 }

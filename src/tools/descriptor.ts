@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
-import { defineTool, type Tool } from "./define-tool.js";
+import { defineTool, type Tool, ToolFailure } from "./define-tool.js";
 import { checkAlias, checkTools, invalid, moduleSource, type ToolSource } from "./source.js";
 
 export interface ModuleEntry {
@@ -26,6 +26,9 @@ export interface LoadedSource extends ToolSource {
   /** Null: every tool may be called. */
   readonly allow: ReadonlySet<string> | null;
 }
+
+const MODULE_NAME = /\.[cm]?[jt]s$/;
+const TYPESCRIPT_NAME = /\.[cm]?ts$/;
 
 const Entry = z.strictObject({
   alias: z.unknown(),
@@ -95,14 +98,18 @@ async function loadTools(module: unknown, where: string, base: string): Promise<
   const exported = Reflect.get(loaded, "default") ?? Object.values(loaded);
   const found: unknown = typeof exported === "function" ? await callFactory(exported, file) : exported;
   if (!Array.isArray(found) || found.length === 0) {
-    throw invalid(file, "it exports no tools", "Export a list of tools, or ({ defineTool, z }) => [tools].");
+    throw invalid(
+      file,
+      "it exports no tools",
+      "Export a list of tools, or ({ defineTool, ToolFailure, z }) => [tools].",
+    );
   }
   return checkTools(found, file);
 }
 
 async function callFactory(factory: (parts: unknown) => unknown, file: string): Promise<unknown> {
   try {
-    return await factory({ defineTool, z });
+    return await factory({ defineTool, ToolFailure, z });
   } catch (error) {
     throw invalid(file, `its function threw: ${messageOf(error)}`, undefined, error);
   }
@@ -112,20 +119,24 @@ async function callFactory(factory: (parts: unknown) => unknown, file: string): 
 async function loadModule(file: string, what: string): Promise<object> {
   if (!existsSync(file))
     throw invalid(file, `${what} is not there`, "Check the path; it is relative to the file that names it.");
+  if (!MODULE_NAME.test(file)) throw invalid(file, `${what} must be a .mjs, .js or .ts file`);
   try {
-    const loaded: unknown = file.endsWith(".ts")
+    const loaded: unknown = TYPESCRIPT_NAME.test(file)
       ? await importTypeScript(file)
       : await import(pathToFileURL(file).href);
     if (typeof loaded !== "object" || loaded === null) throw new TypeError("it is no module");
     return loaded;
   } catch (error) {
-    throw invalid(file, `${what} cannot be loaded: ${messageOf(error)}`, undefined, error);
+    // Node says what is wrong in a module, and keeps the line to itself.
+    const hint = error instanceof SyntaxError ? "`node --check` on the file shows the line." : undefined;
+    throw invalid(file, `${what} cannot be loaded: ${messageOf(error)}`, hint, error);
   }
 }
 
 async function importTypeScript(file: string): Promise<unknown> {
   const { createJiti } = await import("jiti");
-  return await createJiti(import.meta.url).import(file);
+  // Its cache would be a folder in TMPDIR.
+  return await createJiti(import.meta.url, { fsCache: false }).import(file);
 }
 
 function defaultExport(loaded: object): unknown {

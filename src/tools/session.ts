@@ -1,18 +1,21 @@
-// One run's door to the tools: checks each call on the host, executes it once at most, bounds it in time and size, records it.
+// One run's door to the tools: checks each call on the host, executes it once at most, bounds it in number and size, records it.
 // Whatever a snippet sends, `call` answers and never throws.
 import { setMaxListeners } from "node:events";
 import type { EventInput } from "../model/events.js";
-import { KEEP } from "../model/limits.js";
+import { KEEP, MiB } from "../model/limits.js";
 import type { ToolCallRecord } from "../model/result.js";
 import type { ToolAnswer, ToolCall } from "../model/tools.js";
-import { type Tool, type ToolContext, ToolFailure } from "./define-tool.js";
+import { type Tool, ToolFailure } from "./define-tool.js";
 import type { LoadedSource } from "./descriptor.js";
+import { executeTool, onceAborted } from "./execution.js";
 import type { OutputFiles } from "./output-files.js";
 import { brief, plainJson } from "./plain-json.js";
 
-const DEFAULT_TIMEOUT_MS = 300_000;
 const MAX_CALLS = 1000;
+/** Handlers at work at once; further calls wait for their turn. */
 const MAX_PARALLEL = 256;
+/** Parameters of the calls under way, as JSON: what a program can make the host hold at once. */
+const MAX_HELD_BYTES = 64 * MiB;
 const MAX_MESSAGE = 4000;
 
 export interface SessionContext {
@@ -29,21 +32,27 @@ export interface SessionContext {
 export class ToolSession {
   readonly #sources: ReadonlyMap<string, LoadedSource>;
   readonly #context: SessionContext;
+  readonly #maxCalls: number;
   readonly #ids = new Set<string>();
   readonly #records: ToolCallRecord[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #listeners = new Set<(pending: number) => void>();
   readonly #cancel = new AbortController();
+  /** Calls that wait for a handler to finish, first come first served. */
+  readonly #queue: (() => void)[] = [];
+  #atWork = 0;
   #total = 0;
   #pending = 0;
+  #heldBytes = 0;
 
   constructor(sources: ReadonlyMap<string, LoadedSource>, context: SessionContext) {
     this.#sources = sources;
     this.#context = context;
+    this.#maxCalls = context.maxCalls ?? MAX_CALLS;
     setMaxListeners(0, this.#cancel.signal);
   }
 
-  /** Calls whose handler is at work. */
+  /** Calls admitted and not yet answered. */
   get pending(): number {
     return this.#pending;
   }
@@ -55,6 +64,8 @@ export class ToolSession {
   }
 
   async call(call: ToolCall): Promise<ToolAnswer> {
+    this.#total += 1;
+    if (this.#total > this.#maxCalls + 1) return this.#refuseUntold(call);
     const work = this.#answer(call);
     this.#underWay.add(work);
     try {
@@ -80,72 +91,75 @@ export class ToolSession {
     return { list: this.#records, total: this.#total };
   }
 
+  /** Beyond the first call too many, a flood costs the host an answer each: no event, and no record once the list is full. */
+  #refuseUntold(call: ToolCall): ToolAnswer {
+    const { aborted, reason } = this.#cancel.signal;
+    const error = asError(aborted ? reason : this.#tooMany());
+    if (this.#records.length < KEEP.listEntries) this.#record(call, brief(call.params).kept).error = error;
+    return { id: call.id, ok: false, error };
+  }
+
   async #answer(call: ToolCall): Promise<ToolAnswer> {
-    const startedAt = new Date().toISOString();
     const from = performance.now();
-    const record = this.#record(call, startedAt);
-    this.#context.emit({
-      type: "tool.called",
-      id: call.id,
-      toolId: record.toolId,
-      params: record.params,
-      callReason: call.reason,
-    });
+    const { kept: params, bytes } = brief(call.params);
+    const record = this.#record(call, params);
+    const { id, toolId } = record;
+    this.#context.emit({ type: "tool.called", id, toolId, params, callReason: call.reason });
     let answer: ToolAnswer;
     try {
-      const ret = plainJson(await this.#execute(call));
+      const ret = plainJson(await this.#execute(call, bytes));
       record.ok = true;
-      record.ret = brief(ret);
-      answer = { id: call.id, ok: true, ret };
+      record.ret = brief(ret).kept;
+      answer = { id, ok: true, ret };
     } catch (thrown) {
       const error = asError(thrown);
       record.error = error;
-      answer = { id: call.id, ok: false, error };
+      answer = { id, ok: false, error };
     }
     record.durationMs = Math.round((performance.now() - from) * 100) / 100;
-    const { id, toolId, ok, error, durationMs } = record;
+    const { ok, error, durationMs } = record;
     this.#context.emit({ type: "tool.returned", id, toolId, ok, durationMs, ...(error && { error }) });
     return answer;
   }
 
-  #record(call: ToolCall, startedAt: string): ToolCallRecord {
+  #record(call: ToolCall, params: unknown): ToolCallRecord {
     const record: ToolCallRecord = {
-      ...{ id: call.id, toolId: call.toolId, params: brief(call.params), callReason: call.reason },
-      ...{ ok: false, startedAt, durationMs: 0 },
+      ...{ id: call.id, toolId: call.toolId, params, callReason: call.reason },
+      ...{ ok: false, startedAt: new Date().toISOString(), durationMs: 0 },
     };
-    this.#total += 1;
     if (this.#records.length < KEEP.listEntries) this.#records.push(record);
     return record;
   }
 
-  async #execute(call: ToolCall): Promise<unknown> {
-    const tool = this.#admit(call);
-    const params = tool.params.safeParse(call.params);
-    if (!params.success) {
-      const issue = params.error.issues[0];
-      const path = issue?.path.map(String).join(".") || "params";
-      throw new ToolFailure("invalid_params", `${call.toolId}: ${path}: ${issue?.message ?? "is not valid"}`);
+  async #execute(call: ToolCall, bytes: number): Promise<unknown> {
+    const tool = this.#admit(call, bytes);
+    this.#heldBytes += bytes;
+    this.#setPending(1);
+    try {
+      await this.#turn();
+      try {
+        const { runId, userId, turnId, output, log } = this.#context;
+        const context = { ...{ runId, userId, turnId, output }, log, cancelled: this.#cancel.signal };
+        return await executeTool(tool, call.toolId, call.params, context);
+      } finally {
+        // The place goes to the next in line as it is.
+        const next = this.#queue.shift();
+        if (next) next();
+        else this.#atWork -= 1;
+      }
+    } finally {
+      this.#heldBytes -= bytes;
+      this.#setPending(-1);
     }
-    const ret = await this.#run(tool, call.toolId, params.data);
-    if (!tool.returns) return ret;
-    const checked = tool.returns.safeParse(ret);
-    if (checked.success) return checked.data;
-    throw new ToolFailure(
-      "result_invalid",
-      `${call.toolId} returned something else than it promises: ${checked.error.issues[0]?.message ?? ""}`,
-    );
   }
 
   /** Whether this call may be executed at all. An id counts as used from its first sight. */
-  #admit(call: ToolCall): Tool {
+  #admit(call: ToolCall, bytes: number): Tool {
     if (this.#ids.has(call.id))
       throw new ToolFailure("duplicate_call", `a call with the id "${call.id}" was made before; it is executed once`);
     this.#cancel.signal.throwIfAborted();
-    const maxCalls = this.#context.maxCalls ?? MAX_CALLS;
-    if (this.#total > maxCalls) throw new ToolFailure("too_many_calls", `a run may make ${maxCalls} tool calls`);
+    if (this.#total > this.#maxCalls) throw this.#tooMany();
     this.#ids.add(call.id);
-    if (this.#pending >= MAX_PARALLEL)
-      throw new ToolFailure("too_many_calls", `${MAX_PARALLEL} calls may be under way at once`);
 
     const dot = call.toolId.indexOf(".");
     const source = this.#sources.get(call.toolId.slice(0, dot));
@@ -158,7 +172,30 @@ export class ToolSession {
       );
     if (source.allow && !source.allow.has(name))
       throw new ToolFailure("tool_not_allowed", `${call.toolId} is not on the allow-list`);
+    if (this.#heldBytes + bytes > MAX_HELD_BYTES)
+      throw new ToolFailure(
+        "too_many_calls",
+        `the calls under way would hold more than ${MAX_HELD_BYTES / MiB} MiB of parameters; await some of them first`,
+      );
     return tool;
+  }
+
+  /** Resolves with a place among the calls at work; rejects when the run is cancelled first. */
+  async #turn(): Promise<void> {
+    if (this.#atWork < MAX_PARALLEL) {
+      this.#atWork += 1;
+      return;
+    }
+    const cancelled = onceAborted(this.#cancel.signal);
+    try {
+      await Promise.race([new Promise<void>((resolve) => this.#queue.push(resolve)), cancelled.promise]);
+    } finally {
+      cancelled.forget();
+    }
+  }
+
+  #tooMany(): ToolFailure {
+    return new ToolFailure("too_many_calls", `a run may make ${this.#maxCalls} tool calls`);
   }
 
   #names(): string {
@@ -169,46 +206,21 @@ export class ToolSession {
     );
   }
 
-  async #run(tool: Tool, toolId: string, params: unknown): Promise<unknown> {
-    const timeoutMs = tool.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const timeUp = new AbortController();
-    const timer = setTimeout(() => {
-      timeUp.abort(new ToolFailure("tool_timeout", `${toolId} did not answer within ${timeoutMs / 1000} s`));
-    }, timeoutMs);
-    const signal = AbortSignal.any([this.#cancel.signal, timeUp.signal]);
-    const { runId, userId, turnId, output, log } = this.#context;
-    const context: ToolContext = {
-      runId,
-      userId,
-      turnId,
-      output,
-      signal,
-      log: (line) => log(`${toolId}: ${line}`),
-    };
-    this.#setPending(1);
-    try {
-      // A handler that ignores its signal does not hold up the run.
-      return await Promise.race([Promise.resolve().then(() => tool.handler(params, context)), aborted(signal)]);
-    } finally {
-      clearTimeout(timer);
-      this.#setPending(-1);
-    }
-  }
-
   #setPending(change: number): void {
     this.#pending += change;
     for (const listener of [...this.#listeners]) listener(this.#pending);
   }
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-}
-
+/** What was thrown may be anything at all, as may be the message of an error. */
 function asError(thrown: unknown): { code: string; message: string } {
-  const message = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, MAX_MESSAGE);
-  return { code: thrown instanceof ToolFailure ? thrown.code : "tool_failed", message };
+  const code = ToolFailure.codeOf(thrown) ?? "tool_failed";
+  const told: unknown = thrown instanceof Error ? thrown.message : thrown;
+  let message = "the tool threw something that has no text";
+  try {
+    message = String(told);
+  } catch {
+    // An object without a primitive form; the sentence above says so.
+  }
+  return { code, message: message.slice(0, MAX_MESSAGE) };
 }

@@ -1,8 +1,13 @@
 // Where tools come from. A source lists its tools once and is called by name; whether the answer comes from a function of
 // this process or later from somebody else is the source's own business.
-import { z } from "zod";
+import { inspect } from "node:util";
 import { IsoError } from "../model/errors.js";
 import { type Tool, type ToolContext, ToolFailure } from "./define-tool.js";
+import { isPythonName, isTakenGlobal } from "./python-names.js";
+
+/** A day; a timer of Node that is given more than 24 of them fires at once. */
+const MAX_TIMEOUT_MS = 86_400_000;
+const MAKE_A_TOOL = "Make each one by defineTool({ name, description, params: z.object({ … }), handler }).";
 
 export interface ToolSource {
   readonly alias: string;
@@ -30,7 +35,7 @@ export interface DeferredCall {
 export class DeferredSource implements ToolSource {
   readonly alias: string;
   readonly tools: readonly Tool[];
-  readonly #waiting = new Map<string, DeferredCall & { settle(outcome: () => unknown): void }>();
+  readonly #waiting = new Map<string, { call: DeferredCall; settle(outcome: () => unknown): void }>();
   readonly #onCall: (call: DeferredCall) => void;
   #count = 0;
 
@@ -44,7 +49,7 @@ export class DeferredSource implements ToolSource {
   }
 
   get pending(): DeferredCall[] {
-    return [...this.#waiting.values()];
+    return [...this.#waiting.values()].map(({ call }) => call);
   }
 
   /** Throws IsoError `unknown_tool` where no call of this id waits. */
@@ -59,10 +64,10 @@ export class DeferredSource implements ToolSource {
   }
 
   #take(id: string) {
-    const call = this.#waiting.get(id);
-    if (!call) throw new IsoError("unknown_tool", `no call "${id}" waits for an answer`);
+    const waiting = this.#waiting.get(id);
+    if (!waiting) throw new IsoError("unknown_tool", `no call "${id.slice(0, 200)}" waits for an answer`);
     this.#waiting.delete(id);
-    return call;
+    return waiting;
   }
 
   #wait(name: string, params: unknown, context: ToolContext): Promise<unknown> {
@@ -76,78 +81,61 @@ export class DeferredSource implements ToolSource {
           reject(error);
         }
       };
-      const call = { id, toolId: `${this.alias}.${name}`, params, context, settle };
-      this.#waiting.set(id, call);
+      const call = { id, toolId: `${this.alias}.${name}`, params, context };
+      this.#waiting.set(id, { call, settle });
       context.signal.addEventListener("abort", () => this.#waiting.delete(id), { once: true });
       this.#onCall(call);
     });
   }
 }
 
-const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
-/** Names a global of the program must not take, and Python's own words. */
-const RESERVED_ALIASES = new Set([
-  "agent_io_tools",
-  "ToolError",
-  "OUTPUT_DIR",
-  "WORKDIR",
-  "RUN_ID",
-  "TURN_ID",
-  "USER_ID",
-  "print",
-  "open",
-  "input",
-]);
-const PYTHON_KEYWORDS = new Set(
-  "False None True and as assert async await break class continue def del elif else except finally for from global if import in is lambda nonlocal not or pass raise return try while with yield".split(
-    " ",
-  ),
-);
-
 /** Throws IsoError `tools_invalid`: `where` names the file or place at fault. */
 export function checkAlias(alias: unknown, where: string): asserts alias is string {
-  if (typeof alias !== "string" || !IDENTIFIER.test(alias) || alias.startsWith("__") || PYTHON_KEYWORDS.has(alias)) {
+  if (typeof alias !== "string" || !isPythonName(alias)) {
     throw invalid(where, `the alias ${show(alias)} is no Python identifier`);
   }
-  if (RESERVED_ALIASES.has(alias)) throw invalid(where, `the alias "${alias}" is reserved`);
+  if (isTakenGlobal(alias)) {
+    throw invalid(where, `the alias "${alias}" is reserved: the snippet's own global of this name would be hidden`);
+  }
 }
 
 /** What a tools module exports, checked. */
 export function checkTools(found: readonly unknown[], where: string): Tool[] {
   const names = new Set<string>();
   return found.map((tool) => {
-    if (!isTool(tool)) {
-      throw invalid(
-        where,
-        `it exports something that is no tool: ${show(tool)}`,
-        "Make each one by defineTool({ name, description, params: z.object(…), handler }).",
-      );
+    if (typeof tool !== "object" || tool === null || typeof Reflect.get(tool, "name") !== "string") {
+      throw invalid(where, `it exports something that is no tool: ${show(tool)}`, MAKE_A_TOOL);
     }
-    if (!IDENTIFIER.test(tool.name) || tool.name.startsWith("__") || PYTHON_KEYWORDS.has(tool.name)) {
-      throw invalid(where, `the tool name ${show(tool.name)} is no Python identifier`);
+    const name = String(Reflect.get(tool, "name"));
+    // A leading underscore is the proxy's own inside the snippet.
+    if (!isPythonName(name) || name.startsWith("_")) {
+      throw invalid(where, `the tool name ${show(name)} is no public Python identifier`);
     }
-    if (names.has(tool.name)) throw invalid(where, `two tools are called "${tool.name}"`);
-    names.add(tool.name);
+    if (names.has(name)) throw invalid(where, `two tools are called "${name}"`);
+    names.add(name);
+    assertTool(tool, name, where);
     return tool;
   });
 }
 
-function isTool(value: unknown): value is Tool {
-  if (typeof value !== "object" || value === null) return false;
-  const has = (key: string, type: string) => key in value && typeof Reflect.get(value, key) === type;
-  return (
-    has("name", "string") &&
-    has("description", "string") &&
-    has("handler", "function") &&
-    isZodObject(Reflect.get(value, "params"))
-  );
+function assertTool(tool: object, name: string, where: string): asserts tool is Tool {
+  const get = (key: string): unknown => Reflect.get(tool, key);
+  const { returns, timeoutMs } = { returns: get("returns"), timeoutMs: get("timeoutMs") };
+  const fault = (what: string) => invalid(where, `the tool "${name}": ${what}`, MAKE_A_TOOL);
+  if (typeof get("description") !== "string") throw fault("description must be a text");
+  if (typeof get("handler") !== "function") throw fault("handler must be a function");
+  const params = get("params");
+  if (!isZodType(params) || typeof Reflect.get(params, "shape") !== "object")
+    throw fault("params must be z.object({ … })");
+  if (returns !== undefined && !isZodType(returns)) throw fault("returns must be a zod type");
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
+    throw fault(`timeoutMs must be milliseconds up to ${MAX_TIMEOUT_MS}, a day`);
+  }
 }
 
-/** By shape too: a bundle may bring a zod of its own. */
-function isZodObject(value: unknown): boolean {
-  if (value instanceof z.ZodObject) return true;
-  if (typeof value !== "object" || value === null) return false;
-  return typeof Reflect.get(value, "safeParse") === "function" && typeof Reflect.get(value, "shape") === "object";
+/** By shape: a bundle may bring a zod of its own. */
+function isZodType(value: unknown): value is object {
+  return typeof value === "object" && value !== null && typeof Reflect.get(value, "safeParseAsync") === "function";
 }
 
 export function invalid(where: string, what: string, hint?: string, cause?: unknown): IsoError {
@@ -158,4 +146,6 @@ export function invalid(where: string, what: string, hint?: string, cause?: unkn
   });
 }
 
-const show = (value: unknown): string => JSON.stringify(value)?.slice(0, 80) ?? String(value);
+/** For a message: whatever a file exports, also what JSON cannot say. */
+const show = (value: unknown): string =>
+  inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY }).slice(0, 80);

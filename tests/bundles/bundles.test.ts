@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { builtinBundleDir } from "../../src/bundles/builtin.js";
@@ -57,7 +59,7 @@ describe("the built-in bundle", () => {
     expect(chooseScenario(await loadBundle(builtinBundleDir()), text).id).toBe(id);
   });
 
-  it.each(["14", "scenario 99", "dance", "1st", "-1", "1.5e", "scenario", "3x", "१"].filter((text) => text !== "1.5e"))(
+  it.each(["14", "scenario 99", "99999999999999999999", "dance", "1st", "-1", "scenario", "3x", "१"])(
     "refuses %j, repeats it and lists what there is",
     async (text) => {
       const bundle = await loadBundle(builtinBundleDir());
@@ -66,6 +68,14 @@ describe("the built-in bundle", () => {
       expect(() => chooseScenario(bundle, text)).toThrow("12. Side-effects");
     },
   );
+
+  it("shows a long or dangerous text bounded and escaped", async () => {
+    const bundle = await loadBundle(builtinBundleDir());
+    expect(() => chooseScenario(bundle, "\u001b[31mred\n")).toThrow('There is no scenario "\\u001b[31mred\\n".');
+    expect(() => chooseScenario(bundle, "x".repeat(1_000_000))).toThrow(/^.{200,2000}$/);
+    expect(() => chooseScenario(bundle, `3x${" ".repeat(100_000)}`)).toThrow("There is no scenario");
+    expect(() => chooseScenario(defineBundle({ name: "bare" }), "")).toThrow('The bundle "bare" has none.');
+  });
 
   it("never chooses by a part of a number, and never throws anything else", async () => {
     const bundle = await loadBundle(builtinBundleDir());
@@ -112,6 +122,10 @@ describe("a bundle of one's own", () => {
     ["has a scenario without number", { "scenarios/mine.py": "# label: x" }, /mine\.py: .*name/],
     ["has a scenario without label", { "scenarios/1-mine.py": "print(1)" }, /1-mine\.py: .*label/],
     ["has an unknown key", { "scenarios/1-mine.py": "# label: x\n# speed: 3" }, /speed/],
+    ["has a key twice", { "scenarios/1-mine.py": "# label: x\n# label: y" }, /"label" twice/],
+    ["has a key without value", { "scenarios/1-mine.py": "# label: x\n# profile:" }, /nothing after "profile:"/],
+    ["has a folder for a scenario", { "scenarios/1-mine.py/x": "" }, /1-mine\.py: .*cannot be read/],
+    ["has a file for its scenarios", { scenarios: "" }, /scenarios: .*cannot be read/],
     ["has a timeout of words", { "scenarios/1-mine.py": "# label: x\n# timeout: soon" }, /timeout/],
     ["has a contract without =", { "scenarios/1-mine.py": "# label: x\n# contract: a.txt" }, /PATH = DESCRIPTION/],
     ["has a number twice", { "scenarios/1-a.py": "# label: x", "scenarios/01-b.py": "# label: y" }, /number 1/],
@@ -121,6 +135,24 @@ describe("a bundle of one's own", () => {
     await expect(loadBundle(tempFiles(files))).rejects.toMatchObject({
       code: "bundle_invalid",
       message: expect.stringMatching(sentence),
+    });
+  });
+
+  it("may have been saved with a byte order mark and Windows line ends, beside an editor's hidden files", async () => {
+    const dir = tempFiles({
+      "scenarios/1-mine.py": "\uFEFF# label: Mine\r\n# timeout: 1.1\r\nprint(1)\r\n",
+      "scenarios/.#1-mine.py": "",
+    });
+    const { scenarios } = await loadBundle(dir);
+    expect(scenarios).toMatchObject([{ label: "Mine", timeoutMs: 1100, code: expect.stringMatching(/^# label/) }]);
+  });
+
+  it("that is not UTF-8 says so", async () => {
+    const dir = tempFiles({ "scenarios/1-mine.py": "# label: x" });
+    writeFileSync(join(dir, "scenarios/1-mine.py"), Buffer.from("# label: \xe9", "latin1"));
+    await expect(loadBundle(dir)).rejects.toMatchObject({
+      code: "bundle_invalid",
+      message: expect.stringMatching(/1-mine\.py: .*UTF-8/),
     });
   });
 

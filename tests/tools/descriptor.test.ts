@@ -1,5 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { Tree } from "../../src/safefs/tree.js";
+import { defineTool } from "../../src/tools/define-tool.js";
+import { TreeOutputFiles } from "../../src/tools/output-files.js";
 import { ToolSubsystem } from "../../src/tools/subsystem.js";
 import { tempFiles } from "../support/temp.js";
 
@@ -36,7 +40,70 @@ describe("a tools descriptor", () => {
     expect((await ToolSubsystem.create(file)).table[0]?.tools[0]?.name).toBe("one");
   });
 
+  it("hands a module what it needs, so that it can fail by a code of its own with nothing installed", async () => {
+    const file = folder({
+      "d.mjs": descriptor('{ alias: "t", module: "./t.mjs" }'),
+      "t.mjs": `export default ({ defineTool, ToolFailure, z }) => [defineTool({ name: "no", description: "d", params: z.object({}),
+        handler() { throw new ToolFailure("quota", "no more"); } })];`,
+    });
+    const tools = await ToolSubsystem.create(file);
+    const session = tools.session({
+      ...{ runId: "r", userId: "u", turnId: "t", log() {}, emit() {} },
+      output: new TreeOutputFiles(() => Tree.open("/")),
+    });
+    const answer = await session.call({ id: "1", toolId: "t.no", params: {}, reason: null });
+    expect(answer).toMatchObject({ ok: false, error: { code: "quota", message: "no more" } });
+  });
+
+  const params = z.object({});
+  it.each<[string, object, RegExp]>([
+    ["parameters that are no object", { params: z.string() }, /"x": params must be z\.object/],
+    ["no description", { description: undefined }, /"x": description/],
+    ["no handler", { handler: "echo" }, /"x": handler/],
+    ["a promise that is no schema", { returns: "string" }, /"x": returns/],
+    ["a time that a timer cannot count", { timeoutMs: 1e12 }, /"x": timeoutMs/],
+    ["a time of zero", { timeoutMs: 0 }, /"x": timeoutMs/],
+    ["a name with a dash", { name: "a-b" }, /tool name 'a-b'/],
+    ["a name the proxy needs", { name: "_alias" }, /_alias/],
+  ])("refuses a tool with %s", async (_name, part, sentence) => {
+    const broken = { ...{ name: "x", description: "d", params, handler: () => 1 }, ...part };
+    // A descriptor written in JavaScript is held to no types.
+    const tools = Reflect.apply(ToolSubsystem.create, ToolSubsystem, [{ tools: [{ alias: "t", module: [broken] }] }]);
+    await expect(tools).rejects.toMatchObject({ code: "tools_invalid", message: expect.stringMatching(sentence) });
+  });
+
+  it("refuses what cannot even be shown as JSON", async () => {
+    const loop: Record<string, unknown> = {};
+    loop.self = loop;
+    const tools = Reflect.apply(ToolSubsystem.create, ToolSubsystem, [{ tools: [{ alias: "t", module: [loop] }] }]);
+    await expect(tools).rejects.toMatchObject({
+      code: "tools_invalid",
+      message: expect.stringContaining("is no tool"),
+    });
+  });
+
+  it.each([
+    "agent_io_tools",
+    "ToolError",
+    "OUTPUT_DIR",
+    "print",
+    "list",
+    "len",
+    "Exception",
+    "ValueError",
+    "class",
+    "a-b",
+    "__x",
+  ])("refuses the alias %s", async (alias) => {
+    const tool = defineTool({ name: "x", description: "d", params, handler: () => 1 });
+    await expect(ToolSubsystem.create({ tools: [{ alias, module: [tool] }] })).rejects.toMatchObject({
+      code: "tools_invalid",
+      message: expect.stringContaining(alias),
+    });
+  });
+
   it.each<[string, Record<string, string>, RegExp]>([
+    ["is of another language", { "d.py": "" }, /d\.py: .*\.mjs, \.js or \.ts/],
     ["is not there", {}, /is not there/],
     ["has a syntax error", { "d.mjs": "export default {" }, /d\.mjs: .*cannot be loaded/],
     ["exports nothing", { "d.mjs": "export const x = 1;" }, /d\.mjs: .*no list of tools/],

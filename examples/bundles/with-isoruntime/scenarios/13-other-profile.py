@@ -4,10 +4,9 @@
 # profile: docker
 import os
 import pathlib
+import platform
 
 out_path = pathlib.Path(os.environ["OUTPUT_DIR"], f"turn_{os.environ['TURN_ID']}", "files", "hello-iso-runtime.txt")
 out_path.parent.mkdir(parents=True, exist_ok=True)
-import platform
-
-out_path.write_text("hello from iso-runtime\n")
+out_path.write_text("hello from iso-runtime")
 print("Python", platform.python_version(), "under another profile")

@@ -7,7 +7,7 @@ export default ({ defineTool, z }) => [
   defineTool({
     name: "write_note",
     description: "Write a note to OUTPUT_DIR/notes/ and return where it is.",
-    params: z.object({ text: z.string().max(1_000_000).describe("The note") }),
+    params: z.strictObject({ text: z.string().max(1_000_000).describe("The note") }),
     returns: z.object({ ok: z.boolean(), path: z.string(), filename: z.string(), bytes: z.number() }),
     async handler({ text }, { output, log }) {
       const stamp = timestamp();
