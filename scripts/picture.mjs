@@ -69,6 +69,7 @@ const rows = lines.map(
   (line, index) => `<text x="${PAD}" y="${PAD + (index + 0.8) * LINE}">${spans(line, style).join("")}</text>`,
 );
 const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
+<title>${escape(lines[0])}</title>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 <g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="14" fill="#c9d1d9" xml:space="preserve">
 ${rows.join("\n")}
