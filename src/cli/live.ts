@@ -32,9 +32,14 @@ export class LiveView {
   }
 
   end(): void {
-    this.#spinner?.stop();
+    this.#rest();
     if (!this.#atLineStart) process.stdout.write("\n");
     this.#atLineStart = true;
+  }
+
+  /** Even a spinner that rests already would move the cursor to the start of the line. */
+  #rest(): void {
+    if (this.#spinner?.isSpinning) this.#spinner.stop();
   }
 
   #status(text: string): void {
@@ -59,7 +64,7 @@ export class LiveView {
       this.#atLineStart = false;
     }
     // A spinner draws over the line it is on, so it rests while that line is the program's.
-    this.#spinner?.stop();
+    this.#rest();
     process.stdout.write(shown);
     if (this.#atLineStart) this.#spinner?.start();
     if (this.#shown > MAX_LIVE_CHARS)

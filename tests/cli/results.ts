@@ -99,7 +99,7 @@ export const RESULTS: Record<string, RunResult> = {
     },
     diagnostics: {
       ...{
-        tree: "",
+        tree: ".\n├── out/\n│   └── half.txt (4 B)\n└── work/\n    └── main.py (96 B)\n2 folders, 2 files, 100 B\n",
         infraLog: "",
         hasError: true,
         tracebacks: [crash.traceback],
