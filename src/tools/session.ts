@@ -136,7 +136,8 @@ export class ToolSession {
     this.#heldBytes += bytes;
     this.#setPending(1);
     try {
-      await this.#turn();
+      if (this.#atWork >= MAX_PARALLEL) await this.#turn();
+      else this.#atWork += 1;
       try {
         const { runId, userId, turnId, output, log } = this.#context;
         const context = { ...{ runId, userId, turnId, output }, log, cancelled: this.#cancel.signal };
@@ -180,12 +181,8 @@ export class ToolSession {
     return tool;
   }
 
-  /** Resolves with a place among the calls at work; rejects when the run is cancelled first. */
+  /** Resolves when a call that ended hands on its place; rejects when the run is cancelled first. */
   async #turn(): Promise<void> {
-    if (this.#atWork < MAX_PARALLEL) {
-      this.#atWork += 1;
-      return;
-    }
     const cancelled = onceAborted(this.#cancel.signal);
     try {
       await Promise.race([new Promise<void>((resolve) => this.#queue.push(resolve)), cancelled.promise]);

@@ -1,4 +1,6 @@
-import { join } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Tree } from "../../src/safefs/tree.js";
@@ -38,6 +40,10 @@ describe("a tools descriptor", () => {
       "t.ts": `const n: number = 1;\nexport default ({ defineTool, z }: any) => [defineTool({ name: "one", description: "d", params: z.object({}), handler: () => n })];`,
     });
     expect((await ToolSubsystem.create(file)).table[0]?.tools[0]?.name).toBe("one");
+    // Nothing of ours is written outside the roots, and a loader's cache would be.
+    const cache = join(tmpdir(), "jiti");
+    const cached = existsSync(cache) ? readdirSync(cache) : [];
+    expect(cached.filter((name) => name.startsWith(basename(dirname(file))))).toEqual([]);
   });
 
   it("hands a module what it needs, so that it can fail by a code of its own with nothing installed", async () => {

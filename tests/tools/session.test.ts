@@ -235,13 +235,32 @@ describe("a tool call", () => {
     expect(events.filter((event) => event.type === "tool.returned")).toHaveLength(300);
   });
 
-  it("cancelled before its handler began has no effect", async () => {
+  it("has begun its handler when it is told of, so that cancelling then reaches the handler's signal", async () => {
+    let told: AbortSignal | undefined;
+    const tool = defineTool({
+      ...{ name: "hang", description: "Hangs.", params: z.object({}) },
+      handler: (_params, { signal }) => {
+        told = signal;
+        return new Promise(() => {});
+      },
+    });
+    const { session: tools } = await session([tool]);
+    const answer = tools.call(call("t.hang"));
+    tools.cancel("cancelled");
+    expect(told?.aborted).toBe(true);
+    expect(await answer).toMatchObject({ error: { code: "tool_cancelled" } });
+  });
+
+  it("cancelled while its schema is at work has no effect", async () => {
     const handler = vi.fn();
-    const tool = defineTool({ name: "act", description: "Acts.", params: z.object({}), handler });
+    const slow = z.object({}).refine(async () => true);
+    const tool = defineTool({ name: "act", description: "Acts.", params: slow, handler });
     const { session: tools } = await session([tool]);
     const answer = tools.call(call("t.act"));
     tools.cancel("cancelled");
     expect(await answer).toMatchObject({ error: { code: "tool_cancelled" } });
+    // The schema answers after the call did.
+    await new Promise((resolve) => setImmediate(resolve));
     expect(handler).not.toHaveBeenCalled();
   });
 
