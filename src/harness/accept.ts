@@ -31,6 +31,8 @@ export interface AcceptedRun {
   stdin: string | null;
   args: string[];
   env: Record<string, string>;
+  labels: Record<string, string>;
+  progName: string | null;
 }
 
 export interface AcceptContext {
@@ -73,6 +75,8 @@ export function accept(input: Record<string, unknown>, context: AcceptContext): 
     stdin: request.stdin ?? null,
     args: request.args ?? [],
     env: { ...profile.env, ...request.env },
+    labels: request.labels ?? {},
+    progName: request.progName ?? null,
   };
 }
 

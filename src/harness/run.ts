@@ -22,6 +22,8 @@ export interface RunParts {
   pool: SandboxPool;
   tools: ToolSubsystem;
   backend: SandboxBackend;
+  /** How this backend came to be the run's, in a sentence. */
+  why: string;
 }
 
 /** Throws for faults that are ours or the caller's; every ending of the program is a result. `signal` cancels in each state. */
@@ -39,6 +41,10 @@ export async function run(
   const { prepared, sandbox, warm } = held;
 
   const recorder = new Recorder(held.logDir, emit);
+  recorder.infra(
+    "runtime",
+    `sandbox ${sandbox.id} on ${parts.backend.name}${warm ? ", booted ahead" : ""}: ${parts.why}`,
+  );
   const tools = openToolSession(parts.tools, request, prepared, recorder, emit);
   writeSnippet(prepared.work, request.code);
   await sandbox.deliver(prepared.dir);

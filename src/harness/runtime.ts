@@ -176,15 +176,20 @@ export class Runtime implements AsyncDisposable {
     bus.open(runId);
     let result: RunResult;
     try {
-      const backend = await engine.chooser.backend(accepted.profile.backend);
+      const { name, backend: wanted } = accepted.profile;
+      const backend = await engine.chooser.backend(wanted);
+      const why =
+        wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      result = await run(accepted, { ...engine, tools: this.tools, backend }, (event) => void bus.emit(event), signal);
+      const parts = { ...engine, tools: this.tools, backend, why };
+      result = await run(accepted, parts, (event) => void bus.emit(event), signal);
     } catch (error) {
       result = failedResult(accepted, signal.aborted ? cancelled(error) : error);
     }
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
-    await engine.history.append(result).catch(() => undefined);
+    const { labels, env, progName } = accepted;
+    await engine.history.append(result, { labels, envNames: Object.keys(env), progName }).catch(() => undefined);
     return result;
   }
 

@@ -3,6 +3,12 @@ import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunResult } from "../model/result.js";
 
+interface Given {
+  labels: Readonly<Record<string, string>>;
+  envNames: readonly string[];
+  progName: string | null;
+}
+
 export class History {
   readonly #file: string;
 
@@ -11,11 +17,13 @@ export class History {
     this.#file = join(stateDir, "history.jsonl");
   }
 
-  async append(result: RunResult): Promise<void> {
+  /** Of what the caller gave, labels and the names of variables are kept, never a variable's value. */
+  async append(result: RunResult, given: Given): Promise<void> {
     const { runId, userId, turnId, mode, status, scenario, error, totals, timings, sandbox } = result;
     const line = {
       at: new Date().toISOString(),
       ...{ runId, userId, turnId, mode, status, scenario, code: error?.code ?? null, totals },
+      ...given,
       ...{ totalMs: timings?.totalMs ?? null, backend: sandbox?.backend ?? null, profile: sandbox?.profile ?? null },
     };
     await appendFile(this.#file, `${JSON.stringify(line)}\n`, { mode: 0o600 });

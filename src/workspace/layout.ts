@@ -95,7 +95,16 @@ function checkApart(outer: string, inner: string, outerName: string, innerName: 
   });
 }
 
+/** Systems of the kernel's own, where making a folder can neither succeed nor end. */
+const KERNEL_SYSTEMS = ["/proc", "/sys", "/dev/fd"];
+
 function makeRoot(root: string): void {
+  const system = KERNEL_SYSTEMS.find((folder) => root === folder || root.startsWith(`${folder}/`));
+  if (system !== undefined) {
+    throw new IsoError("config_invalid", `The folder "${root}" cannot be used: nothing can be kept below ${system}.`, {
+      hint: "Choose a folder that this account may write.",
+    });
+  }
   try {
     mkdirSync(root, { recursive: true, mode: 0o755 });
     const state = join(root, STATE);

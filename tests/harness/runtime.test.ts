@@ -143,6 +143,15 @@ describe("tools", () => {
   });
 });
 
+describe("roots", () => {
+  it.each(["/proc/nowhere", "/sys/nowhere"])("below %s are refused, at once", async (workspaceRoot) => {
+    const { runtime } = await farRuntime({ workspaceRoot });
+    const result = await runtime.run({ userId: "a", code: "" });
+    expect(result).toMatchObject({ status: "rejected", error: { code: "config_invalid" } });
+    expect(result.error?.message).toContain(workspaceRoot);
+  });
+});
+
 describe("stream", () => {
   it("left early cancels the run", async () => {
     const { runtime, roots } = await farRuntime();
