@@ -1,7 +1,7 @@
 // What a person sees while a run runs: its output as it comes, and a spinner while there is none.
 import ora, { type Ora } from "ora";
 import type { RunEvent } from "../model/events.js";
-import { printable } from "./report/printable.js";
+import { oneLine, printable } from "./report/printable.js";
 import { isColourful, type Style } from "./report/style.js";
 
 const MAX_LIVE_CHARS = 1_000_000;
@@ -24,8 +24,9 @@ export class LiveView {
   }
 
   show(event: RunEvent): void {
-    if (event.type === "run.started") this.#status(`running on ${event.backend}, profile ${event.profile}`);
-    if (event.type === "tool.called") this.#status(`waiting for ${printable(event.toolId, 60)}`);
+    if (event.type === "run.started")
+      this.#status(`running on ${event.backend}, profile ${oneLine(event.profile, 60)}`);
+    if (event.type === "tool.called") this.#status(`waiting for ${oneLine(event.toolId, 60)}`);
     if (event.type === "tool.returned") this.#status("running");
     if (event.type === "output") this.#output(event.stream, event.text);
     if (event.type === "contract.checked") this.#status("keeping the files");

@@ -70,8 +70,9 @@ async function report({ result, followups }: Told, flags: RunFlags, form: Form):
 }
 
 /** The result of flags that made no request, or of a runtime that could not be made. */
-function neverStarted(flags: RunFlags, thrown: unknown): RunResult {
-  const result = rejectedResult({ userId: flags.user, turnId: flags.turn }, thrown);
+export function neverStarted(flags: RunFlags, thrown: unknown): RunResult {
+  const { user: userId, turn: turnId, contract, contractFile } = flags;
+  const result = rejectedResult({ userId, turnId, contract: contract ?? contractFile }, thrown);
   return result.error?.code === "cancelled" ? { ...result, status: "cancelled" } : result;
 }
 

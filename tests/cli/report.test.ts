@@ -4,6 +4,7 @@ import { renderDoctor } from "../../src/cli/doctor.js";
 import { oneLine, printable } from "../../src/cli/report/printable.js";
 import { renderReport } from "../../src/cli/report/report.js";
 import { PLAIN } from "../../src/cli/report/style.js";
+import { emptyChanges } from "../../src/model/files.js";
 import { RESULTS, ran } from "./results.js";
 
 /** Control characters but line feed and tab, and those that turn text around. */
@@ -16,16 +17,18 @@ const FOLLOWUPS = [
 describe("the report", () => {
   it.each(Object.keys(RESULTS))("of %s is as it was", async (name) => {
     const result = RESULTS[name] ?? ran({});
-    await expect(renderReport(result, PLAIN, FOLLOWUPS)).toMatchFileSnapshot(`../golden/report-${name}.txt`);
+    await expect(renderReport(result, PLAIN, FOLLOWUPS)).toMatchFileSnapshot(`./golden/report-${name}.txt`);
   });
 
   it("lets no control character of a program's reach a terminal", () => {
     const texts = fc.string({ unit: "binary", maxLength: 60 });
+    const base = ran({}).sandbox;
     fc.assert(
       fc.property(texts, (text) => {
         const entry = { path: text, bytes: 1 };
         const result = ran({
-          ...{ ok: false, status: "failed" },
+          ...{ ok: false, status: "failed", signal: text },
+          sandbox: base && { ...base, profile: text, python: { path: text, version: text } },
           error: {
             code: "program_error",
             message: text,
@@ -40,7 +43,7 @@ describe("the report", () => {
               status: "invalid",
               message: text,
               bytes: 1,
-              mime: "text/plain",
+              mime: text,
               sha256: "0",
             },
           ],
@@ -80,6 +83,32 @@ describe("the report", () => {
       { numRuns: 1000 },
     );
   });
+
+  it("shows names that differ by an escape sequence as different names", () => {
+    const created = ["ab.txt", "a\u001b[0mb.txt"].map((path) => ({ path, bytes: 1 }));
+    const text = renderReport(ran({ changes: { ...emptyChanges(), created } }), PLAIN);
+    expect(text).toMatch(/^ {2}\+ {2}ab\.txt /m);
+    expect(text).toMatch(/^ {2}\+ {2}a\\x1b\[0mb\.txt /m);
+  });
+
+  it("says what was not kept, however much else has changed", () => {
+    const created = Array.from({ length: 30 }, (_, index) => ({ path: `f${index}`, bytes: 1 }));
+    const skipped = [{ path: "leak", reason: "link with an absolute target" }];
+    const totals = { ...ran({}).totals, created: 2000, skipped: 3 };
+    const text = renderReport(ran({ changes: { ...emptyChanges(), created, skipped }, totals }), PLAIN);
+    expect(text).toMatch(/^ {2}! {2}leak +not kept: link with an absolute target$/m);
+    expect(text).toContain("… and more: 1980 created, 2 not kept");
+  });
+
+  it("marks the ERROR lines of a log whose text had to be made harmless", () => {
+    const userLog = "fine\nERROR: \u001b[31mred\u001b[0m \u202e\nRuntimeError: boom\rrest\n";
+    const errorLines = ["ERROR: red \\u202e", "RuntimeError: boom"];
+    const diagnostics = { ...ran({}).diagnostics, userLog, errorLines, hasError: true };
+    const text = renderReport(ran({ diagnostics }), PLAIN);
+    expect(text).toMatch(/^ {2}fine$/m);
+    expect(text).toMatch(/^▶ ERROR: red \\u202e$/m);
+    expect(text).toMatch(/^▶ RuntimeError: boom\\x0drest$/m);
+  });
 });
 
 describe("doctor", () => {
@@ -109,6 +138,6 @@ describe("doctor", () => {
       ...{ chosen: null, roots: { workspace: "/w", sandbox: "/s" }, notes: ["config: /c"] },
     };
     const text = renderDoctor(report, PLAIN);
-    await expect(text).toMatchFileSnapshot("../golden/doctor.txt");
+    await expect(text).toMatchFileSnapshot("./golden/doctor.txt");
   });
 });

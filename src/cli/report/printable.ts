@@ -9,5 +9,15 @@ export function printable(text: string, maxChars = Number.POSITIVE_INFINITY): st
 
 /** The same for what must stay on one line: names, messages, values. */
 export function oneLine(text: string, maxChars = 200): string {
-  return printable(text, maxChars).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+  return unbroken(printable(text, maxChars));
+}
+
+/** A file's name with all that is in it: without its escape sequences it would be the name of another file. */
+export function fileName(path: string, maxChars = 200): string {
+  const cut = path.length > maxChars ? `${path.slice(0, maxChars)}…` : path;
+  return unbroken(escapeControls(cut, "\n\t"));
+}
+
+function unbroken(text: string): string {
+  return text.replaceAll("\n", "\\n").replaceAll("\t", "\\t");
 }

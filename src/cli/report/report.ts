@@ -44,7 +44,7 @@ function endingLine(
   const facts = [
     error && error.code !== status ? style.bold(error.code) : null,
     exitCode === null || exitCode === 0 ? null : `exit code ${exitCode}`,
-    signal,
+    signal === null ? null : oneLine(signal),
     times && `${(times.totalMs / 1000).toFixed(2)} s`,
     sandbox && `${sandbox.backend}, profile ${oneLine(sandbox.profile)}`,
     sandbox && `Python ${oneLine(sandbox.python.version)}`,

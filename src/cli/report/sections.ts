@@ -3,7 +3,7 @@ import { formatBytes } from "../../diagnostics/tree.js";
 import type { Artifact } from "../../model/files.js";
 import { LIMITS, type LimitName } from "../../model/limits.js";
 import type { RunResult } from "../../model/result.js";
-import { oneLine, printable } from "./printable.js";
+import { fileName, oneLine, printable } from "./printable.js";
 import type { Style } from "./style.js";
 
 const MAX_ROWS = 20;
@@ -15,10 +15,10 @@ export function contract({ contract: artifacts }: RunResult, style: Style): stri
   if (artifacts.length === 0) return "";
   const rows = artifacts.map((artifact) => [
     isMet(artifact) ? style.green("✓") : style.red("✗"),
-    oneLine(artifact.path, 80),
+    fileName(artifact.path, 80),
     isMet(artifact) ? style.green(artifact.status) : style.red(artifact.code ?? artifact.status),
     artifact.bytes === null ? "–" : formatBytes(artifact.bytes),
-    artifact.mime ?? "–",
+    oneLine(artifact.mime ?? "–", 80),
     style.dim(oneLine(artifact.message ?? artifact.description, 80)),
   ]);
   return section("contract", table(rows), style);
@@ -26,23 +26,31 @@ export function contract({ contract: artifacts }: RunResult, style: Style): stri
 
 export function changes({ changes: found, totals }: RunResult, style: Style): string {
   const size = (bytes: number) => style.dim(formatBytes(bytes));
+  // Each kind has rows of its own: many new files must not hide the one that was not kept.
+  const first = <T>(list: readonly T[]) => list.slice(0, MAX_ROWS);
   const rows = [
-    ...found.created.map(({ path, bytes }) => [style.green("+"), oneLine(path, 100), size(bytes)]),
-    ...found.modified.map(({ path, bytes }) => [style.yellow("~"), oneLine(path, 100), size(bytes)]),
-    ...found.deleted.map(({ path }) => [style.red("-"), oneLine(path, 100), ""]),
-    ...found.skipped.map(({ path, reason }) => [
+    ...first(found.created).map(({ path, bytes }) => [style.green("+"), fileName(path, 100), size(bytes)]),
+    ...first(found.modified).map(({ path, bytes }) => [style.yellow("~"), fileName(path, 100), size(bytes)]),
+    ...first(found.deleted).map(({ path }) => [style.red("-"), fileName(path, 100), ""]),
+    ...first(found.skipped).map(({ path, reason }) => [
       style.red("!"),
-      oneLine(path, 100),
+      fileName(path, 100),
       `not kept: ${oneLine(reason, 120)}`,
     ]),
   ];
-  const count = totals.created + totals.modified + totals.deleted + totals.skipped;
-  const left = found.leftInWork.slice(0, 5).map(({ path, bytes }) => `  ${oneLine(path, 100)} ${size(bytes)}`);
+  const hidden = [
+    { count: totals.created - first(found.created).length, what: "created" },
+    { count: totals.modified - first(found.modified).length, what: "modified" },
+    { count: totals.deleted - first(found.deleted).length, what: "deleted" },
+    { count: totals.skipped - first(found.skipped).length, what: "not kept" },
+  ]
+    .filter(({ count }) => count > 0)
+    .map(({ count, what }) => `${count} ${what}`);
+  const rest = hidden.length > 0 ? `\n  ${style.dim(`… and more: ${hidden.join(", ")}`)}` : "";
+  const left = found.leftInWork.slice(0, 5).map(({ path, bytes }) => `  ${fileName(path, 100)} ${size(bytes)}`);
   const advice = "these files in work/ were not kept; write to OUTPUT_DIR to keep a file:";
   return [
-    rows.length > 0
-      ? section("changes", table(rows.slice(0, MAX_ROWS)) + more(count, Math.min(rows.length, MAX_ROWS), style), style)
-      : "",
+    rows.length > 0 ? section("changes", table(rows) + rest, style) : "",
     left.length > 0
       ? `${style.yellow("left behind")}  ${advice}\n${left.join("\n")}${more(found.leftInWork.length, left.length, style)}`
       : "",
@@ -68,8 +76,10 @@ export function toolCalls({ toolCalls: calls, totals }: RunResult, style: Style)
 export function logs({ diagnostics, error }: RunResult, style: Style): string {
   const { errorLines, userLog, infraLog, hasError } = diagnostics;
   const errors = new Set(errorLines.map((line) => line.trim()));
+  // The lines of `errorLines` are harmless already, and end at a carriage return, too.
+  const isError = (line: string) => line.split("\r").some((part) => errors.has(printable(part).trim()));
   const marked = tail(userLog).map((line) =>
-    errors.has(line.trim()) ? style.red(`${ERROR_MARK} ${printable(line, 300)}`) : `  ${printable(line, 300)}`,
+    isError(line) ? style.red(`${ERROR_MARK} ${printable(line, 300)}`) : `  ${printable(line, 300)}`,
   );
   const ours = error?.code === "sandbox_unavailable" || error?.code === "internal";
   return [
