@@ -4,15 +4,21 @@ import { Duplex } from "node:stream";
 import { Demux } from "./demux.js";
 
 const MAX_LOG_BYTES = 64 * 1024;
+const MAX_LINE_CHARS = 2_000;
 
 export class AttachedChannel extends Duplex {
+  /** Settles when the engine has ended the stream: with the container, or with the engine itself. */
+  readonly gone: Promise<void>;
   readonly #stream: Socket;
-  readonly #log: Buffer[] = [];
+  readonly #log = Buffer.alloc(MAX_LOG_BYTES);
   #logBytes = 0;
+  #droppedBytes = 0;
+  #over = false;
 
   constructor(stream: Socket) {
     super();
     this.#stream = stream;
+    this.gone = new Promise((resolve) => stream.once("close", () => resolve()));
     const demux = new Demux(
       (bytes) => {
         if (!this.push(bytes)) stream.pause();
@@ -26,18 +32,19 @@ export class AttachedChannel extends Duplex {
         this.destroy(error instanceof Error ? error : new Error(String(error)));
       }
     });
-    stream.on("end", () => this.push(null));
-    stream.on("close", () => this.destroy());
+    stream.once("end", () => this.#finish());
+    stream.once("close", () => this.#finish());
     stream.on("error", (error: Error) => this.destroy(error));
+    // What arrived before the end is read first, however slow the reader is.
+    this.once("end", () => this.destroy());
     this.on("error", () => undefined);
   }
 
   logLines(): string[] {
-    return Buffer.concat(this.#log)
-      .toString("utf8")
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => line.slice(0, 2000));
+    const text = this.#log.toString("utf8", 0, this.#logBytes);
+    const lines = text.split("\n").filter(Boolean);
+    const cut = this.#droppedBytes === 0 ? [] : [`(${this.#droppedBytes} more bytes of the runner were dropped)`];
+    return [...lines.map((line) => line.slice(0, MAX_LINE_CHARS)), ...cut];
   }
 
   ref(): void {
@@ -65,9 +72,15 @@ export class AttachedChannel extends Duplex {
     done(error);
   }
 
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.push(null);
+  }
+
   #keep(bytes: Buffer): void {
-    const part = bytes.subarray(0, MAX_LOG_BYTES - this.#logBytes);
-    this.#logBytes += part.length;
-    if (part.length > 0) this.#log.push(Buffer.from(part));
+    const kept = bytes.copy(this.#log, this.#logBytes);
+    this.#logBytes += kept;
+    this.#droppedBytes += bytes.length - kept;
   }
 }

@@ -1,35 +1,31 @@
 // The backend that runs each sandbox in a container of its own, hardened, used once. This file is the story of a boot.
 import { randomBytes } from "node:crypto";
-import { Socket } from "node:net";
-import { join } from "node:path";
-import type Docker from "dockerode";
 import { IsoError } from "../../model/errors.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { DEFAULT_IMAGE, type Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
 import { makeSlot, removeSlot, type Slot } from "../slot.js";
-import { AttachedChannel } from "./attach.js";
-import { containerOptions, daemonPath, LABELS } from "./container-options.js";
-import { connect, type EngineInfo, inTime, messageOf, readInfo, statusOf } from "./engine.js";
-import { buildImage, checkPackages, imageId } from "./image.js";
+import { removeContainer, startContainer } from "./container.js";
+import { containerOptions, LABELS, RUNNER_COMMAND, sandboxMounts } from "./container-options.js";
+import { connect, inTime, messageOf, readInfo, statusOf } from "./engine.js";
+import { buildImage, checkPackages, findImage } from "./image.js";
+import type { Connection } from "./one-off.js";
 import { policyOf } from "./policy.js";
 import { probeDocker } from "./probe.js";
-import { DockerSandbox, removeContainer } from "./sandbox.js";
+import { explain } from "./refusal.js";
+import { DockerSandbox } from "./sandbox.js";
 
 const HELLO_TIMEOUT_MS = 60_000;
-
-interface Host {
-  readonly docker: Docker;
-  readonly info: EngineInfo;
-}
+const BUILD_IDLE_MS = 20 * 60_000;
 
 export class DockerBackend implements SandboxBackend {
   readonly name = "docker";
   readonly #context: BackendContext;
-  readonly #live = new Set<Sandbox>();
-  /** Images whose packages were found complete, by id and list. */
-  readonly #checked = new Set<string>();
-  #host: Promise<Host> | null = null;
+  readonly #live = new Set<DockerSandbox>();
+  readonly #booting = new Set<Promise<unknown>>();
+  /** Whether an image has the packages asked for, by its id and their list. */
+  readonly #checked = new Map<string, Promise<void>>();
+  #connection: Promise<Connection> | null = null;
   #closed = false;
 
   constructor(context: BackendContext) {
@@ -41,95 +37,129 @@ export class DockerBackend implements SandboxBackend {
   }
 
   async boot(profile: Profile): Promise<Sandbox> {
-    if (this.#closed) throw new IsoError("internal", "the docker backend was closed");
-    const host = await this.#connected();
-    const slot = makeSlot(this.#context);
+    const booting = this.#boot(profile);
+    this.#booting.add(booting);
     try {
-      await this.#checkImage(host.docker, profile);
-      return await this.#start(host, profile, slot);
-    } catch (error) {
-      await removeSlot(slot);
-      if (error instanceof IsoError) throw error;
-      throw new IsoError("sandbox_unavailable", `The container did not start: ${messageOf(error)}`, { cause: error });
+      return await booting;
+    } finally {
+      this.#booting.delete(booting);
     }
   }
 
-  async #start({ docker, info }: Host, profile: Profile, slot: Slot): Promise<Sandbox> {
-    const { docker: settings, runnerDir } = this.#context;
-    const paths = {
-      slot: daemonPath(slot.dir, settings.hostPathMap),
-      runnerPackage: daemonPath(join(runnerDir, "iso_runner"), settings.hostPathMap),
-    };
-    const container = await inTime(
-      docker.createContainer(containerOptions(this.#context, profile, paths)),
-      "create the container",
-    );
-    let channel: AttachedChannel | null = null;
+  async #boot(profile: Profile): Promise<Sandbox> {
+    this.#refuseClosed();
+    const slot = makeSlot(this.#context);
+    let sandbox: DockerSandbox | null = null;
     try {
-      const attach = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
-      const stream = await inTime(container.attach(attach), "attach to the container");
-      if (!(stream instanceof Socket)) throw new Error("the engine gave no socket to talk to the container");
-      channel = new AttachedChannel(stream);
-      await inTime(container.start(), "start the container");
-      const { python } = await readHello(channel, HELLO_TIMEOUT_MS);
-      const sandbox = new DockerSandbox({
-        ...{ id: randomBytes(8).toString("hex"), container, channel, slot, python },
-        policy: (facts) => policyOf(profile, info, this.#context, facts),
-        onGone: () => this.#live.delete(sandbox),
-      });
-      this.#live.add(sandbox);
+      const connection = await this.#connected();
+      const image = await this.#image(connection, profile);
+      sandbox = await this.#start(connection, profile, image, slot);
+      const { python } = await readHello(sandbox.channel, HELLO_TIMEOUT_MS);
+      this.#refuseClosed();
+      sandbox.setReady(python);
       return sandbox;
     } catch (error) {
-      const said = channel?.logLines().slice(0, 20) ?? [];
-      channel?.destroy();
-      await removeContainer(container).catch(() => undefined);
-      throw new Error([messageOf(error), ...said].join("; "), { cause: error });
+      const failure = await this.#bootFailed(error, sandbox, profile);
+      if (sandbox === null) await removeSlot(slot);
+      throw failure;
     }
   }
 
-  async #checkImage(docker: Docker, { image, packages }: Profile): Promise<void> {
-    const id = await inTime(imageId(docker, image), "look for the image");
-    const key = JSON.stringify([id, packages]);
-    if (packages.length === 0 || this.#checked.has(key)) return;
-    await checkPackages(docker, image, packages);
-    this.#checked.add(key);
+  async #start(connection: Connection, profile: Profile, image: string, slot: Slot): Promise<DockerSandbox> {
+    const id = randomBytes(8).toString("hex");
+    const { limits } = profile;
+    const mounts = sandboxMounts(slot.dir, this.#context);
+    const order = { name: `iso-runtime-${id}`, image, command: RUNNER_COMMAND, limits, mounts };
+    const running = await startContainer(connection.docker, containerOptions(this.#context, connection.info, order));
+    const sandbox = new DockerSandbox({
+      ...{ ...running, id, slot },
+      policy: (facts) => policyOf(profile, connection.info, this.#context, facts),
+      onGone: () => this.#live.delete(sandbox),
+    });
+    this.#live.add(sandbox);
+    return sandbox;
   }
 
-  #connected(): Promise<Host> {
-    if (this.#host === null) {
-      const host = this.#connect();
-      this.#host = host;
+  #refuseClosed(): void {
+    if (this.#closed) throw new IsoError("internal", "the docker backend was closed");
+  }
+
+  async #bootFailed(error: unknown, sandbox: DockerSandbox | null, profile: Profile): Promise<IsoError> {
+    const facts = await sandbox?.stop();
+    await sandbox?.dispose();
+    if (error instanceof IsoError) return error;
+    if ((facts?.oomKills ?? 0) > 0) {
+      return new IsoError(
+        "sandbox_unavailable",
+        `The memory limit of ${profile.limits.memory} bytes is too small for Python to start.`,
+        { hint: "Raise the profile's `memory`.", cause: error },
+      );
+    }
+    const { message, fix, unreachable } = explain(error, this.#context.docker.host);
+    if (unreachable) this.#connection = null;
+    const reasons = [facts?.lost ?? null, message, ...(sandbox?.engineLog().slice(0, 20) ?? [])];
+    return new IsoError("sandbox_unavailable", `The container did not start: ${reasons.filter(Boolean).join("; ")}.`, {
+      cause: error,
+      ...(fix !== null && { hint: fix }),
+    });
+  }
+
+  /** The image's id, once it is known to have what the profile asks for. */
+  async #image(connection: Connection, { image: name, packages }: Profile): Promise<string> {
+    const id = await findImage(connection.docker, name);
+    if (packages.length === 0) return id;
+    const key = JSON.stringify([id, packages]);
+    const known = this.#checked.get(key);
+    const checking = known ?? checkPackages(connection, this.#context, { id, name }, packages);
+    this.#checked.set(key, checking);
+    // What stood in the way may be gone at the next attempt.
+    checking.catch(() => this.#checked.delete(key));
+    await checking;
+    return id;
+  }
+
+  #connected(): Promise<Connection> {
+    if (this.#connection === null) {
+      const connection = this.#connect();
+      this.#connection = connection;
       // The engine may be there at the next attempt.
-      host.catch(() => {
-        this.#host = null;
+      connection.catch(() => {
+        if (this.#connection === connection) this.#connection = null;
       });
     }
-    return this.#host;
+    return this.#connection;
   }
 
-  async #connect(): Promise<Host> {
-    const docker = await connect(this.#context.docker.host);
+  async #connect(): Promise<Connection> {
+    const { host } = this.#context.docker;
     try {
+      const docker = await connect(host);
       return { docker, info: await readInfo(docker) };
     } catch (error) {
-      const { checks } = await this.probe();
-      const failed = checks.find((check) => check.status === "fail");
-      throw new IsoError("sandbox_unavailable", `Docker cannot be used: ${failed?.message ?? messageOf(error)}.`, {
+      const { message, fix } = explain(error, host);
+      throw new IsoError("sandbox_unavailable", `Docker cannot be used: ${message}.`, {
         cause: error,
-        ...(failed?.fix !== undefined && { hint: failed.fix }),
+        ...(fix !== null && { hint: fix }),
       });
     }
   }
 
-  /** Builds the default image where it is missing. */
+  /** Builds the default image where it is missing. A host without an engine may have another backend: the probe tells the way out. */
   async fix(onLine: (line: string) => void): Promise<void> {
-    const { docker } = await this.#connected();
+    let connection: Connection;
     try {
-      await imageId(docker, DEFAULT_IMAGE);
+      connection = await this.#connected();
+    } catch (error) {
+      onLine(`docker: nothing was built. ${messageOf(error)}`);
+      return;
+    }
+    try {
+      await findImage(connection.docker, DEFAULT_IMAGE);
       onLine(`docker: ${DEFAULT_IMAGE} is there already`);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof IsoError)) throw error;
       onLine(`docker: building ${DEFAULT_IMAGE}`);
-      await buildImage(docker, DEFAULT_IMAGE, onLine);
+      await buildImage(await connect(this.#context.docker.host, BUILD_IDLE_MS), { image: DEFAULT_IMAGE, onLine });
     }
   }
 
@@ -139,17 +169,25 @@ export class DockerBackend implements SandboxBackend {
     const { instance } = this.#context;
     const filters = { label: [`${LABELS.root}=${instance.rootId}`] };
     const found = await inTime(docker.listContainers({ all: true, filters }), "list containers");
+    const owners = new Map<string, string[]>();
     for (const { Id, Labels } of found) {
       const owner = Labels[LABELS.instance];
-      if (owner === undefined || (await isAlive(owner))) continue;
-      await removeContainer(docker.getContainer(Id)).catch((error: unknown) => {
-        if (statusOf(error) === null) throw error;
-      });
+      if (owner !== undefined) owners.set(owner, [...(owners.get(owner) ?? []), Id]);
+    }
+    for (const [owner, containers] of owners) {
+      if (await isAlive(owner)) continue;
+      for (const id of containers) {
+        await removeContainer(docker.getContainer(id)).catch((error: unknown) => {
+          // One that the engine refuses to remove is no reason to leave the others.
+          if (statusOf(error) === null) throw error;
+        });
+      }
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled([...this.#live].map((sandbox) => sandbox.dispose()));
+    await Promise.allSettled([...this.#booting]);
   }
 }

@@ -1,10 +1,14 @@
-// What a sandbox's container is made with: pure. Each line closes something.
+// What a container of ours is made with: pure. Each line closes something.
+import { join } from "node:path";
 import type { ContainerCreateOptions, HostConfig, MountSettings } from "dockerode";
+import { type Limits, MiB } from "../../model/limits.js";
 import type { BackendContext } from "../backend.js";
-import type { Profile } from "../profile.js";
+import type { EngineInfo } from "./engine.js";
 
 /** Where the program finds its folders. */
 export const INSIDE = { work: "/sandbox/work", out: "/sandbox/out" } as const;
+const RUNNER = "/runner/iso_runner";
+export const RUNNER_COMMAND = ["python3", "-I", "-X", "utf8", RUNNER] as const;
 export const LABELS = { ours: "iso-runtime", instance: "iso-runtime.instance", root: "iso-runtime.root" } as const;
 
 /** tmpfs pages count as memory; a share keeps a full /tmp from being a memory kill. */
@@ -12,27 +16,42 @@ const TMPFS_SHARE = 0.5;
 const TMPFS_INODES = 100_000;
 /** The runner beside the program. */
 const RUNNER_PROCESSES = 1;
+/** The runner sets the program's own bounds, to the byte. These are around all of the container, and leave the runner what it needs:
+ * descriptors of its own, and a whole job's standard input in memory. */
+const SPARE_FILES = 64;
+const MIN_FILES = 1024;
+const MAX_FILES = 1_048_576;
+const MIN_FILE_BYTES = 16 * MiB;
 
-export interface ContainerPaths {
-  /** As the daemon sees them. */
-  readonly slot: string;
-  readonly runnerPackage: string;
+export interface Order {
+  readonly name: string;
+  /** An image's id: a tag may come to mean another one meanwhile. */
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly limits: Limits;
+  readonly mounts: readonly MountSettings[];
 }
 
+type Engine = Pick<EngineInfo, "limits" | "cpus">;
+
 export function containerOptions(
-  context: BackendContext,
-  profile: Profile,
-  paths: ContainerPaths,
+  { owner, instance }: Pick<BackendContext, "owner" | "instance">,
+  engine: Engine,
+  { name, image, command, limits, mounts }: Order,
 ): ContainerCreateOptions {
   return {
-    Image: profile.image,
-    Entrypoint: ["python3", "-I", "-X", "utf8", "/runner/iso_runner"],
+    name,
+    Image: image,
+    // Not as `Cmd`: an image may have an entry point of its own. PATH is the image's, which knows where its python3 is.
+    Entrypoint: [...command],
     Cmd: [],
-    Env: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "LANG=C.UTF-8"],
-    User: `${context.owner.uid}:${context.owner.gid}`,
+    Env: ["HOME=/tmp", "LANG=C.UTF-8"],
+    User: `${owner.uid}:${owner.gid}`,
     WorkingDir: "/",
     Hostname: "sandbox",
-    Labels: { [LABELS.ours]: "1", [LABELS.instance]: context.instance.id, [LABELS.root]: context.instance.rootId },
+    Labels: { [LABELS.ours]: "1", [LABELS.instance]: instance.id, [LABELS.root]: instance.rootId },
+    // An image's own check would start processes in the sandbox.
+    Healthcheck: { Test: ["NONE"] },
     OpenStdin: true,
     // The runner ends when we do: its standard input closes.
     StdinOnce: true,
@@ -41,14 +60,20 @@ export function containerOptions(
     AttachStderr: true,
     Tty: false,
     NetworkDisabled: true,
-    HostConfig: hostConfig(profile, paths),
+    HostConfig: hostConfig(limits, engine, mounts),
   };
 }
 
 /** `CgroupnsMode` is missing in the client's types. */
-function hostConfig({ limits }: Profile, paths: ContainerPaths): HostConfig & { CgroupnsMode: "private" } {
+function hostConfig(
+  limits: Limits,
+  engine: Engine,
+  mounts: readonly MountSettings[],
+): HostConfig & { CgroupnsMode: "private" } {
   const tmpfsBytes = Math.floor(limits.memory * TMPFS_SHARE);
   const tmpfs = `rw,exec,nosuid,nodev,mode=1777,size=${tmpfsBytes},nr_inodes=${TMPFS_INODES}`;
+  const files = Math.min(Math.max(limits.openFiles + SPARE_FILES, MIN_FILES), MAX_FILES);
+  const fileBytes = Math.max(limits.fileSize, MIN_FILE_BYTES);
   return {
     NetworkMode: "none",
     // The host's name servers are nobody's business.
@@ -56,23 +81,48 @@ function hostConfig({ limits }: Profile, paths: ContainerPaths): HostConfig & { 
     ReadonlyRootfs: true,
     CapDrop: ["ALL"],
     SecurityOpt: ["no-new-privileges"],
-    Memory: limits.memory,
-    MemorySwap: limits.memory,
-    PidsLimit: limits.processes + RUNNER_PROCESSES,
-    NanoCpus: Math.round(limits.cpus * 1e9),
+    ...kernelLimits(limits, engine),
     IpcMode: "private",
     ShmSize: tmpfsBytes,
     CgroupnsMode: "private",
     Tmpfs: { "/tmp": tmpfs },
-    Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
+    Ulimits: [
+      { Name: "nofile", Soft: files, Hard: files },
+      { Name: "fsize", Soft: fileBytes, Hard: fileBytes },
+      { Name: "core", Soft: 0, Hard: 0 },
+    ],
     LogConfig: { Type: "none", Config: {} },
     RestartPolicy: { Name: "no" },
+    // The runner is pid 1, whatever the engine's default is.
+    Init: false,
+    // The engine would forget how it ended.
+    AutoRemove: false,
     // `Mounts` refuses a source that is not there; `Binds` would make it, as root.
-    Mounts: [bind(paths.slot, "/sandbox", false), bind(paths.runnerPackage, "/runner/iso_runner", true)],
+    Mounts: [...mounts],
   };
 }
 
-function bind(source: string, target: string, readOnly: boolean): MountSettings {
+/** Only what the engine can do: of the rest some it ignores, and some it refuses the whole container for. */
+function kernelLimits({ memory, processes, cpus }: Limits, engine: Engine): HostConfig {
+  return {
+    ...(engine.limits.memory && { Memory: memory, MemorySwap: memory }),
+    ...(engine.limits.processes && { PidsLimit: processes + RUNNER_PROCESSES }),
+    ...(engine.limits.cpus && { NanoCpus: Math.round(Math.min(cpus, engine.cpus ?? cpus) * 1e9) }),
+  };
+}
+
+/** The two folders of the host that a sandbox sees, by the names the daemon has for them. */
+export function sandboxMounts(
+  slotDir: string,
+  { runnerDir, docker: { hostPathMap } }: Pick<BackendContext, "runnerDir" | "docker">,
+): MountSettings[] {
+  return [
+    bind(daemonPath(slotDir, hostPathMap), "/sandbox", false),
+    bind(daemonPath(join(runnerDir, "iso_runner"), hostPathMap), RUNNER, true),
+  ];
+}
+
+export function bind(source: string, target: string, readOnly: boolean): MountSettings {
   return { Type: "bind", Source: source, Target: target, ReadOnly: readOnly };
 }
 

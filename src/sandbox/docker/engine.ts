@@ -6,47 +6,68 @@ import { IsoError } from "../../model/errors.js";
 const CALL_TIMEOUT_MS = 30_000;
 export const MIN_API = "1.41";
 const DEFAULT_SOCKET = "/var/run/docker.sock";
+const DEFAULT_PORT = "2375";
 
 export interface EngineInfo {
   version: string;
   apiVersion: string;
   cgroup: "cgroup-v1" | "cgroup-v2" | null;
   limits: { memory: boolean; processes: boolean; cpus: boolean };
+  /** False where a program may swap out what exceeds its memory. */
+  limitsSwap: boolean;
+  /** Processors of the engine's machine, which refuses to give more; null where it does not say. */
+  cpus: number | null;
   seccomp: boolean;
   remapsUsers: boolean;
 }
 
-/** `host` is DOCKER_HOST, or null for the default socket. */
-export async function connect(host: string | null): Promise<Docker> {
+/** Where an engine listens, for people. */
+export const placeOf = (host: string | null): string => host ?? DEFAULT_SOCKET;
+
+/** `host` is DOCKER_HOST, or null for the default socket. A connection on which nothing happens for `idleMs` is given up. */
+export async function connect(host: string | null, idleMs = CALL_TIMEOUT_MS): Promise<Docker> {
+  const address = addressOf(host);
   const { default: Dockerode } = await import("dockerode");
-  if (host === null || host.startsWith("unix://")) {
-    return new Dockerode({ socketPath: host === null ? DEFAULT_SOCKET : host.slice("unix://".length) });
-  }
-  const url = URL.canParse(host.replace(/^tcp:/, "http:")) ? new URL(host.replace(/^tcp:/, "http:")) : null;
-  if (!url)
+  return new Dockerode({ ...address, timeout: idleMs });
+}
+
+/** All that says where to go, so that the client takes none of it from the environment: settings did that. */
+function addressOf(host: string | null) {
+  const socketPath = host === null ? DEFAULT_SOCKET : /^unix:\/\/(\/.+)$/.exec(host)?.[1];
+  if (socketPath !== undefined) return { protocol: "http" as const, host: "", socketPath };
+  const http = (host ?? "").replace(/^tcp:/, "http:");
+  if (!/^https?:\/\//.test(http) || !URL.canParse(http)) {
     throw new IsoError("sandbox_unavailable", `DOCKER_HOST "${host}" is no address of an engine`, {
       hint: "Write unix:///path or tcp://host:port.",
     });
-  return new Dockerode({
-    protocol: url.protocol === "https:" ? "https" : "http",
-    host: url.hostname,
-    port: url.port || "2375",
-  });
+  }
+  const { protocol, hostname, port } = new URL(http);
+  return {
+    protocol: protocol === "https:" ? ("https" as const) : ("http" as const),
+    // An IPv6 address has brackets in an URL alone.
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port || DEFAULT_PORT,
+  };
 }
 
 /** The work's result; rejects where the engine does not answer in time. */
 export async function inTime<T>(work: Promise<T>, what: string, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`the Docker engine did not ${what} within ${timeoutMs / 1000} s`)),
-      timeoutMs,
-    );
+    timer = setTimeout(() => reject(new EngineLate(what, timeoutMs)), timeoutMs);
   });
   try {
     return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+export class EngineLate extends Error {
+  override readonly name = "EngineLate";
+
+  constructor(what: string, timeoutMs: number) {
+    super(`the Docker engine did not ${what} within ${timeoutMs / 1000} s`);
   }
 }
 
@@ -57,20 +78,28 @@ export function statusOf(error: unknown): number | null {
 }
 
 export const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).slice(0, 1000);
+  (error instanceof Error ? error.message : String(error)).trim().slice(0, 1000);
 
 export async function readInfo(docker: Docker): Promise<EngineInfo> {
   const [version, info] = await Promise.all([
     inTime(docker.version(), "tell its version", 5_000),
     inTime<Record<string, unknown>>(docker.info(), "describe itself", 10_000),
   ]);
+  return { version: version.Version, apiVersion: version.ApiVersion, ...understand(info) };
+}
+
+/** What `docker info` answered, as far as it matters here. */
+export function understand(info: Readonly<Record<string, unknown>>): Omit<EngineInfo, "version" | "apiVersion"> {
   const security = Array.isArray(info.SecurityOptions) ? info.SecurityOptions.map(String) : [];
+  const says = (name: string) => security.find((option) => option.split(",").includes(`name=${name}`));
   const cgroup = String(info.CgroupVersion ?? "1") === "2" ? "cgroup-v2" : "cgroup-v1";
   return {
-    ...{ version: version.Version, apiVersion: version.ApiVersion },
     cgroup: info.CgroupDriver === "none" ? null : cgroup,
     limits: { memory: info.MemoryLimit === true, processes: info.PidsLimit === true, cpus: info.CpuCfsQuota === true },
-    seccomp: security.some((option) => option.includes("name=seccomp")),
-    remapsUsers: security.some((option) => option.includes("name=userns") || option.includes("name=rootless")),
+    limitsSwap: info.SwapLimit === true,
+    cpus: typeof info.NCPU === "number" && info.NCPU > 0 ? info.NCPU : null,
+    // An engine can filter and be told not to.
+    seccomp: says("seccomp")?.includes("profile=unconfined") === false,
+    remapsUsers: says("userns") !== undefined || says("rootless") !== undefined,
   };
 }

@@ -1,48 +1,40 @@
 // Whether the daemon finds our folders: a random token is written here and read back by a container.
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
-import type Docker from "dockerode";
 import type { BackendContext, Check } from "../backend.js";
-import { makeSlot, removeSlot } from "../slot.js";
-import { daemonPath } from "./container-options.js";
-import { inTime, messageOf } from "./engine.js";
+import { makeSlot, removeSlot, type Slot } from "../slot.js";
+import { bind, daemonPath } from "./container-options.js";
+import { messageOf } from "./engine.js";
+import { ask, type Connection } from "./one-off.js";
+
+const COMMAND = ["python3", "-I", "-c", "print(open('/sandbox/token').read())"];
 
 /** Null where no map is set: a local daemon sees what we see, and a wrong mount says so at boot. */
-export async function checkPathMap(docker: Docker, context: BackendContext, image: string): Promise<Check | null> {
+export async function checkPathMap(
+  connection: Connection,
+  context: BackendContext,
+  image: string,
+): Promise<Check | null> {
   const { hostPathMap } = context.docker;
   if (hostPathMap.length === 0) return null;
   const shown = hostPathMap.map(({ from, to }) => `${from}=${to}`).join(",");
-  const slot = makeSlot(context);
+  let slot: Slot | null = null;
   try {
+    slot = makeSlot(context);
     const token = randomBytes(16).toString("hex");
-    writeFileSync(join(slot.dir, "token"), token, { mode: 0o644 });
-    const found = await readBack(docker, image, daemonPath(slot.dir, hostPathMap));
-    if (found === token)
-      return { name: "path map", status: "ok", message: `the daemon finds our folders through ${shown}` };
-    return wrong(shown, "the daemon mounts another folder than ours");
+    writeFileSync(join(slot.dir, "token"), token);
+    // The container's user reads it, whatever the caller's umask is.
+    chmodSync(join(slot.dir, "token"), 0o644);
+    const mounts = [bind(daemonPath(slot.dir, hostPathMap), "/sandbox", true)];
+    const found = (await ask(connection, context, { image, command: COMMAND, mounts })).trim();
+    if (found !== token) return wrong(shown, "the daemon mounts another folder than ours");
+    return { name: "path map", status: "ok", message: `the daemon finds our folders through ${shown}` };
   } catch (error) {
     return wrong(shown, messageOf(error));
   } finally {
-    await removeSlot(slot);
+    if (slot !== null) await removeSlot(slot);
   }
-}
-
-async function readBack(docker: Docker, image: string, source: string): Promise<string> {
-  const output = new PassThrough();
-  let text = "";
-  output.setEncoding("utf8").on("data", (chunk: string) => {
-    if (text.length < 4096) text += chunk;
-  });
-  const mount = { Type: "bind" as const, Source: source, Target: "/sandbox", ReadOnly: true };
-  const options = {
-    Entrypoint: ["python3", "-I", "-c", "print(open('/sandbox/token').read())"],
-    Tty: true,
-    HostConfig: { NetworkMode: "none", AutoRemove: true, Mounts: [mount] },
-  };
-  await inTime(docker.run(image, [], output, options), "read the token back");
-  return text.trim();
 }
 
 function wrong(shown: string, why: string): Check {

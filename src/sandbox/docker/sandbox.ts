@@ -1,39 +1,34 @@
 // One container: its files, its end, what the engine counted. It is booted by backend.ts and runs one job at most.
 import type { Container } from "dockerode";
+import { IsoError } from "../../model/errors.js";
 import type { Policy } from "../../model/result.js";
 import type { KernelFacts, Sandbox } from "../backend.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
 import type { AttachedChannel } from "./attach.js";
+import { killContainer, pause, removeContainer, type State, stateOf } from "./container.js";
 import { INSIDE } from "./container-options.js";
-import { inTime, messageOf, statusOf } from "./engine.js";
+import { messageOf } from "./engine.js";
 
 const STOP_TIMEOUT_MS = 20_000;
-const REMOVE_ATTEMPTS = 10;
 const POLL_MS = 20;
+/** A first process that a signal ended has this and the signal as its exit code. */
+const SIGNAL_BASE = 128;
 
 export interface SandboxParts {
   readonly id: string;
   readonly container: Container;
   readonly channel: AttachedChannel;
   readonly slot: Slot;
-  readonly python: { path: string; version: string };
   policy(facts: KernelFacts | null): Policy;
   onGone(): void;
-}
-
-interface State {
-  Running: boolean;
-  OOMKilled: boolean;
-  Error: string;
 }
 
 export class DockerSandbox implements Sandbox {
   readonly id: string;
   readonly inside = INSIDE;
-  readonly python: { path: string; version: string };
-  readonly channel: AttachedChannel;
   readonly ended: Promise<void>;
   readonly #parts: SandboxParts;
+  #python: { path: string; version: string } | null = null;
   #delivered = false;
   #facts: KernelFacts | null = null;
   #stopping: Promise<KernelFacts> | null = null;
@@ -41,14 +36,22 @@ export class DockerSandbox implements Sandbox {
 
   constructor(parts: SandboxParts) {
     this.id = parts.id;
-    this.python = parts.python;
-    this.channel = parts.channel;
     this.#parts = parts;
-    // The attach stream ends with the container, and with the daemon too.
-    this.ended = new Promise((resolve) => {
-      if (parts.channel.destroyed) resolve();
-      else parts.channel.once("close", resolve);
-    });
+    this.ended = parts.channel.gone;
+  }
+
+  get python(): { path: string; version: string } {
+    if (this.#python === null) throw new IsoError("internal", "the sandbox has not booted");
+    return this.#python;
+  }
+
+  get channel(): AttachedChannel {
+    return this.#parts.channel;
+  }
+
+  /** It waits for a job: nothing of it keeps an idle host process running. */
+  setReady(python: { path: string; version: string }): void {
+    this.#python = python;
     this.channel.unref();
   }
 
@@ -59,10 +62,7 @@ export class DockerSandbox implements Sandbox {
   }
 
   stop(): Promise<KernelFacts> {
-    this.#stopping ??= this.#stop().then((facts) => {
-      this.#facts = facts;
-      return facts;
-    });
+    this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
@@ -71,36 +71,24 @@ export class DockerSandbox implements Sandbox {
     // A stream nobody reads would hold up the kill.
     this.channel.destroy();
     try {
-      return await inTime(this.#killed(), "stop the container", STOP_TIMEOUT_MS);
+      this.#facts = await this.#killed();
     } catch (error) {
-      return { oomKills: null, processHits: null, lost: `the Docker engine was lost: ${messageOf(error)}` };
+      this.#facts = { oomKills: null, processHits: null, lost: `the Docker engine was lost: ${messageOf(error)}` };
     }
+    return this.#facts;
   }
 
   async #killed(): Promise<KernelFacts> {
     const { container } = this.#parts;
-    for (let state = await this.#state(); state; state = await this.#state()) {
-      if (!state.Running) {
-        // True where any process of the container was killed; the supervisor's own count, where there is one, is exact.
-        const lost = state.Error ? `the Docker engine says: ${state.Error.slice(0, 500)}` : null;
-        return { oomKills: state.OOMKilled ? 1 : 0, processHits: null, lost };
-      }
-      await container.kill().catch((error) => {
-        if (statusOf(error) !== 409 && statusOf(error) !== 404) throw error;
-      });
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const until = Date.now() + STOP_TIMEOUT_MS;
+    for (let kills = 0; Date.now() < until; kills += 1) {
+      const state = await stateOf(container);
+      if (state === null) return { oomKills: null, processHits: null, lost: "somebody else removed the container" };
+      if (!state.Running) return factsOf(state, kills > 0);
+      await killContainer(container);
+      await pause(POLL_MS);
     }
-    return { oomKills: null, processHits: null, lost: "somebody else removed the container" };
-  }
-
-  async #state(): Promise<State | null> {
-    try {
-      const { State: state } = await this.#parts.container.inspect();
-      return state;
-    } catch (error) {
-      if (statusOf(error) === 404) return null;
-      throw error;
-    }
+    throw new Error(`the container did not die within ${STOP_TIMEOUT_MS / 1000} s`);
   }
 
   /** The slot became the delivered folder itself. */
@@ -115,6 +103,7 @@ export class DockerSandbox implements Sandbox {
 
   async #dispose(): Promise<void> {
     await this.stop();
+    // What an engine that was lost still has of it is removed at the next start.
     await removeContainer(this.#parts.container).catch(() => undefined);
     if (!this.#delivered) await removeSlot(this.#parts.slot);
     this.#parts.onGone();
@@ -129,18 +118,10 @@ export class DockerSandbox implements Sandbox {
   }
 }
 
-/** Removes a container in whatever state; fine where it is gone. */
-export async function removeContainer(container: Container): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await inTime(container.remove({ force: true, v: true }), "remove the container");
-      return;
-    } catch (error) {
-      const status = statusOf(error);
-      if (status === 404) return;
-      // 409: a removal is under way; 500: the engine is between two states.
-      if (attempt >= REMOVE_ATTEMPTS || (status !== 409 && status !== 500)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS * attempt));
-    }
-  }
+/** `OOMKilled` is true where any process of the container was killed; the supervisor's own count, where there is one, is exact. */
+function factsOf({ OOMKilled, ExitCode, Error: trouble }: State, killedByUs: boolean): KernelFacts {
+  const facts = { oomKills: OOMKilled ? 1 : 0, processHits: null };
+  if (trouble) return { ...facts, lost: `the Docker engine says: ${trouble.slice(0, 500)}` };
+  if (killedByUs || OOMKilled || ExitCode <= SIGNAL_BASE) return { ...facts, lost: null };
+  return { ...facts, lost: `somebody else ended the container, by signal ${ExitCode - SIGNAL_BASE}` };
 }

@@ -1,0 +1,85 @@
+// The life of one container: made, attached, started; asked how it is; removed. Nothing here waits for an engine without bound.
+import { Socket } from "node:net";
+import type Docker from "dockerode";
+import type { Container, ContainerCreateOptions } from "dockerode";
+import { AttachedChannel } from "./attach.js";
+import { inTime, statusOf } from "./engine.js";
+
+const STATE_TIMEOUT_MS = 10_000;
+const REMOVE_TIMEOUT_MS = 15_000;
+const REMOVE_ATTEMPTS = 10;
+const RETRY_MS = 20;
+
+export interface Running {
+  readonly container: Container;
+  readonly channel: AttachedChannel;
+}
+
+export interface State {
+  readonly Running: boolean;
+  readonly OOMKilled: boolean;
+  readonly ExitCode: number;
+  readonly Error: string;
+}
+
+/** A container that runs, attached from its first byte on; where that fails, nothing of it is left. */
+export async function startContainer(docker: Docker, options: ContainerCreateOptions): Promise<Running> {
+  let container: Container | null = null;
+  let channel: AttachedChannel | null = null;
+  try {
+    container = await inTime(docker.createContainer(options), "create the container");
+    const attach = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
+    const stream = await inTime(container.attach(attach), "attach to the container");
+    if (!(stream instanceof Socket)) throw new Error("the engine gave no socket to talk to the container");
+    // A sandbox may wait for its job for hours.
+    stream.setTimeout(0);
+    channel = new AttachedChannel(stream);
+    await inTime(container.start(), "start the container");
+    return { container, channel };
+  } catch (error) {
+    channel?.destroy();
+    // By its name, as an engine that answers late may have made it nevertheless.
+    if (container !== null || statusOf(error) === null) {
+      await removeContainer(container ?? docker.getContainer(options.name ?? "")).catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+/** Null where there is no such container any more. */
+export async function stateOf(container: Container): Promise<State | null> {
+  try {
+    const { State: state } = await inTime(container.inspect(), "tell how the container is", STATE_TIMEOUT_MS);
+    return state;
+  } catch (error) {
+    if (statusOf(error) === 404) return null;
+    throw error;
+  }
+}
+
+export async function killContainer(container: Container): Promise<void> {
+  try {
+    await inTime(container.kill(), "kill the container", STATE_TIMEOUT_MS);
+  } catch (error) {
+    // It is dead already, or gone.
+    if (statusOf(error) !== 409 && statusOf(error) !== 404) throw error;
+  }
+}
+
+/** Removes a container in whatever state; fine where it is gone. Its stream must be closed or read, else the engine waits for us. */
+export async function removeContainer(container: Container): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await inTime(container.remove({ force: true, v: true }), "remove the container", REMOVE_TIMEOUT_MS);
+      return;
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === 404) return;
+      // 409: a removal is under way; 500: the engine is between two states.
+      if (attempt >= REMOVE_ATTEMPTS || (status !== 409 && status !== 500)) throw error;
+      await pause(RETRY_MS * attempt);
+    }
+  }
+}
+
+export const pause = (timeMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, timeMs));
