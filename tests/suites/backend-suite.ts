@@ -20,7 +20,7 @@ import { DEFAULT_IMAGE, type Profile } from "../../src/sandbox/profile.js";
 import { openChannel } from "../../src/sandbox/protocol/channel.js";
 import type { Exit } from "../../src/sandbox/protocol/frames.js";
 
-export const suiteProfile: Profile = {
+const suiteProfile: Profile = {
   ...{ name: "suite", backend: "auto", image: DEFAULT_IMAGE, python: null, network: "none", limits: DEFAULT_LIMITS },
   ...{ cwd: "work", env: {}, packages: [], require: [] },
 };

@@ -1,12 +1,15 @@
 // A real Docker engine for the tests, private to them: own socket, own data, no network, no trace when it is stopped.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
+  closeSync,
   createReadStream,
   createWriteStream,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -15,18 +18,18 @@ import {
   writeFileSync,
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import Docker from "dockerode";
-import { pack } from "tar-stream";
+import { buildImage } from "../../src/sandbox/docker/image.js";
 import { DEFAULT_IMAGE } from "../../src/sandbox/profile.js";
 
 const DOCKERFILE = fileURLToPath(new URL("../../docker/Dockerfile", import.meta.url));
 const BASE = "iso-runtime/test-base:bookworm";
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
+const REMOVE_ATTEMPTS = 40;
 
 export interface PrivateDocker {
   /** As DOCKER_HOST wants it. */
@@ -59,7 +62,6 @@ export async function start(): Promise<PrivateDocker> {
 function startDaemon(state: string, cgroup: string): ChildProcess {
   // Without a config file of its own it would read the machine's.
   writeFileSync(join(state, "daemon.json"), "{}");
-  const log = createWriteStream(join(state, "dockerd.log"));
   const at = (name: string) => join(state, name);
   const args = [
     ...[
@@ -74,12 +76,15 @@ function startDaemon(state: string, cgroup: string): ChildProcess {
     ],
     ...["-H", `unix://${at("docker.sock")}`, "--cgroup-parent", cgroup],
     ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"],
+    // With systemd's driver, the default beside it, a parent group must be one of its slices.
+    ...["--exec-opt", "native.cgroupdriver=cgroupfs"],
   ];
-  // A session of its own: Ctrl-C for the tests must not reach it before they have cleaned up.
-  const daemon = spawn("dockerd", args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  // A session of its own: Ctrl-C for the tests must not reach it before they have cleaned up. Tests that are killed take it along.
+  const command = ["--pdeathsig", "TERM", "dockerd", ...args];
+  const log = openSync(at("dockerd.log"), "a");
+  const daemon = spawn("setpriv", command, { stdio: ["ignore", log, log], detached: true });
+  closeSync(log);
   daemon.on("error", () => undefined);
-  daemon.stdout?.pipe(log, { end: false });
-  daemon.stderr?.pipe(log, { end: false });
   return daemon;
 }
 
@@ -118,10 +123,17 @@ async function provideImage(docker: Docker): Promise<void> {
   const base = makeBase(cache);
   const [repo, tag] = BASE.split(":");
   await followed(docker, await docker.importImage(createReadStream(base), { repo, tag }));
-  await build(docker);
+  const lines: string[] = [];
+  await buildImage(docker, { image: DEFAULT_IMAGE, base: BASE, onLine: (line) => lines.push(line) }).catch((error) => {
+    throw new Error(`${error}\n${lines.join("\n").slice(-3000)}`, { cause: error });
+  });
   const whole = `${saved}.${process.pid}`;
-  await pipeline(await docker.getImage(DEFAULT_IMAGE).get(), createWriteStream(whole));
-  renameSync(whole, saved);
+  try {
+    await pipeline(await docker.getImage(DEFAULT_IMAGE).get(), createWriteStream(whole));
+    renameSync(whole, saved);
+  } finally {
+    rmSync(whole, { force: true });
+  }
 }
 
 function makeBase(cache: string): string {
@@ -156,14 +168,6 @@ function makeBase(cache: string): string {
   }
 }
 
-async function build(docker: Docker): Promise<void> {
-  const context = pack();
-  context.entry({ name: "Dockerfile" }, readFileSync(DOCKERFILE));
-  context.finalize();
-  const options = { t: DEFAULT_IMAGE, buildargs: { BASE }, networkmode: "host" };
-  await followed(docker, await docker.buildImage(context.pipe(new PassThrough()), options));
-}
-
 /** Waits for the end of an operation that tells its progress, and throws what it says went wrong. */
 function followed(docker: Docker, progress: NodeJS.ReadableStream): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -187,17 +191,50 @@ async function stopDaemon(daemon: ChildProcess, state: string, cgroup: string): 
   const docker = new Docker({ socketPath: join(state, "docker.sock") });
   const left = await docker.listContainers({ all: true }).catch(() => []);
   await Promise.allSettled(left.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })));
-  const ended = new Promise((resolve) => daemon.once("exit", resolve));
   if (daemon.pid !== undefined && daemon.exitCode === null && daemon.signalCode === null) {
+    const ended = once(daemon, "exit");
     daemon.kill("SIGTERM");
     const impatient = setTimeout(() => daemon.kill("SIGKILL"), STOP_TIMEOUT_MS);
     await ended;
     clearTimeout(impatient);
   }
+  await endHelpers(state);
   for (const mount of mountsBelow(state)) execFileSync("umount", ["-l", mount], { stdio: "ignore" });
-  for (const hierarchy of readdirSync("/sys/fs/cgroup")) removeGroups(join("/sys/fs/cgroup", hierarchy, cgroup));
-  removeGroups(join("/sys/fs/cgroup", cgroup));
+  const hierarchies = readdirSync("/sys/fs/cgroup", { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  for (const hierarchy of hierarchies) await removeGroup(join("/sys/fs/cgroup", hierarchy.name, cgroup));
+  await removeGroup(join("/sys/fs/cgroup", cgroup));
   rmSync(state, { recursive: true, force: true });
+}
+
+/** What a daemon that had to be killed leaves: its containerd and shims, known by the state folder they were started with. */
+async function endHelpers(state: string): Promise<void> {
+  const until = Date.now() + STOP_TIMEOUT_MS;
+  for (let left = helpersOf(state); left.length > 0; left = helpersOf(state)) {
+    if (Date.now() > until) throw new Error(`processes of the private dockerd cannot be ended: ${left.join(", ")}`);
+    for (const pid of left) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It ended by itself meanwhile.
+      }
+    }
+    await pause(100);
+  }
+}
+
+function helpersOf(state: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        // Empty for a zombie, which is dead.
+        const [program = "", ...args] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+        return basename(program).startsWith("containerd") && args.some((arg) => arg.startsWith(`${state}/`));
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 function mountsBelow(state: string): string[] {
@@ -207,12 +244,21 @@ function mountsBelow(state: string): string[] {
   return mounts.filter((mount) => mount.startsWith(`${state}/`)).reverse();
 }
 
-/** A control group's files cannot be removed, only the folders, the deepest first. */
-function removeGroups(folder: string): void {
+/** A control group's files cannot be removed, only the folders, the deepest first; busy while its last process is being reaped. */
+async function removeGroup(folder: string): Promise<void> {
   if (!existsSync(folder)) return;
   for (const entry of readdirSync(folder, { withFileTypes: true }))
-    if (entry.isDirectory()) removeGroups(join(folder, entry.name));
-  rmdirSync(folder);
+    if (entry.isDirectory()) await removeGroup(join(folder, entry.name));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      rmdirSync(folder);
+      return;
+    } catch (error) {
+      if (!existsSync(folder)) return;
+      if (attempt >= REMOVE_ATTEMPTS) throw error;
+      await pause(50);
+    }
+  }
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
