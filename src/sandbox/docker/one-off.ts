@@ -38,8 +38,8 @@ export async function ask(
   }
 
   async function untilExit(): Promise<number> {
-    const until = Date.now() + TIMEOUT_MS;
-    while (Date.now() < until) {
+    const until = performance.now() + TIMEOUT_MS;
+    while (performance.now() < until) {
       const state = await stateOf(container);
       if (state === null) throw new Error("somebody else removed the container");
       if (!state.Running) return state.ExitCode;

@@ -80,8 +80,8 @@ export class DockerSandbox implements Sandbox {
 
   async #killed(): Promise<KernelFacts> {
     const { container } = this.#parts;
-    const until = Date.now() + STOP_TIMEOUT_MS;
-    for (let kills = 0; Date.now() < until; kills += 1) {
+    const until = performance.now() + STOP_TIMEOUT_MS;
+    for (let kills = 0; performance.now() < until; kills += 1) {
       const state = await stateOf(container);
       if (state === null) return { oomKills: null, processHits: null, lost: "somebody else removed the container" };
       if (!state.Running) return factsOf(state, kills > 0);
