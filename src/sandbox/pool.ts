@@ -1,4 +1,4 @@
-// Sandboxes booted ahead of need, each leased once. A warm sandbox that dies while it waits is thrown away and replaced.
+// Sandboxes booted ahead of need, each leased once. A warm sandbox that dies while it waits is thrown away.
 // It does not know what runs inside, nor how many runs there may be at once.
 import { createHash } from "node:crypto";
 import type { Sandbox, SandboxBackend } from "./backend.js";
@@ -19,7 +19,9 @@ interface Shelf {
 }
 
 /** A boot competes with the run that took the last sandbox; a short run is over before the next one is booted. */
-const REFILL_DELAY_MS = 100;
+const DELAY_WHILE_RUNNING_MS = 100;
+/** Starting a process holds up this one for milliseconds; the result of the run that just ended goes out first. */
+const DELAY_AFTER_RUN_MS = 10;
 
 export class SandboxPool {
   readonly #size: number;
@@ -37,7 +39,7 @@ export class SandboxPool {
     const shelf = this.#shelf(backend, profile);
     const idle = shelf.idle.shift();
     if (idle) {
-      this.#refillSoon(shelf);
+      this.#refillIn(shelf, DELAY_WHILE_RUNNING_MS);
       return { sandbox: idle, warm: true };
     }
     const sandbox = await backend.boot(profile);
@@ -45,7 +47,7 @@ export class SandboxPool {
       await sandbox.dispose();
       throw new Error("the pool was closed while a sandbox was booting");
     }
-    this.#refillSoon(shelf);
+    this.#refillIn(shelf, DELAY_WHILE_RUNNING_MS);
     return { sandbox, warm: false };
   }
 
@@ -57,7 +59,8 @@ export class SandboxPool {
 
   /** Takes a used sandbox away, behind the caller's back, and refills its place. `close` waits for it. */
   retire(backend: SandboxBackend, profile: Profile, sandbox: Sandbox): void {
-    this.#inBackground(sandbox.dispose().finally(() => this.#refill(this.#shelf(backend, profile))));
+    this.#inBackground(sandbox.dispose());
+    this.#refillIn(this.#shelf(backend, profile), DELAY_AFTER_RUN_MS);
   }
 
   /** Puts an unused sandbox back; the caller vouches that it never ran a job. */
@@ -84,8 +87,9 @@ export class SandboxPool {
     return shelf;
   }
 
-  #refillSoon(shelf: Shelf): void {
-    shelf.refillLater ??= setTimeout(() => this.#refill(shelf), REFILL_DELAY_MS).unref();
+  #refillIn(shelf: Shelf, delayMs: number): void {
+    if (shelf.refillLater) clearTimeout(shelf.refillLater);
+    shelf.refillLater = this.#closed ? null : setTimeout(() => this.#refill(shelf), delayMs).unref();
   }
 
   #refill(shelf: Shelf): void {

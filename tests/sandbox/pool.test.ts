@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DEFAULT_LIMITS } from "../../src/model/limits.js";
 import type { Sandbox, SandboxBackend } from "../../src/sandbox/backend.js";
 import { SandboxPool } from "../../src/sandbox/pool.js";
@@ -82,6 +82,23 @@ describe("SandboxPool", () => {
     expect(backend.disposed).toEqual(new Set(["s0"]));
     expect((await pool.acquire(backend, profile)).warm).toBe(false);
     await pool.close();
+  });
+
+  it("refills a place, but not before the run that had it could tell its result", async () => {
+    vi.useFakeTimers();
+    try {
+      const backend = new CountingBackend();
+      const pool = new SandboxPool(1);
+      const { sandbox } = await pool.acquire(backend, profile);
+      pool.retire(backend, profile, sandbox);
+      await vi.advanceTimersByTimeAsync(0);
+      expect([backend.disposed.size, backend.booted.length]).toEqual([1, 1]);
+      await vi.runAllTimersAsync();
+      expect(backend.booted).toHaveLength(2);
+      await pool.close();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("tells the acquirer why a boot failed, and boots nothing ahead with size 0", async () => {
