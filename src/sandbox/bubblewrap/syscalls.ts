@@ -165,6 +165,7 @@ export const JUDGED = {
   ioctl: [16, 29],
   socket: [41, 198],
   socketpair: [53, 199],
+  prlimit64: [302, 261],
 } as const satisfies Record<string, Numbers>;
 
 /** `file_setattr`, Linux 6.17; the numbers of new calls are the same on both machines. */

@@ -86,6 +86,12 @@ describe.each(["x64", "arm64"] as const satisfies Machine[])("the filter of %s",
     for (const request of [0x5401n, 0x5413n, 0x541bn]) expect(on(ioctl, 0n, request)).toBe(VERDICT.allow);
   });
 
+  it("lets a process set its own limits, and nobody else's", () => {
+    const prlimit = judged("prlimit64");
+    expect(on(prlimit, 0n, 7n, 0x7fff_0000n)).toBe(VERDICT.allow);
+    for (const pid of [1n, 2n, 0xffff_ffffn, 0x1_0000_0001n]) expect(on(prlimit, pid, 0n, 0x7fff_0000n)).toBe(EPERM);
+  });
+
   it("has sockets of three families and two kinds only", () => {
     for (const call of ["socket", "socketpair"] as const) {
       for (const family of [1n, 2n, 10n]) {
