@@ -102,8 +102,11 @@ function refusedBy({ end, policy }: Evidence): { limit?: LimitName } {
     const limit = byErrno[exception.errno ?? ""];
     if (limit) return { limit };
     const forkRefused = exception.errno === "EAGAIN" || exception.message.includes("can't start new thread");
-    if (forkRefused && policy.limits.processes.hits !== 0) return { limit: "processes" };
-    if (exception.errno === "ENOMEM" && policy.limits.memory.enforcedBy === "rlimit") return { limit: "memory" };
+    const { memory, processes } = policy.limits;
+    // Where nothing counts refusals, a program that never had that many met another limit: threads need memory too.
+    const mayHaveHadAll = (end.tasks ?? processes.value) >= processes.value;
+    if (forkRefused && (processes.hits ?? (mayHaveHadAll ? 1 : 0)) > 0) return { limit: "processes" };
+    if ((forkRefused || exception.errno === "ENOMEM") && memory.enforcedBy === "rlimit") return { limit: "memory" };
   }
   return (end.oomKills ?? 0) > 0 ? { limit: "memory" } : {};
 }

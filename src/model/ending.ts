@@ -23,6 +23,8 @@ export interface ProgramEnd {
   signal: string | null;
   /** Kills the kernel counted for the memory limit. */
   oomKills: number | null;
+  /** Processes and threads it had in all, one after the other too. */
+  tasks: number | null;
   hostStop: HostStop | null;
   /** True when the supervisor told of the end; false when it vanished. */
   reported: boolean;

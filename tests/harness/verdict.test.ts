@@ -16,7 +16,7 @@ const policy: Policy = {
   isolation: { namespaces: [], seccomp: true, hostUid: 10001 },
 };
 const end = (over: Partial<ProgramEnd> = {}): ProgramEnd => ({
-  ...{ exitCode: 0, signal: null, oomKills: 0, hostStop: null, reported: true, exception: null },
+  ...{ exitCode: 0, signal: null, oomKills: 0, tasks: null, hostStop: null, reported: true, exception: null },
   ...over,
 });
 const evidence = (over: Partial<Evidence> = {}): Evidence => ({
@@ -97,6 +97,22 @@ describe("decide", () => {
   ])("names the limit behind %s", (errno, limit) => {
     const verdict = decide(evidence({ end: end({ exitCode: 1, exception: { ...exception, errno } }) }));
     expect(verdict.error?.limit).toBe(limit);
+  });
+
+  it("does not take a thread that found no memory for one too many", () => {
+    const { memory, processes } = policy.limits;
+    const bounded: Policy = {
+      ...policy,
+      limits: {
+        ...policy.limits,
+        memory: { ...memory, enforcedBy: "rlimit" },
+        processes: { ...processes, enforcedBy: "rlimit" },
+      },
+    };
+    const refused = { ...exception, type: "RuntimeError", message: "can't start new thread" };
+    const limit = (tasks: number | null) =>
+      decide(evidence({ policy: bounded, end: end({ exitCode: 1, exception: refused, tasks }) })).error?.limit;
+    expect([limit(13), limit(processes.value), limit(null)]).toEqual(["memory", "processes", "processes"]);
   });
 
   it("never reports a loss of ours as the program's", () => {
