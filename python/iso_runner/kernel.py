@@ -10,6 +10,7 @@ from typing import NoReturn, Optional
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
+M_ARENA_MAX = -8
 
 
 def prctl(option: int, value: int) -> None:
@@ -19,6 +20,15 @@ def prctl(option: int, value: int) -> None:
     if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"prctl({option}): {os.strerror(error)}")
+
+
+def limit_malloc_arenas(count: int) -> None:
+    """Of this process, where its C library has arenas to limit."""
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, count)
 
 
 def exit_process(status: int) -> NoReturn:

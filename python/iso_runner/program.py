@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import types
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
@@ -23,6 +24,10 @@ _TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _CO_COROUTINE = 0x80
 # Descriptors beyond the program's own limit, so that one that ran out of them can still say so.
 _SPARE_DESCRIPTORS = 8
+# What threads reserve and mostly never touch, kept small where address space is what is limited: malloc's arenas are 64 MiB each,
+# and a stack is 8 MiB.
+_MALLOC_ARENAS = 2
+_STACK_BYTES = 2 * 1024 * 1024
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -151,9 +156,15 @@ def _replace_environment(job: Mapping[str, Any]) -> None:
 
 def _limit(limits: Mapping[str, Optional[int]]) -> None:
     _limit_descriptors(limits["openFiles"] or 1024)
+    if limits["addressSpace"] is not None:
+        threading.stack_size(_STACK_BYTES)
+        kernel.limit_malloc_arenas(_MALLOC_ARENAS)
+        os.environ.setdefault("MALLOC_ARENA_MAX", str(_MALLOC_ARENAS))  # of other programs it starts
+    processes = limits["processes"]
     wanted = {
         resource.RLIMIT_FSIZE: limits["fileSize"],
-        resource.RLIMIT_NPROC: limits["processes"],
+        # The supervisor is one more of the same user.
+        resource.RLIMIT_NPROC: None if processes is None else processes + 1,
         resource.RLIMIT_AS: limits["addressSpace"],
         resource.RLIMIT_CORE: 0,
     }

@@ -137,6 +137,22 @@ class Exceptions(unittest.TestCase):
         result = run("data = bytearray(2_000_000_000)", limits=limits)
         self.assertEqual(result.message("exception")["type"], "MemoryError")
 
+    def test_memory_limit_of_the_process_leaves_room_for_threads(self) -> None:
+        limits = {"openFiles": 256, "fileSize": 50_000_000, "processes": None, "addressSpace": 512 * 1024 * 1024}
+        code = """
+import threading
+leave = threading.Event()
+def work():
+    held = [str(n) for n in range(1000)]
+    leave.wait()
+group = [threading.Thread(target=work) for _ in range(100)]
+for thread in group: thread.start()
+leave.set()
+for thread in group: thread.join()
+print(len(group))
+"""
+        self.assertEqual(run(code, limits=limits).text("O"), "100\n")
+
     def test_qualified_names(self) -> None:
         result = run(
             "import json\nclass Own(Exception): pass\ntry:\n    json.loads('{')\nexcept ValueError as e:\n    raise Own('x')"

@@ -74,7 +74,7 @@ class MainModule(unittest.TestCase):
             "print(r.getrlimit(r.RLIMIT_NOFILE), r.getrlimit(r.RLIMIT_FSIZE), r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_NPROC)[0])",
             limits={"openFiles": 64, "fileSize": 1000, "processes": 50, "addressSpace": None},
         )
-        self.assertEqual(result.stdout, "(64, 72) (1000, 1000) (0, 0) 50\n")
+        self.assertEqual(result.stdout, "(64, 72) (1000, 1000) (0, 0) 51\n")
 
     def test_output_order_and_begin(self) -> None:
         result = run("print('x')")
