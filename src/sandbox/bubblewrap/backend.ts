@@ -19,7 +19,7 @@ import { findInterpreter, type Interpreter } from "./interpreter.js";
 import { type InterpreterMounts, interpreterMounts } from "./interpreter-mounts.js";
 import { planLaunch } from "./launch.js";
 import { probeHost } from "./probe.js";
-import { readIsolation } from "./read-back.js";
+import { readCeilings, readIsolation } from "./read-back.js";
 import { explainRefusal } from "./refusal.js";
 import { type RootLayout, readRootLayout } from "./root-layout.js";
 import { BubblewrapSandbox } from "./sandbox.js";
@@ -129,7 +129,7 @@ export class BubblewrapBackend implements SandboxBackend {
     group.join(pid);
     engine.block.end("\n");
     const hello = await readHello(engine.control, HELLO_TIMEOUT_MS);
-    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid) });
+    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid), ceilings: readCeilings(pid) });
   }
 
   async #bootFailed(error: unknown, sandbox: BubblewrapSandbox | null, profile: Profile): Promise<IsoError> {

@@ -4,7 +4,7 @@ import { type EnforcedBy, type EnforcedLimit, LIMITS, type LimitName } from "../
 import type { Policy } from "../../model/result.js";
 import type { Profile } from "../profile.js";
 import type { Controlled, Counts, SandboxGroup } from "./cgroup-group.js";
-import type { Isolation } from "./read-back.js";
+import type { Ceilings, Isolation } from "./read-back.js";
 
 const WITHOUT_GROUP: Readonly<Record<LimitName, EnforcedBy>> = {
   memory: "rlimit",
@@ -23,15 +23,20 @@ export interface PolicyOf {
   readonly group: SandboxGroup;
   readonly counts: Counts;
   readonly isolation: Isolation;
+  readonly ceilings: Ceilings;
 }
 
-export function policyOf({ profile, group, counts, isolation }: PolicyOf): Policy {
-  const row = (name: LimitName): EnforcedLimit => ({
-    value: profile.limits[name],
-    unit: LIMITS[name].unit,
-    enforcedBy: isControlled(name) && group.enforces(name) ? group.version : WITHOUT_GROUP[name],
-    hits: name === "memory" ? counts.oomKills : name === "processes" ? counts.processHits : null,
-  });
+export function policyOf({ profile, group, counts, isolation, ceilings }: PolicyOf): Policy {
+  const row = (name: LimitName): EnforcedLimit => {
+    const enforcedBy = isControlled(name) && group.enforces(name) ? group.version : WITHOUT_GROUP[name];
+    const wanted = profile.limits[name];
+    return {
+      value: enforcedBy === "rlimit" ? Math.min(wanted, ceilings[name] ?? wanted) : wanted,
+      unit: LIMITS[name].unit,
+      enforcedBy,
+      hits: name === "memory" ? counts.oomKills : name === "processes" ? counts.processHits : null,
+    };
+  };
   return {
     limits: {
       memory: row("memory"),

@@ -1,6 +1,7 @@
 // What a booted sandbox really has, read from the kernel by its first process: a policy never repeats what was only asked for.
 import { readFileSync, readlinkSync } from "node:fs";
 import { IsoError } from "../../model/errors.js";
+import type { LimitName } from "../../model/limits.js";
 
 export interface Isolation {
   readonly namespaces: readonly string[];
@@ -8,11 +9,21 @@ export interface Isolation {
   readonly hostUid: number;
 }
 
+/** What no rlimit set inside can exceed: the host's own hard limits, where it has any. */
+export type Ceilings = { readonly [name in LimitName]?: number };
+
 /** The kernel's names, and what people call them. */
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] as const;
 /** Without these there is no sandbox. The others are missing on kernels that do not have them. */
 const DEMANDED = ["user", "mnt", "pid", "net", "ipc"] as const;
+const CAPABILITIES = ["CapEff", "CapPrm", "CapInh", "CapAmb"] as const;
 const SECCOMP_FILTER = 2;
+const HARD_LIMITS = {
+  memory: "Max address space",
+  processes: "Max processes",
+  openFiles: "Max open files",
+  fileSize: "Max file size",
+} as const satisfies { readonly [name in LimitName]?: string };
 
 /** Throws IsoError `sandbox_unavailable` where anything is weaker than it must be; then nothing may run in it. */
 export function readIsolation(pid: number, proc = "/proc"): Isolation {
@@ -28,7 +39,7 @@ export function readIsolation(pid: number, proc = "/proc"): Isolation {
     ...(hostUids.includes(0) || Number.isNaN(hostUid) ? ["it is root on the host"] : []),
     ...(Number(status.get("Seccomp")) === SECCOMP_FILTER ? [] : ["no system call filter is on"]),
     ...(status.get("NoNewPrivs") === "1" ? [] : ["it could gain privileges"]),
-    ...(/^0+$/.test(status.get("CapEff") ?? "") ? [] : ["it has capabilities"]),
+    ...(CAPABILITIES.every((set) => /^0+$/.test(status.get(set) ?? "")) ? [] : ["it has capabilities"]),
   ];
   if (weak.length > 0) {
     throw new IsoError("sandbox_unavailable", `The sandbox is not what it must be: ${weak.join(", ")}.`);
@@ -36,10 +47,23 @@ export function readIsolation(pid: number, proc = "/proc"): Isolation {
   return { namespaces, seccomp: true, hostUid };
 }
 
+export function readCeilings(pid: number, proc = "/proc"): Ceilings {
+  const text = read(`${proc}/${pid}/limits`);
+  const rows = Object.entries(HARD_LIMITS).flatMap(([name, title]) => {
+    const [, hard] = new RegExp(`^${title} +\\S+ +(\\d+) `, "m").exec(text) ?? [];
+    return hard === undefined ? [] : [[name, Number(hard)]];
+  });
+  return Object.fromEntries(rows);
+}
+
 function readStatus(path: string): Map<string, string> {
+  const lines = read(path).split("\n");
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
+}
+
+function read(path: string): string {
   try {
-    const lines = readFileSync(path, "latin1").split("\n");
-    return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
+    return readFileSync(path, "latin1");
   } catch (error) {
     throw new IsoError("sandbox_unavailable", "The sandbox cannot be looked at, or has ended.", { cause: error });
   }

@@ -2,10 +2,14 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readIsolation } from "../../../src/sandbox/bubblewrap/read-back.js";
+import { readCeilings, readIsolation } from "../../../src/sandbox/bubblewrap/read-back.js";
 import { tempDir } from "../../support/temp.js";
 
-const STATUS = { Uid: "4242\t4242\t4242\t4242", Seccomp: "2", NoNewPrivs: "1", CapEff: "0000000000000000" };
+const NONE = "0000000000000000";
+const STATUS = {
+  ...{ Uid: "4242\t4242\t4242\t4242", Seccomp: "2", NoNewPrivs: "1" },
+  ...{ CapInh: NONE, CapPrm: NONE, CapEff: NONE, CapAmb: NONE },
+};
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
 function makeProc(status: Partial<typeof STATUS> = {}, shared: string[] = []): string {
@@ -40,10 +44,26 @@ describe("reading back", () => {
     [{ Seccomp: "0" }, [], /no system call filter/],
     [{ NoNewPrivs: "0" }, [], /gain privileges/],
     [{ CapEff: "0000000000200000" }, [], /has capabilities/],
+    [{ CapPrm: "0000000000000001" }, [], /has capabilities/],
     [{}, ["net"], /shares our net namespace/],
     [{}, ["user", "pid"], /user namespace, it shares our pid/],
   ])("refuses %j with %j shared", (status, shared, message) => {
     expect(() => readIsolation(77, makeProc(status, shared))).toThrow(message);
+  });
+
+  it("tells the hard limits that no limit inside exceeds", () => {
+    const proc = makeProc();
+    const row = (...columns: string[]) =>
+      columns.map((column, at) => column.padEnd([26, 21, 21, 10][at] ?? 0)).join("");
+    const rows = [
+      row("Limit", "Soft Limit", "Hard Limit", "Units"),
+      row("Max file size", "unlimited", "unlimited", "bytes"),
+      row("Max processes", "100", "96365", "processes"),
+      row("Max open files", "256", "300", "files"),
+    ];
+    writeFileSync(join(proc, "77/limits"), rows.join("\n"));
+    expect(readCeilings(77, proc)).toEqual({ processes: 96_365, openFiles: 300 });
+    expect(readCeilings(process.pid)).not.toEqual({});
   });
 
   it("refuses what it cannot see", () => {
