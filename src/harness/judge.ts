@@ -37,7 +37,7 @@ export async function judge({ request, prepared, sandbox, execution, kernel, sto
   const artifacts = diff.replaced ? unseen(request) : await verify(request, prepared, diff);
   const overQuota = excess(diff.growth, request.profile.limits);
   const end = programEnd(execution, kernel, sandbox, request);
-  const policy = countHits(sandbox.policy(), execution, end, overQuota);
+  const policy = countHits(sandbox.policy(), request, execution, end, overQuota);
   const verdict = decide({
     end,
     lost: execution.lost ?? kernel.lost,
@@ -90,12 +90,21 @@ function whereItStood(execution: Execution, sandbox: Sandbox, request: AcceptedR
   return { type: "Timeout", message, traceback };
 }
 
-function countHits(policy: Policy, execution: Execution, end: ProgramEnd, overQuota: DiskExcess | null): Policy {
+/** What the host itself enforces and counts, put into the sandbox's policy. */
+function countHits(
+  policy: Policy,
+  { timeoutMs }: AcceptedRun,
+  execution: Execution,
+  end: ProgramEnd,
+  overQuota: DiskExcess | null,
+): Policy {
   const limits = structuredClone(policy.limits);
   const processHits = highest(limits.processes.hits, execution.exit?.kernel.processHits ?? null);
   limits.memory.hits = highest(limits.memory.hits, end.oomKills);
   limits.processes.hits = processHits;
   const stopped = execution.hostStop?.reason === "limit" ? execution.hostStop.limit : overQuota?.limit;
+  // A request may have a deadline of its own.
+  limits.timeout.value = timeoutMs;
   limits.timeout.hits = execution.hostStop?.reason === "timeout" ? 1 : 0;
   limits.output.hits = stopped === "output" ? 1 : 0;
   limits.disk.hits = stopped === "disk" ? 1 : 0;

@@ -95,6 +95,7 @@ describe("tools", () => {
     const result = await runtime.run({ userId: "a", code, timeoutMs: 800 });
     expect(result.status, JSON.stringify(result.error)).toBe("succeeded");
     expect(result.output.stdout.text).toBe("yes\n");
+    expect(result.sandbox?.policy.limits.timeout.value).toBe(800);
     expect(result.toolCalls).toMatchObject([{ toolId: "people.ask", ok: true, ret: { said: "yes" } }]);
   });
 
