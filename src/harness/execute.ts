@@ -112,6 +112,7 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
       state.hostStop = reason;
       deadline.cancel();
       tools.cancel(reason.reason);
+      sandbox.hasten?.();
       channel.sendStop({ reason: reason.reason, trace: reason.reason === "timeout", graceMs: GRACE_MS });
       after(GRACE_MS + REPORT_TIMEOUT_MS, finish);
     }

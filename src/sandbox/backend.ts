@@ -44,6 +44,8 @@ export interface Sandbox {
 
   /** Makes `<dir>/work` and `<dir>/out` the sandbox's `work` and `out`. After it, `dir` belongs to the sandbox until `collect`. */
   deliver(dir: string): Promise<void>;
+  /** The program was asked to end: a limit that only slows it down would make its end late, and holds no longer. */
+  hasten?(): void;
   /** Kills every process of the sandbox and resolves when none is left. Idempotent; never rejects for a sandbox already gone. */
   stop(): Promise<KernelFacts>;
   /** After `stop`: the program's files are in `<dir>/work` and `<dir>/out` of the host again. */

@@ -92,6 +92,10 @@ export class BubblewrapSandbox implements Sandbox {
     this.#delivered = true;
   }
 
+  hasten(): void {
+    this.#parts.group.liftCpuLimit();
+  }
+
   stop(): Promise<KernelFacts> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -102,6 +106,7 @@ export class BubblewrapSandbox implements Sandbox {
     engine.child.ref();
     if (this.#init === null) engine.child.kill("SIGKILL");
     else this.#init.kill();
+    this.hasten();
     const impatient = setTimeout(() => engine.child.kill("SIGKILL"), ENGINE_PATIENCE_MS);
     await this.ended;
     clearTimeout(impatient);

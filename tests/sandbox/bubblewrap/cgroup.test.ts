@@ -92,6 +92,8 @@ describe("version 2", () => {
       "50000 100000\n",
     ]);
     expect(group.counts()).toEqual({ oomKills: 2, processHits: 5 });
+    group.liftCpuLimit();
+    expect(text("cpu.max")).toBe("max\n");
   });
 });
 
