@@ -50,18 +50,33 @@ export interface Wanted {
   readonly packages: readonly string[];
 }
 
-const found = new Map<string, Promise<Interpreter>>();
+interface Found {
+  readonly interpreter: Interpreter;
+  readonly mark: string;
+}
 
-/** Asked once per process for the same wish. Throws IsoError `sandbox_unavailable` that says what to do. */
-export function findInterpreter(wanted: Wanted): Promise<Interpreter> {
+const found = new Map<string, Promise<Found>>();
+
+/** Asked once per process for the same wish, until another one lies in its place. Throws IsoError `sandbox_unavailable` that says what to do. */
+export async function findInterpreter(wanted: Wanted): Promise<Interpreter> {
   const key = JSON.stringify([wanted.chosen, wanted.searchPath, wanted.packages]);
   const known = found.get(key);
-  if (known !== undefined) return known;
-  const finding = find(wanted);
+  if (known !== undefined) {
+    const { interpreter, mark } = await known;
+    if (mark === markOf(interpreter)) return interpreter;
+    if (found.get(key) === known) found.delete(key);
+  }
+  const finding = found.get(key) ?? find(wanted).then((interpreter) => ({ interpreter, mark: markOf(interpreter) }));
   found.set(key, finding);
   // What is missing may be there at the next attempt.
   finding.catch(() => found.delete(key));
-  return finding;
+  return (await finding).interpreter;
+}
+
+/** Differs once a link leads elsewhere, or an environment was made anew for another Python. */
+function markOf({ executable, prefix }: Interpreter): string {
+  const files = [executable, join(prefix, "pyvenv.cfg")].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return JSON.stringify(files.map((file) => file && [file.dev, file.ino, file.mtimeMs]));
 }
 
 async function find({ chosen, searchPath, packages }: Wanted): Promise<Interpreter> {

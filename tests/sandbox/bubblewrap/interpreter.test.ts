@@ -1,5 +1,5 @@
 // Which Python is taken, what of it a sandbox gets to see, and what is said of those that cannot be used.
-import { chmodSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, realpathSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { findInterpreter, type Interpreter } from "../../../src/sandbox/bubblewrap/interpreter.js";
@@ -77,6 +77,22 @@ describe("finding", () => {
       message: expect.stringMatching(/no-such-dist, other\.none are not installed/),
       hint: `${SYSTEM} -m pip install no-such-dist other.none`,
     });
+  });
+
+  it("looks again when another interpreter lies in its place", async () => {
+    const place = join(tempDir(), "python3");
+    const told = (version: string) =>
+      script(
+        place,
+        `echo '{"executable":"${place}","version":[${version}],"prefix":"/x","basePrefix":"/x","execPrefix":"/x","standardLibrary":"/x","missing":[]}'`,
+      );
+    told("3,12,1");
+    expect((await find(place)).version).toBe("3.12.1");
+    unlinkSync(place);
+    told("3,13,0");
+    expect((await find(place)).version).toBe("3.13.0");
+    unlinkSync(place);
+    await expect(find(place)).rejects.toThrow(/does not run/);
   });
 
   it("looks again after it found nothing", async () => {
