@@ -2,7 +2,8 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { IsoError } from "../../model/errors.js";
+import { IsoError, toIsoError } from "../../model/errors.js";
+import { errnoOf } from "../../safefs/errors.js";
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
@@ -66,9 +67,10 @@ export function startEngine({ command, args, as }: EngineCommand, seccompFd: num
   });
   return new Promise((resolve, reject) => {
     child.once("error", (error) => {
-      reject(
-        new IsoError("sandbox_unavailable", `${command} could not be started: ${error.message}`, { cause: error }),
-      );
+      const message = `${command} could not be started: ${error.message}`;
+      // The engine is not to blame, and the table of errors has the way out.
+      const hint = errnoOf(error) === "EMFILE" ? toIsoError(error).hint : undefined;
+      reject(new IsoError("sandbox_unavailable", message, { cause: error, ...(hint !== undefined && { hint }) }));
     });
     child.once("spawn", () => {
       const [control, status, block] = [FD.control, FD.status, FD.block].map((fd) => child.stdio.at(fd));
