@@ -26,7 +26,11 @@ export async function deliverInto(slot: Slot, dir: string): Promise<void> {
   renameSync(slot.dir, dir);
 }
 
-/** Of a slot into which nothing was delivered. */
+/** Of a slot into which nothing was delivered. It is empty but after a delivery that failed halfway; and only then needs descriptors. */
 export async function removeSlot(slot: Slot): Promise<void> {
-  await removeTree(slot.dir);
+  try {
+    rmdirSync(slot.dir);
+  } catch {
+    await removeTree(slot.dir);
+  }
 }

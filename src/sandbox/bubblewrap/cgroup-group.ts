@@ -1,6 +1,6 @@
 // One sandbox's control group: its limits, its counts, its end. It may span several folders, as version 1 has one hierarchy for
 // each controller; a limit whose folder cannot be used is simply not enforced here, and says so.
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf } from "../../safefs/errors.js";
@@ -46,7 +46,9 @@ export class SandboxGroup {
         this.#dirs.set(limit, dir);
         setLimit(version, dir, limit, limits);
       } catch (error) {
+        const dir = this.#dirs.get(limit);
         this.#dirs.delete(limit);
+        if (dir !== undefined && !this.folders.includes(dir)) removeFolder(dir);
         this.#warn(`the limit on ${limit} is not set by a control group`, error);
       }
     }
@@ -214,7 +216,7 @@ async function removeGroup(dir: string): Promise<boolean> {
   for (let round = 0; round < REMOVE_ROUNDS; round++) {
     if (removeFolder(dir)) {
       const parent = dirname(dir);
-      if (basename(parent) === PARENT_NAME && readdirSync(dirname(parent)).includes(PARENT_NAME)) removeFolder(parent);
+      if (basename(parent) === PARENT_NAME) removeFolder(parent);
       return true;
     }
     await sleep(ROUND_MS);

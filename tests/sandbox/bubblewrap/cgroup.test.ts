@@ -162,6 +162,15 @@ describe.skipIf(!hasReal)("groups of this host", () => {
     for (const dir of group.folders) expect(existsSync(dir)).toBe(false);
   });
 
+  it("leave no folder of a limit that could not be set", () => {
+    const called = name();
+    const group = new SandboxGroup(real.version, real.places, called, { ...LIMITS, memory: Number.NaN });
+    onTestFinished(async () => void (await group.remove()));
+    expect(group.enforces("memory")).toBe(false);
+    const place = join(real.places.get("memory") ?? "", "iso-runtime", called);
+    expect(existsSync(place)).toBe(group.folders.includes(place));
+  });
+
   it("say of a limit they could not set that they do not enforce it", () => {
     const places = new Map<Controlled, string>([...real.places, ["memory", "/proc"]]);
     const group = new SandboxGroup(real.version, places, name(), LIMITS);
