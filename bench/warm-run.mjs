@@ -101,7 +101,7 @@ try {
   for (const row of rows) {
     const slower = docker && row !== docker ? `${(docker.p50 / row.p50).toFixed(1)} x as long` : "";
     const cells = [row.p50.toFixed(1), row.p95.toFixed(1), (row.p50 / bare.p50).toFixed(2), slower, row.name];
-    console.log(`| ${cells.join(" | ")} |`);
+    console.log(`| ${cells.join(" | ")} |`.replace("|  |", "| |"));
   }
   for (const side of library) await side.close?.();
 } finally {
