@@ -90,7 +90,8 @@ function vanished(evidence: Evidence): Verdict {
 
 function outOfMemory(evidence: Evidence, exitCode: number | null, signal: string | null): Verdict {
   const { value } = evidence.policy.limits.memory;
-  const message = `The kernel killed the program for using more than ${Math.round(value / 1024 / 1024)} MiB of memory.`;
+  // Its own limit, or that of a group around it, or the host had no more: the kernel counts them alike.
+  const message = `The kernel killed the program for the memory it used; its limit is ${Math.round(value / 1024 / 1024)} MiB.`;
   return { status: "failed", error: makeError("out_of_memory", message, { limit: "memory" }), exitCode, signal };
 }
 

@@ -129,7 +129,8 @@ export class BubblewrapBackend implements SandboxBackend {
     group.join(pid);
     engine.block.end("\n");
     const hello = await readHello(engine.control, HELLO_TIMEOUT_MS);
-    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid), ceilings: readCeilings(pid) });
+    const held = { ceilings: readCeilings(pid), memory: group.heldMemory() };
+    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid), held });
   }
 
   async #bootFailed(error: unknown, sandbox: BubblewrapSandbox | null, profile: Profile): Promise<IsoError> {

@@ -58,6 +58,16 @@ export class SandboxGroup {
     return this.#dirs.has(limit);
   }
 
+  /** The memory there really is for it: a group above may have less. Null where nothing of it is known any more. */
+  heldMemory(): number | null {
+    const dir = this.#dirs.get("memory");
+    if (dir === undefined) return null;
+    if (this.version === "cgroup-v1") return readCount(join(dir, "memory.stat"), "hierarchical_memory_limit");
+    const limits = withFoldersAbove(dir).map((at) => readWords(join(at, "memory.max"))[0]);
+    const bytes = limits.map(Number).filter(Number.isSafeInteger);
+    return bytes.length === 0 ? null : Math.min(...bytes);
+  }
+
   get folders(): string[] {
     return [...new Set(this.#dirs.values())];
   }
@@ -166,6 +176,10 @@ function setLimit(version: CgroupVersion, dir: string, limit: Controlled, limits
   } else {
     set("cpu.max", `${quotaUs} ${CPU_PERIOD_US}`);
   }
+}
+
+function withFoldersAbove(dir: string): string[] {
+  return dir === dirname(dir) ? [dir] : [dir, ...withFoldersAbove(dirname(dir))];
 }
 
 function liftCpuLimit(dir: string): void {

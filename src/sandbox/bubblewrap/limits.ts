@@ -18,20 +18,27 @@ const WITHOUT_GROUP: Readonly<Record<LimitName, EnforcedBy>> = {
   output: "polling",
 };
 
+/** What holds whatever the profile says: the host's own hard limits, and a control group above ours. */
+export interface Held {
+  readonly ceilings: Ceilings;
+  readonly memory: number | null;
+}
+
 export interface PolicyOf {
   readonly profile: Profile;
   readonly group: SandboxGroup;
   readonly counts: Counts;
   readonly isolation: Isolation;
-  readonly ceilings: Ceilings;
+  readonly held: Held;
 }
 
-export function policyOf({ profile, group, counts, isolation, ceilings }: PolicyOf): Policy {
+export function policyOf({ profile, group, counts, isolation, held }: PolicyOf): Policy {
   const row = (name: LimitName): EnforcedLimit => {
     const enforcedBy = isControlled(name) && group.enforces(name) ? group.version : WITHOUT_GROUP[name];
     const wanted = profile.limits[name];
+    const ceiling = enforcedBy === "rlimit" ? held.ceilings[name] : name === "memory" ? held.memory : null;
     return {
-      value: enforcedBy === "rlimit" ? Math.min(wanted, ceilings[name] ?? wanted) : wanted,
+      value: Math.min(wanted, ceiling ?? wanted),
       unit: LIMITS[name].unit,
       enforcedBy,
       hits: name === "memory" ? counts.oomKills : name === "processes" ? counts.processHits : null,

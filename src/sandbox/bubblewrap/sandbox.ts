@@ -10,8 +10,8 @@ import { INSIDE } from "./args.js";
 import type { Counts, SandboxGroup } from "./cgroup-group.js";
 import type { EngineLog } from "./engine-log.js";
 import type { InitProcess } from "./init-process.js";
-import { policyOf } from "./limits.js";
-import type { Ceilings, Isolation } from "./read-back.js";
+import { type Held, policyOf } from "./limits.js";
+import type { Isolation } from "./read-back.js";
 import type { Engine } from "./spawn.js";
 
 /** After the namespace's first process was killed the engine ends by itself; one that hangs is killed as well. */
@@ -32,7 +32,7 @@ export interface SandboxParts {
 export interface Ready {
   readonly python: { path: string; version: string };
   readonly isolation: Isolation;
-  readonly ceilings: Ceilings;
+  readonly held: Held;
 }
 
 export class BubblewrapSandbox implements Sandbox {
@@ -145,8 +145,8 @@ export class BubblewrapSandbox implements Sandbox {
 
   policy(): Policy {
     const { profile, group } = this.#parts;
-    const { isolation, ceilings } = this.#known;
-    return policyOf({ profile, group, isolation, ceilings, counts: this.#counts ?? group.counts() });
+    const { isolation, held } = this.#known;
+    return policyOf({ profile, group, isolation, held, counts: this.#counts ?? group.counts() });
   }
 
   engineLog(): string[] {

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { groupName, planCgroups, prepareCgroups, reapGroups } from "../../../src/sandbox/bubblewrap/cgroup.js";
 import { type Controlled, SandboxGroup } from "../../../src/sandbox/bubblewrap/cgroup-group.js";
@@ -92,6 +92,10 @@ describe("version 2", () => {
       "50000 100000\n",
     ]);
     expect(group.counts()).toEqual({ oomKills: 2, processHits: 5 });
+    expect(group.heldMemory()).toBe(64 * 1024 * 1024);
+    writeFileSync(join(dirname(dir), "memory.max"), "max\n");
+    writeFileSync(join(dirname(dirname(dir)), "memory.max"), "33554432\n");
+    expect(group.heldMemory()).toBe(32 * 1024 * 1024);
     group.liftCpuLimit();
     expect(text("cpu.max")).toBe("max\n");
   });
