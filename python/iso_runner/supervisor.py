@@ -40,6 +40,7 @@ TRACE_WAIT_S = 0.15
 TRACE_QUIET_S = 0.015
 TRACE_MAX_BYTES = 512 * 1024
 KILL_AGAIN_S = 0.01
+RELEASE_WAIT_S = 2
 GRACE_MAX_MS = 60_000
 READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
@@ -397,6 +398,17 @@ class Supervisor:
         status = self._status if self._has_job else None
         self._host.put(encode_json(b"X", exit_report(status, self._pid, self._counters)))
         self._flush_all()
+        self._await_release()
+
+    def _await_release(self) -> None:
+        """Waits for the host to close: an answer on its way to a stream without a reader would cost it the exit frame."""
+        deadline = time.monotonic() + RELEASE_WAIT_S
+        try:
+            while select.select([self._control_in], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                if not os.read(self._control_in, READ_BYTES):
+                    return
+        except OSError:
+            pass  # the host is gone
 
     def _flush_all(self) -> None:
         os.set_blocking(self._host.fd, True)

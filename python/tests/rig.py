@@ -112,6 +112,10 @@ class Rig:
     def stop(self, trace: bool = False, grace_ms: int = 200) -> None:
         self.send(b"S", {"reason": "timeout", "trace": trace, "graceMs": grace_ms})
 
+    def release(self) -> None:
+        """Says that the end was heard; reading goes on."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     def next_frame(self) -> Optional[Frame]:
         header = self._reader.read(5)
         if len(header) < 5:
@@ -140,6 +144,8 @@ class Rig:
                 frames.append(frame)
             if frame[0] == "C":
                 self._answer(frame[1])
+            elif frame[0] == "X":
+                self.release()
             on_frame(*frame)
         return Result(frames, self.process.wait(GIVE_UP_S), self.work)
 

@@ -80,6 +80,15 @@ class Stops(unittest.TestCase):
             rig.stop(trace=True)
             self.assertIn(rig.follow().exit["signal"], ("SIGTERM", "SIGKILL"))
 
+    def test_answers_that_cross_the_exit_frame_do_not_break_the_stream(self) -> None:
+        with Rig() as rig:
+            rig.send_job("pass")
+            rig.wait_for("X")
+            for _ in range(50):
+                rig.send(b"A", {"id": "late", "ok": True, "ret": "x" * 100_000})
+            rig.release()
+            self.assertEqual(rig.process.wait(60), 0)
+
 
 class Leftovers(unittest.TestCase):
     def test_background_children_neither_delay_nor_survive(self) -> None:
