@@ -16,7 +16,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, NoReturn, Optional
 
-from . import capture, failure, kernel, shutdown, tools
+from . import capture, failure, kernel, shutdown, stand, tools
 from .channel import ProgramChannel
 from .launch import TRACE_SIGNAL, Launch
 
@@ -83,7 +83,7 @@ def _become_program(launch: Launch) -> None:
     capture.open_user_logger(launch.log)
     capture.flush_on_sigterm()
     faulthandler.enable(file=2, all_threads=True)
-    faulthandler.register(TRACE_SIGNAL, file=launch.trace, all_threads=True, chain=False)
+    stand.tell_on_signal(TRACE_SIGNAL, launch.trace)
 
 
 def _wait_for_job(channel: ProgramChannel) -> dict[str, Any]:

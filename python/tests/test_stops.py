@@ -17,6 +17,22 @@ class Stops(unittest.TestCase):
         self.assertIn('main.py", line 3 in wait', result.trace)
         self.assertIn('main.py", line 4 in <module>', result.trace)
 
+    def test_waiting_tasks_show_where_they_stood(self) -> None:
+        code = (
+            "import asyncio\nasync def leaf():\n    print('ready')\n    await asyncio.sleep(999)\n"
+            "async def branch():\n    await leaf()\nasyncio.create_task(branch(), name='a\\nb')\nawait asyncio.Event().wait()"
+        )
+        trace = run_and_stop(code, trace=True).trace
+        self.assertRegex(trace, r'Task "Task-1" \(most recent call first\):\n.*\n  File ".*main\.py", line 8 in <module>\n')
+        self.assertRegex(trace, r'Task "a\\nb" .*\n.* in sleep\n.*main\.py", line 4 in leaf\n.*main\.py", line 6 in branch\n')
+
+    def test_tasks_made_to_trip_the_telling_of_them_do_not(self) -> None:
+        code = (
+            "import asyncio\nclass Bad(asyncio.Task):\n    def get_name(self): raise SystemError\nasync def forever():\n    await asyncio.sleep(999)\n"
+            "loop = asyncio.get_running_loop()\nkept = Bad(forever(), loop=loop)\nprint('ready')\nawait asyncio.sleep(999)"
+        )
+        self.assertEqual(run_and_stop(code, trace=True).ending, (None, "SIGTERM"))
+
     def test_unfinished_line_is_kept(self) -> None:
         code = "import os, time\nprint('half', end='')\nos.write(1, b'ready ')\ntime.sleep(999)"
         self.assertEqual(run_and_stop(code).stdout, "ready half")

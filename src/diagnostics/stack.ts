@@ -1,5 +1,6 @@
-// Turns the stack dump of a program that was stopped (CPython's faulthandler: "most recent call first") into a traceback as
-// people know it: most recent call last, the snippet's own source lines, without the frames of the runner.
+// Turns the stack dump of a program that was stopped (CPython's faulthandler and, in its form, the runner on waiting tasks: "most
+// recent call first") into a traceback as people know it: most recent call last, the snippet's own source lines, without the
+// frames of the runner.
 import { KEEP } from "../model/limits.js";
 import { escapeControls } from "./printable.js";
 import { truncateMiddle } from "./truncate.js";
@@ -11,8 +12,11 @@ const MAX_SOURCE_CHARS = 300;
 
 const THREAD =
   /^(Current thread|Thread) (0x[0-9a-fA-F]{1,16})(?: \[([^\]]{0,200})\])?[^(]{0,40}\(most recent call first\):\s*$/;
+const TASK = /^Task "(.{0,200})" \(most recent call first\):$/;
 const FRAME = /^ {2}File "(.{0,4096})", line (\d{1,9}|\?{3}) in (.{1,1024})$/;
 const MORE = /^ {2}\.\.\.\s*$/;
+/** The runner's outermost frame; in front of it stand the interpreter's own. */
+const ENTRY = /(?:^|\/)iso_runner\/__main__\.py$/;
 const RUNNER = /(?:^|\/)iso_runner\/[^/]+\.py$/;
 
 interface Frame {
@@ -20,9 +24,9 @@ interface Frame {
   line: number | null;
   name: string;
 }
+/** A thread, or a task that waits in an event loop. */
 interface Thread {
-  id: string;
-  name: string | null;
+  label: string;
   /** Oldest call first. */
   frames: Frame[];
   /** True where the dump itself was cut at its oldest end. */
@@ -45,17 +49,16 @@ export function formatStack(dump: string, code: string, mainPath: string): strin
   const source = code.split(/\r\n|\r|\n/);
   const shown = ordered.slice(-MAX_THREADS);
   const blocks = shown.map((thread) => draw(thread, source, mainPath, ordered.length === 1 || thread.isMain));
-  if (ordered.length > shown.length) blocks.unshift(`… ${ordered.length - shown.length} more threads …`);
+  if (ordered.length > shown.length) blocks.unshift("… more threads and tasks …");
   return truncateMiddle(blocks.join("\n\n"), KEEP.tracebackBytes);
 }
 
 function parse(dump: string): Thread[] {
   const threads: Thread[] = [];
   for (const line of dump.split("\n")) {
-    const head = THREAD.exec(line);
-    if (head !== null) {
-      const isCurrent = head[1] === "Current thread";
-      threads.push({ id: head[2] ?? "", name: head[3] ?? null, frames: [], cut: false, isCurrent, isMain: false });
+    const start = readStart(line);
+    if (start !== null) {
+      threads.push({ ...start, frames: [], cut: false, isMain: false });
       continue;
     }
     const thread = threads.at(-1);
@@ -75,12 +78,22 @@ function parse(dump: string): Thread[] {
   return threads;
 }
 
+function readStart(line: string): Pick<Thread, "label" | "isCurrent"> | null {
+  const task = TASK.exec(line);
+  if (task !== null) return { label: `Task ${task[1]}`, isCurrent: false };
+  const thread = THREAD.exec(line);
+  if (thread === null) return null;
+  const [, kind, id, name] = thread;
+  return { label: `Thread ${id}${name === undefined ? "" : ` [${name}]`}`, isCurrent: kind === "Current thread" };
+}
+
 /** Without the runner's frames: those before the module's own, those on top, and threads that are the runner's alone. */
 function trim(thread: Thread, mainPath: string): Thread {
   const { frames } = thread;
   const module = frames.findIndex((frame) => frame.file === mainPath && frame.name === "<module>");
   const isRunners = module === -1 && !frames.some((frame) => frame.file === mainPath) && frames.some(isOurs);
-  const own = isRunners ? [] : withoutRunnersTop(frames.slice(Math.max(0, module)), mainPath);
+  const entry = frames.findIndex((frame) => ENTRY.test(frame.file));
+  const own = isRunners ? [] : withoutRunnersTop(frames.slice(Math.max(module, entry + 1)), mainPath);
   return { ...thread, frames: own, isMain: module !== -1, cut: thread.cut && module === -1 };
 }
 
@@ -96,10 +109,8 @@ function isOurs(frame: Frame): boolean {
 }
 
 function draw(thread: Thread, source: string[], mainPath: string, isTraceback: boolean): string {
-  const name = thread.name === null ? "" : ` [${escapeControls(thread.name)}]`;
-  const lines = [
-    isTraceback ? "Traceback (most recent call last):" : `Thread ${thread.id}${name} (most recent call last):`,
-  ];
+  const title = isTraceback ? "Traceback" : escapeControls(thread.label);
+  const lines = [`${title} (most recent call last):`];
   if (thread.cut) lines.push("  …");
   const left = thread.frames.length - MAX_FRAMES;
   thread.frames.forEach((frame, index) => {

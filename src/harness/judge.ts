@@ -84,10 +84,13 @@ function programEnd(execution: Execution, kernel: KernelFacts, sandbox: Sandbox,
 function whereItStood(execution: Execution, sandbox: Sandbox, request: AcceptedRun): ProgramException {
   const main = `${sandbox.inside.work}/main.py`;
   const traceback = formatStack(execution.trace, request.code, main);
-  const message = traceback
-    ? "the program stood here when its time was over"
-    : "the program did not show where it stood (it blocked or replaced the signal that asks for it)";
-  return { type: "Timeout", message, traceback };
+  return { type: "Timeout", message: whatIsKnown(traceback, execution.trace), traceback };
+}
+
+function whatIsKnown(traceback: string, trace: string): string {
+  if (traceback) return "the program stood here when its time was over";
+  if (trace) return "the program stood in no code of its own when its time was over: its last line was behind it";
+  return "the program did not show where it stood (it blocked or replaced the signal that asks for it, or closed the answer's way)";
 }
 
 /** What the host itself enforces and counts, put into the sandbox's policy. */

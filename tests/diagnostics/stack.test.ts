@@ -56,6 +56,41 @@ Traceback (most recent call last):
     f()`);
   });
 
+  it("shows tasks that wait, the module's own last, and not the loop that the runner keeps", () => {
+    const dump = `Current thread 0x1 (most recent call first):
+  File "/usr/lib/python3/selectors.py", line 468 in select
+  File "/usr/lib/python3/asyncio/runners.py", line 118 in run
+  File "/opt/iso_runner/program.py", line 60 in _execute
+  File "/opt/iso_runner/__main__.py", line 9 in <module>
+  File "<frozen runpy>", line 88 in _run_code
+Task "Task-1" (most recent call first):
+  File "/work/main.py", line 5 in <module>
+Task "fetch" (most recent call first):
+  File "/usr/lib/python3/asyncio/tasks.py", line 649 in sleep
+  File "/work/main.py", line 3 in f
+`;
+    expect(formatStack(dump, CODE, MAIN)).toBe(`Task fetch (most recent call last):
+  File "/work/main.py", line 3, in f
+    pass
+  File "/usr/lib/python3/asyncio/tasks.py", line 649, in sleep
+
+Traceback (most recent call last):
+  File "/work/main.py", line 5, in <module>
+    f()`);
+  });
+
+  it("leaves out how the interpreter began where the module itself is over", () => {
+    const dump = `Current thread 0x1 (most recent call first):
+  File "/work/main.py", line 3 in f
+  File "/opt/iso_runner/shutdown.py", line 45 in leave
+  File "/opt/iso_runner/__main__.py", line 9 in <module>
+  File "<frozen runpy>", line 88 in _run_code
+`;
+    expect(formatStack(dump, CODE, MAIN)).toBe(`Traceback (most recent call last):
+  File "/work/main.py", line 3, in f
+    pass`);
+  });
+
   it("keeps the ends of a deep recursion that hides the module", () => {
     const frames = Array.from({ length: 200 }, (_, i) => `  File "/work/main.py", line 3 in f${i}`).join("\n");
     const text = formatStack(`Current thread 0x1 (most recent call first):\n${frames}\n  ...\n`, CODE, MAIN);
