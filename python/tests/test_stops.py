@@ -19,12 +19,12 @@ class Stops(unittest.TestCase):
 
     def test_waiting_tasks_show_where_they_stood(self) -> None:
         code = (
-            "import asyncio\nasync def leaf():\n    print('ready')\n    await asyncio.sleep(999)\n"
-            "async def branch():\n    await leaf()\nasyncio.create_task(branch(), name='a\\nb')\nawait asyncio.Event().wait()"
+            "import asyncio\nasync def leaf():\n    await asyncio.sleep(999)\nasync def branch():\n    await leaf()\n"
+            "asyncio.create_task(branch(), name='a\\nb')\nasyncio.get_running_loop().call_later(0.01, print, 'ready')\nawait asyncio.Event().wait()"
         )
         trace = run_and_stop(code, trace=True).trace
         self.assertRegex(trace, r'Task "Task-1" \(most recent call first\):\n.*\n  File ".*main\.py", line 8 in <module>\n')
-        self.assertRegex(trace, r'Task "a\\nb" .*\n.* in sleep\n.*main\.py", line 4 in leaf\n.*main\.py", line 6 in branch\n')
+        self.assertRegex(trace, r'Task "a\\nb" .*\n.* in sleep\n.*main\.py", line 3 in leaf\n.*main\.py", line 5 in branch\n')
 
     def test_tasks_made_to_trip_the_telling_of_them_do_not(self) -> None:
         code = (
