@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 import types
+from collections.abc import Callable
 from typing import Any, Optional
 
 from .clip import clip, clip_middle
@@ -16,6 +17,9 @@ MESSAGE_UNITS = 60_000
 TRACEBACK_UNITS = 200_000
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+# As CPython finds them, whatever attributes the snippet's own class pretends to have.
+_OWN = BaseException.__dict__
 
 
 def trim(error: BaseException, main_path: str) -> None:
@@ -27,11 +31,20 @@ def trim(error: BaseException, main_path: str) -> None:
         if item is None or id(item) in seen:
             continue
         seen.add(id(item))
-        item.__traceback__ = _without_runner(item.__traceback__, main_path)
-        queue += [item.__cause__, item.__context__]
-        members = getattr(item, "exceptions", None)
-        if isinstance(members, tuple):
-            queue += [member for member in members if isinstance(member, BaseException)]
+        _OWN["__traceback__"].__set__(item, _without_runner(_traceback_of(item), main_path))
+        queue += [_OWN["__cause__"].__get__(item), _OWN["__context__"].__get__(item)]
+        queue += _members(item)
+
+
+def _traceback_of(error: BaseException) -> Optional[types.TracebackType]:
+    found: Optional[types.TracebackType] = _OWN["__traceback__"].__get__(error)
+    return found
+
+
+def _members(error: BaseException) -> list[BaseException]:
+    """Of an exception group."""
+    members = _ask(lambda: getattr(error, "exceptions", None), None)
+    return [member for member in members if isinstance(member, BaseException)] if isinstance(members, tuple) else []
 
 
 def _without_runner(first: Optional[types.TracebackType], main_path: str) -> Optional[types.TracebackType]:
@@ -60,9 +73,10 @@ def _is_ours(frame: types.FrameType) -> bool:
 
 def format_error(error: BaseException) -> str:
     try:
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
-    except Exception:  # noqa: BLE001
-        # A chain of thousands of exceptions (before Python 3.11), no memory or no descriptor left for the whole story.
+        lines = traceback.format_exception(type(error), error, _traceback_of(error))
+    except BaseException:  # noqa: BLE001
+        # A class of the snippet's own that cannot be printed, a chain of thousands of exceptions (before Python 3.11), no memory
+        # or no descriptor left for the whole story.
         lines = _format_plainly(error)
     return clip_middle("".join(lines), TRACEBACK_UNITS)
 
@@ -70,7 +84,7 @@ def format_error(error: BaseException) -> str:
 def _format_plainly(error: BaseException) -> list[str]:
     """Without causes and source lines, and without needing anything."""
     entries: list[str] = []
-    entry = error.__traceback__
+    entry = _traceback_of(error)
     while entry is not None and len(entries) < 1000:
         code = entry.tb_frame.f_code
         entries.append(f'  File "{code.co_filename}", line {entry.tb_lineno}, in {code.co_name}\n')
@@ -90,29 +104,39 @@ def describe(error: BaseException, text: str) -> dict[str, Any]:
     }
 
 
+def _ask(question: Callable[[], Any], otherwise: Any) -> Any:
+    """What an exception says of itself; a class of the snippet's own may do anything where it is asked, end the program too."""
+    try:
+        return question()
+    except BaseException:  # noqa: BLE001
+        return otherwise
+
+
 def _type_name(kind: type[BaseException]) -> str:
-    module = kind.__module__
-    if not isinstance(module, str) or module in ("builtins", "__main__"):
-        return kind.__qualname__
-    return f"{module}.{kind.__qualname__}"
+    module = _ask(lambda: kind.__module__, None)
+    name = str(_ask(lambda: kind.__qualname__, "<exception type without a name>"))
+    return name if not isinstance(module, str) or module in ("builtins", "__main__") else f"{module}.{name}"
 
 
 def _message(error: BaseException) -> str:
-    try:
+    def say() -> str:
         if isinstance(error, SyntaxError) and error.lineno is not None:
             return f"{error.msg} (line {error.lineno})"
         return str(error)
-    except Exception:  # noqa: BLE001 - the snippet's __str__ may do anything
-        return "<exception str() failed>"
+
+    return str(_ask(say, "<exception str() failed>"))
 
 
 def _errno_name(error: BaseException) -> Optional[str]:
     """The refusal behind an exception, for the host to match with a limit."""
-    if isinstance(error, MemoryError):
+    # isinstance would ask the snippet's class.
+    kind = type(error)
+    if issubclass(kind, MemoryError):
         return "ENOMEM"
-    if isinstance(error, OSError) and isinstance(error.errno, int):
-        return errno.errorcode.get(error.errno)
-    if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
+    if issubclass(kind, OSError):
+        number = _ask(lambda: error.errno, None)  # type: ignore[attr-defined]
+        return errno.errorcode.get(number) if isinstance(number, int) else None
+    if issubclass(kind, RuntimeError) and _message(error) == "can't start new thread":
         return "EAGAIN"
     return None
 
@@ -122,7 +146,7 @@ def print_error(error: BaseException, text: str) -> None:
     hook = getattr(sys, "excepthook", sys.__excepthook__)
     if hook is not sys.__excepthook__:
         try:
-            hook(type(error), error, error.__traceback__)
+            hook(type(error), error, _traceback_of(error))
             return
         except SystemExit:
             raise
@@ -135,12 +159,12 @@ def print_error(error: BaseException, text: str) -> None:
     for written in (sys.stdout, stream):
         try:
             written.flush()
-        except Exception:  # noqa: BLE001 - a stream the snippet closed or replaced
+        except BaseException:  # noqa: BLE001 - a stream the snippet closed or replaced
             pass
     try:
         stream.write(text)
         stream.flush()
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001
         _write_raw(text)
 
 

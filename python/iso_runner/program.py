@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import builtins
 import faulthandler
+import io
 import json
 import linecache
 import os
@@ -66,7 +67,7 @@ def _run(code: str, main_path: str, channel: ProgramChannel) -> tuple[int, bool]
             _fail(error, code, main_path, channel)
         except SystemExit as second:  # an excepthook of the snippet's own may leave that way
             return shutdown.exit_status(second), False
-        return 1, isinstance(error, KeyboardInterrupt)
+        return 1, issubclass(type(error), KeyboardInterrupt)
     return 0, False
 
 
@@ -197,7 +198,11 @@ def _new_main(main_path: str) -> dict[str, Any]:
 
 def _prime_linecache(main_path: str, code: str) -> None:
     """Tracebacks show the snippet's own lines, whatever it does to its file. No mtime: never checked against the disk."""
-    linecache.cache[main_path] = (len(code), None, code.splitlines(keepends=True), main_path)
+    # The lines that the compiler counts: str.splitlines splits at form feeds and U+2028 too. Carets need an end on the last one.
+    lines = io.StringIO(_without_bom(code), newline=None).readlines()
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    linecache.cache[main_path] = (len(code), None, lines, main_path)
 
 
 def _execute(code: str, main_path: str) -> None:

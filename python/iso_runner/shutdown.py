@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import types
 import weakref
 from collections.abc import Collection
 from typing import Any, NoReturn
@@ -23,7 +24,10 @@ FLUSH_FAILED = 120
 
 def exit_status(error: SystemExit) -> int:
     """What `sys.exit(...)` means as a status; text is said on stderr."""
-    code = error.code
+    try:
+        code: object = error.code
+    except BaseException:  # noqa: BLE001 - a property of the snippet's own; CPython prints the exception then
+        code = error
     if code is None:
         return 0
     if isinstance(code, int):
@@ -31,7 +35,7 @@ def exit_status(error: SystemExit) -> int:
     try:
         sys.stderr.write(f"{code}\n")
         sys.stderr.flush()
-    except Exception:  # noqa: BLE001 - a stream the snippet closed or replaced, or an object that cannot be printed
+    except BaseException:  # noqa: BLE001 - a stream the snippet closed or replaced, or an object that cannot be printed
         pass
     return 1
 
@@ -60,8 +64,15 @@ def _await_threads() -> None:
         if shutdown is not None:
             shutdown()
     except BaseException as error:  # noqa: BLE001 - as CPython: said, and the end goes on
+        _say_unraisable(_Unraisable(error))
+
+
+def _say_unraisable(what: _Unraisable) -> None:
+    try:
         hook: Any = sys.unraisablehook
-        hook(_Unraisable(error))
+        hook(what)
+    except BaseException:  # noqa: BLE001 - a hook of the snippet's own
+        pass
 
 
 class _Unraisable:
@@ -92,7 +103,7 @@ def _drop_modules(preloaded: Collection[str]) -> None:
     # What something else still holds, by name: single underscores first, as CPython does.
     for reference in reversed(left):
         survivor = reference()
-        if survivor is not None:
+        if issubclass(type(survivor), types.ModuleType):
             _clear(vars(survivor))
     gc.collect()
 
@@ -110,7 +121,7 @@ def _flush() -> bool:
         try:
             if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
-        except Exception as error:  # noqa: BLE001 - CPython tells of stdout only, and not where it cannot
+        except BaseException as error:  # noqa: BLE001 - CPython tells of stdout only, and not where it cannot
             done = done and stream is not sys.stdout
             if stream is sys.stdout:
                 _say_ignored(stream, error)
@@ -121,5 +132,5 @@ def _say_ignored(stream: object, error: BaseException) -> None:
     try:
         sys.stderr.write(f"Exception ignored in: {stream!r}\n{type(error).__name__}: {error}\n")
         sys.stderr.flush()
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001
         pass

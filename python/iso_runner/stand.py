@@ -1,4 +1,4 @@
-"""Tells where the program stands when the supervisor asks: faulthandler the threads, at once, then we the tasks that wait in the main thread's loop."""
+"""Tells where the program stands when the supervisor asks: faulthandler the threads, then we the tasks of the main loop."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import faulthandler
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .descriptor import Descriptor
 
 MAX_TASKS = 50
 MAX_FRAMES = 100
 MAX_NAME_CHARACTERS = 100
-# Where a coroutine, a generator and an asynchronous generator keep their frame, and what they wait for.
-_FRAME_AND_NEXT = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
+
+
+class _Kind(NamedTuple):
+    """Of awaitables: under which names they keep their frame, and what they wait for."""
+
+    frame: str
+    awaited: str
+
+
+_KINDS = (_Kind("cr_frame", "cr_await"), _Kind("gi_frame", "gi_yieldfrom"), _Kind("ag_frame", "ag_await"))
 
 
 def tell_on_signal(number: int, fd: int) -> None:
@@ -50,12 +58,9 @@ def _waiting_tasks() -> Iterator[str]:
 
 def _frames(awaitable: Optional[object]) -> Iterator[str]:
     for _ in range(MAX_FRAMES):
-        for frame_name, next_name in _FRAME_AND_NEXT:
-            frame = getattr(awaitable, frame_name, None)
-            if frame is not None:
-                break
-        else:
+        kind = next((kind for kind in _KINDS if getattr(awaitable, kind.frame, None) is not None), None)
+        if kind is None:
             return
-        code = frame.f_code
-        yield f'  File "{code.co_filename}", line {frame.f_lineno} in {code.co_name}'
-        awaitable = getattr(awaitable, next_name)
+        frame = getattr(awaitable, kind.frame)
+        yield f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}'
+        awaitable = getattr(awaitable, kind.awaited)

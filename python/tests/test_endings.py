@@ -1,5 +1,6 @@
 """How a program ends is told as the kernel saw it, and in the program's own words."""
 
+import sys
 import unittest
 
 from rig import run
@@ -89,6 +90,12 @@ class Exceptions(unittest.TestCase):
         self.assertEqual(result.message("exception")["type"], "ToolError")
         self.assertTrue(result.stderr.endswith("ToolError: tool_failed: it always fails\n"), result.stderr)
 
+    def test_lines_are_those_the_compiler_counts(self) -> None:
+        result = run("\ufeffx = 1\r\n\x0c\r\ny = '\u2028\x85\x1c'\r\nx = (1 / 0)")
+        self.assertIn("    x = (1 / 0)\n", result.stderr)
+        if sys.version_info >= (3, 11):
+            self.assertIn("         ~~^~~\n", result.stderr)
+
     def test_syntax_error(self) -> None:
         result = run("x = 1\nif x\n    pass\n")
         self.assertIn('main.py", line 2', result.stderr)
@@ -166,6 +173,26 @@ print(len(group))
         self.assertEqual(result.message("exception")["type"], "Bad")
         self.assertEqual(result.ending, (1, None))
 
+    def test_an_exception_that_does_something_where_it_is_asked_is_still_one(self) -> None:
+        leave = "raise SystemExit(0)"
+        for body in (
+            f"def __str__(self): {leave}",
+            "exceptions = property(lambda self: (_ for _ in ()).throw(SystemExit(0)))\n    args = errno = exceptions",
+            f"def __getattribute__(self, name): {leave}",
+            f"def __setattr__(self, name, value): {leave}",
+        ):
+            with self.subTest(body):
+                result = run(f"class Bad(OSError):\n    {body}\nraise Bad('x')")
+                self.assertEqual(result.ending, (1, None))
+                self.assertEqual(result.message("exception")["type"], "Bad")
+                self.assertIn("main.py", result.stderr)
+                self.assertNotIn("iso_runner", result.stderr)
+
+    def test_an_exit_that_does_something_where_it_is_asked(self) -> None:
+        code = "class Bad(SystemExit):\n    @property\n    def code(self): raise ValueError\nraise Bad('x')"
+        result = run(code)
+        self.assertEqual((result.ending, result.stderr), ((1, None), "x\n"))
+
     def test_own_excepthook(self) -> None:
         result = run("import sys\nsys.excepthook = lambda *a: print('mine', a[0].__name__)\nraise KeyError(1)")
         self.assertEqual((result.stdout, result.stderr, result.ending), ("mine KeyError\n", "", (1, None)))
@@ -222,6 +249,13 @@ class Shutdown(unittest.TestCase):
         result = run("import atexit\natexit.register(print, 'last')\natexit.register(lambda: 1 / 0)\n")
         self.assertEqual((result.stdout, result.ending), ("last\n", (0, None)))
         self.assertIn("ZeroDivisionError", result.stderr)
+
+    def test_what_stands_in_for_modules_and_hooks_does_not_change_the_end(self) -> None:
+        code = (
+            "import builtins, sys, threading\nclass Odd:\n    def __getattribute__(self, name): raise SystemExit(0)\n"
+            "builtins.kept = sys.modules['odd'] = Odd()\nsys.unraisablehook = None\nthreading._shutdown = kept\nsys.exit(4)"
+        )
+        self.assertEqual(run(code).ending, (4, None))
 
     def test_buffers_of_the_c_library(self) -> None:
         self.assertEqual(run("import ctypes\nctypes.CDLL(None).printf(b'from C\\n')").stdout, "from C\n")
