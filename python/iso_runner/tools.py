@@ -17,6 +17,8 @@ from .frames import MAX_PAYLOAD_BYTES
 
 # The host takes 64 levels in all; a message has two around each parameter.
 MAX_PARAM_DEPTH = 60
+# The host's numbers are doubles.
+MAX_SAFE_INTEGER = 2**53 - 1
 MAX_REASON_UNITS = 4096
 MAX_TOOL_ID_UNITS = 256
 
@@ -346,17 +348,21 @@ def _encode_value(tool_id: str, key: str, value: Any) -> str:
         text = None
     except (TypeError, ValueError) as error:
         raise ToolError("invalid_params", f"parameter '{key}' of {tool_id} cannot be sent as JSON: {error}") from None
-    if text is None or _depth(value) > MAX_PARAM_DEPTH:
-        raise ToolError("invalid_params", f"parameter '{key}' of {tool_id} is nested more than {MAX_PARAM_DEPTH} levels deep")
+    wrong = f"is nested more than {MAX_PARAM_DEPTH} levels deep" if text is None else _loss(value)
+    if text is None or wrong is not None:
+        raise ToolError("invalid_params", f"parameter '{key}' of {tool_id} {wrong}")
     return text
 
 
-def _depth(value: Any) -> int:
-    deepest = 0
+def _loss(value: Any) -> Optional[str]:
+    """What the host could not take as it is; None where it can take all of it."""
     queue = [(value, 1)]
     while queue:
         item, level = queue.pop()
         if isinstance(item, (dict, list, tuple)):
-            deepest = max(deepest, level)
+            if level > MAX_PARAM_DEPTH:
+                return f"is nested more than {MAX_PARAM_DEPTH} levels deep"
             queue += [(child, level + 1) for child in (item.values() if isinstance(item, dict) else item)]
-    return deepest
+        elif isinstance(item, int) and abs(item) > MAX_SAFE_INTEGER:
+            return "holds an integer beyond 2**53, which would arrive as another number; send it as a string"
+    return None

@@ -48,6 +48,7 @@ class Calls(unittest.TestCase):
             ("local_tools.echo('a', text='b')", "invalid_params", "two values for 'text'"),
             ("local_tools.echo(text={1, 2})", "invalid_params", "parameter 'text'"),
             ("local_tools.echo(text=float('nan'))", "invalid_params", "parameter 'text'"),
+            ("local_tools.echo(text={'a': [-(2**53)]})", "invalid_params", "send it as a string"),
             ("local_tools.echo(text=nested)", "invalid_params", "nested"),
             ("local_tools.echo(text=endless)", "invalid_params", "parameter 'text'"),
             ("local_tools.echo(text='x' * 9_000_000)", "call_too_large", "8388608"),

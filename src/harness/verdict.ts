@@ -40,18 +40,17 @@ export function decide(evidence: Evidence): Verdict {
   if (signal === "SIGKILL" && (end.oomKills ?? 0) > 0) return outOfMemory(evidence, exitCode, signal);
   if (signal !== null) {
     const limit = signal === "SIGXFSZ" ? { limit: "fileSize" } : {};
-    return own("program_signal", `The program was killed by ${signal}.`, limit);
+    // CPython ends by this signal where a KeyboardInterrupt was not caught.
+    const said = signal === "SIGINT" ? ownWords(end) : {};
+    return own("program_signal", `The program was killed by ${signal}.`, { ...limit, ...said });
   }
   if (exitCode === null) return vanished(evidence);
   if (exitCode !== 0) {
     const limit = refusedBy(evidence);
     if (exitCode === 1 && end.exception) {
-      const { type, message, traceback } = end.exception;
+      const { type, message } = end.exception;
       const head = message ? `${type}: ${message}` : type;
-      return own("program_error", `The program raised ${shorten(head)}`, {
-        ...limit,
-        exception: { type, message, traceback },
-      });
+      return own("program_error", `The program raised ${shorten(head)}`, { ...limit, ...ownWords(end) });
     }
     return own("program_exit", `The program ended with exit code ${exitCode}.`, limit);
   }
@@ -63,18 +62,19 @@ export function decide(evidence: Evidence): Verdict {
 function stoppedByHost(stop: HostStop, evidence: Evidence): Verdict {
   const base = { exitCode: null, signal: null };
   if (stop.reason === "timeout") {
-    const exception = evidence.end.exception;
-    const error = makeError("timeout", `The program did not end within ${evidence.timeoutMs / 1000} s.`, {
-      ...(exception && {
-        exception: { type: exception.type, message: exception.message, traceback: exception.traceback },
-      }),
-    });
-    return { ...base, status: "timed_out", error };
+    const message = `The program did not end within ${evidence.timeoutMs / 1000} s.`;
+    return { ...base, status: "timed_out", error: makeError("timeout", message, ownWords(evidence.end)) };
   }
   if (stop.reason === "cancelled") {
     return { ...base, status: "cancelled", error: makeError("cancelled", "The caller cancelled the run.") };
   }
   return { ...base, status: "failed", error: makeError("limit_exceeded", stop.message, { limit: stop.limit }) };
+}
+
+function ownWords({ exception }: ProgramEnd): Pick<RunError, "exception"> {
+  if (!exception) return {};
+  const { type, message, traceback } = exception;
+  return { exception: { type, message, traceback } };
 }
 
 /** The supervisor did not tell of an end, or of one before user code began: the kernel's counts come first, then the engine's word; never a guess at success. */

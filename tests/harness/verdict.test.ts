@@ -124,4 +124,10 @@ describe("decide", () => {
       expect(verdict.error?.message).toContain("the engine died");
     }
   });
+
+  it("shows the KeyboardInterrupt that a program ended by", () => {
+    const said = { type: "KeyboardInterrupt", message: "", traceback: "Traceback…" };
+    const { error } = decide(evidence({ end: end({ exitCode: null, signal: "SIGINT", exception: said }) }));
+    expect(error).toMatchObject({ code: "program_signal", exception: said });
+  });
 });
