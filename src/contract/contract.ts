@@ -2,11 +2,14 @@
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import type { ContractEntry } from "../model/files.js";
+import { MiB } from "../model/limits.js";
 import { CHECK_KEYS, CHECKS } from "./checks.js";
 import { pathFault, pathKey } from "./contract-path.js";
 
 const MAX_ENTRIES = 1000;
 const MAX_DESCRIPTION = 4096;
+/** Of paths and descriptions as JSON: the result document repeats them all. */
+const MAX_TEXT_BYTES = MiB;
 
 const KEYS = {
   path: z.string("must be a text"),
@@ -27,6 +30,11 @@ export function parseContract(input: unknown): ContractEntry[] {
   }
   if (input.length > MAX_ENTRIES) throw invalid("contract", `has ${input.length} entries, more than ${MAX_ENTRIES}`);
   const entries = Array.from(input, (entry: unknown, index) => parseEntry(entry, `contract[${index}]`));
+  const textBytes = Buffer.byteLength(JSON.stringify(entries.map(({ path, description }) => [path, description])));
+  if (textBytes > MAX_TEXT_BYTES) {
+    const message = `has ${textBytes} bytes of paths and descriptions, more than ${MAX_TEXT_BYTES}; shorten the descriptions`;
+    throw invalid("contract", message);
+  }
   refuseClashes(entries);
   return entries;
 }

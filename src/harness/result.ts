@@ -5,8 +5,11 @@ import { emptyChanges } from "../model/files.js";
 import { KEEP } from "../model/limits.js";
 import { MAX_RESULT_BYTES, RESULT_SCHEMA, type RunError, type RunResult, type StreamText } from "../model/result.js";
 
-/** A JSON string takes at most this many bytes for each byte of text (a control character is \u00XX). */
+/** A JSON string takes at most this many bytes for each UTF-16 unit of text (a control character is \u00XX). */
 const WORST_ESCAPE = 6;
+/** What an entry of a list takes beside its texts, and what a tool call does with all that its record may hold. */
+const ENTRY_BYTES = 512;
+const TOOL_CALL_BYTES = 64 * 1024;
 
 /** What is known of a request when it is refused; anything may be missing or of the wrong type. */
 export interface PartialRequest {
@@ -63,7 +66,7 @@ const emptyStream = (): StreamText => ({ text: "", bytes: 0, truncated: false })
  * diagnostics. Costs one JSON pass, and only where the texts could be too long at all.
  */
 export function fitResult(result: RunResult, truncate: (text: string, maxBytes: number) => string): RunResult {
-  if (textBytes(result) * WORST_ESCAPE < MAX_RESULT_BYTES / 2 && listLength(result) < 500) return result;
+  if (mostBytes(result) < MAX_RESULT_BYTES) return result;
   let fitted = result;
   for (let maxBytes: number = KEEP.streamBytes; jsonBytes(fitted) > MAX_RESULT_BYTES && maxBytes > 512; maxBytes /= 2) {
     fitted = shrink(result, truncate, maxBytes);
@@ -113,26 +116,17 @@ function shrink(result: RunResult, truncate: (text: string, maxBytes: number) =>
 
 const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-function textBytes({ output, diagnostics, error }: RunResult): number {
-  const exception = error?.exception;
-  return (
-    output.stdout.text.length +
-    output.stderr.text.length +
-    diagnostics.tree.length +
-    diagnostics.userLog.length +
-    diagnostics.infraLog.length +
-    sum(diagnostics.errorLines) +
-    sum(diagnostics.tracebacks) +
-    (exception ? exception.message.length + exception.traceback.length : 0)
-  );
-}
-
-const sum = (texts: string[]): number => texts.reduce((total, text) => total + text.length, 0);
-
-function listLength({ changes, toolCalls, contract }: RunResult): number {
-  const { created, modified, deleted, skipped, leftInWork } = changes;
-  const weighted = toolCalls.length * 50;
-  return (
-    created.length + modified.length + deleted.length + skipped.length + leftInWork.length + contract.length + weighted
-  );
+/** More than the document can take, and cheap to find. */
+function mostBytes({ output, diagnostics, error, changes, contract, toolCalls }: RunResult): number {
+  const { stdout, stderr } = output;
+  const { tree, userLog, infraLog, errorLines, tracebacks } = diagnostics;
+  const { message = "", traceback = "" } = error?.exception ?? {};
+  const texts = [stdout.text, stderr.text, tree, userLog, infraLog, error?.message ?? "", message, traceback];
+  const files = Object.values(changes).flat();
+  for (const list of [errorLines, tracebacks]) texts.push(...list);
+  for (const entry of files) texts.push(entry.path, "reason" in entry ? entry.reason : "", entry.pathBase64 ?? "");
+  for (const entry of contract) texts.push(entry.path, entry.description, entry.message ?? "");
+  const units = texts.reduce((total, text) => total + text.length, 0);
+  const entries = files.length + contract.length + errorLines.length + tracebacks.length + 100;
+  return units * WORST_ESCAPE + entries * ENTRY_BYTES + toolCalls.length * TOOL_CALL_BYTES;
 }

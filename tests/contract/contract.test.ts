@@ -94,6 +94,12 @@ describe("parseContract", () => {
     ["null", null, "contract", /must be a list/],
     ["an empty list", [], "contract", /empty list/],
     ["too many", Array.from({ length: 1001 }, (_, i) => entry(`f${i}`)), "contract", /1001 entries/],
+    [
+      "too much text in all",
+      Array.from({ length: 400 }, (_, i) => ({ path: `f${i}`, description: "\u0001".repeat(4000) })),
+      "contract",
+      /bytes of paths and descriptions/,
+    ],
     ["a text for an entry", ["a.txt"], "contract[0]", /must be an object/],
     ["a hole in the list", new Array(1), "contract[0]", /must be an object/],
     ["no path", [{ description: "d" }], "contract[0].path", /is missing/],
