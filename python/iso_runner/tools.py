@@ -103,6 +103,9 @@ class Broker:
             raise ToolError("tool_cancelled", f"the channel for tool calls is closed: {error.strerror}") from None
         try:
             answer = await future
+        except asyncio.CancelledError:
+            self._give_up(call_id)
+            raise
         finally:
             with self._lock:
                 self._waiting.pop(call_id, None)
@@ -110,6 +113,13 @@ class Broker:
             return answer.get("ret")
         failure = answer.get("error") or {}
         raise ToolError(str(failure.get("code", "tool_failed")), str(failure.get("message", "the tool failed")))
+
+    def _give_up(self, call_id: str) -> None:
+        """Tells the host that nobody waits for this call any more; until it knows, the run's deadline stands still."""
+        try:
+            self._channel.send(b"C", {"t": "cancel", "id": call_id})
+        except OSError:
+            pass  # the channel is closed, and with it every call
 
     def warn(self, tool_id: str, line: Optional[int]) -> None:
         if os.getpid() != self._channel.owner:

@@ -42,6 +42,16 @@ class Calls(unittest.TestCase):
         result = run("await agent_io_tools.echo()\nawait agent_io_tools.tool_call(tool_id='agent_io_tools.echo')", tools=tools)
         self.assertEqual([call["tool_id"] for call in result.messages], ["agent_io_tools.echo"] * 2)
 
+    def test_a_call_that_is_given_up_is_told(self) -> None:
+        code = (
+            "import asyncio\ntry:\n    await asyncio.wait_for(local_tools.silent(), 0.05)\nexcept asyncio.TimeoutError:\n    pass\n"
+            "print((await local_tools.echo('on'))['params'])"
+        )
+        result = run(code)
+        self.assertEqual((result.ending, result.stdout), ((0, None), "{'text': 'on'}\n"))
+        self.assertEqual([message["t"] for message in result.messages], ["call", "cancel", "call"])
+        self.assertEqual(result.messages[1], {"t": "cancel", "id": result.messages[0]["id"]})
+
     def test_refused_before_it_is_sent(self) -> None:
         for call, code, words in (
             ("local_tools.echo(1, 2, 3)", "invalid_params", "takes 2 positional arguments, 3 were given"),

@@ -124,6 +124,8 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
       } else if (message.t === "warning") {
         const where = message.line === null ? "" : ` (line ${message.line})`;
         recorder.infra("tools", `${message.message}${where}`);
+      } else if (message.t === "cancel") {
+        tools.giveUp(message.id);
       } else {
         void answer({ id: message.id, toolId: message.tool_id, params: message.params, reason: message.reason });
       }

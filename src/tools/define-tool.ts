@@ -9,7 +9,7 @@ export interface ToolContext {
   readonly turnId: string;
   /** Files of the run's out/; no path leads out of it, whatever the program planted there. Closed once `signal` aborts. */
   readonly output: OutputFiles;
-  /** Aborts when the run is cancelled or over, and when the call's time is up. */
+  /** Aborts when the run is cancelled or over, the program gives the call up, or its time is up. */
   readonly signal: AbortSignal;
   /** A line for the run's infra.log. */
   log(line: string): void;

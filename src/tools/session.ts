@@ -38,6 +38,8 @@ export class ToolSession {
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #listeners = new Set<(pending: number) => void>();
   readonly #cancel = new AbortController();
+  /** By the ids of the calls admitted and not yet answered. */
+  readonly #giveUps = new Map<string, AbortController>();
   /** Calls that wait for a handler to finish, first come first served. */
   readonly #queue: (() => void)[] = [];
   #atWork = 0;
@@ -79,6 +81,11 @@ export class ToolSession {
   cancel(reason: string): void {
     if (!this.#cancel.signal.aborted)
       this.#cancel.abort(new ToolFailure("tool_cancelled", `the call was cancelled: ${reason}`));
+  }
+
+  /** Aborts one call that the program waits for no longer; none of that id is fine. */
+  giveUp(id: string): void {
+    this.#giveUps.get(id)?.abort(new ToolFailure("tool_cancelled", "the program gave the call up"));
   }
 
   /** Resolves when every call has its record. */
@@ -133,22 +140,23 @@ export class ToolSession {
 
   async #execute(call: ToolCall, bytes: number): Promise<unknown> {
     const tool = this.#admit(call, bytes);
+    const giveUp = new AbortController();
+    const cancelled = AbortSignal.any([this.#cancel.signal, giveUp.signal]);
+    this.#giveUps.set(call.id, giveUp);
     this.#heldBytes += bytes;
     this.#setPending(1);
     try {
-      if (this.#atWork >= MAX_PARALLEL) await this.#turn();
+      if (this.#atWork >= MAX_PARALLEL) await this.#turn(cancelled);
       else this.#atWork += 1;
       try {
         const { runId, userId, turnId, output, log } = this.#context;
-        const context = { ...{ runId, userId, turnId, output }, log, cancelled: this.#cancel.signal };
+        const context = { ...{ runId, userId, turnId, output }, log, cancelled };
         return await executeTool(tool, call.toolId, call.params, context);
       } finally {
-        // The place goes to the next in line as it is.
-        const next = this.#queue.shift();
-        if (next) next();
-        else this.#atWork -= 1;
+        this.#leavePlace();
       }
     } finally {
+      this.#giveUps.delete(call.id);
       this.#heldBytes -= bytes;
       this.#setPending(-1);
     }
@@ -181,15 +189,33 @@ export class ToolSession {
     return tool;
   }
 
-  /** Resolves when a call that ended hands on its place; rejects when the run is cancelled first. */
-  async #turn(): Promise<void> {
-    const cancelled = onceAborted(this.#cancel.signal);
+  /** Resolves when a call that ended hands on its place; rejects when this one is cancelled first. */
+  async #turn(cancelled: AbortSignal): Promise<void> {
+    let take = () => {};
+    const turn = new Promise<void>((resolve) => {
+      take = resolve;
+    });
+    this.#queue.push(take);
+    const ended = onceAborted(cancelled);
     try {
-      await Promise.race([new Promise<void>((resolve) => this.#queue.push(resolve)), cancelled.promise]);
+      await Promise.race([turn, ended.promise]);
+    } catch (thrown) {
+      const at = this.#queue.indexOf(take);
+      if (at === -1) this.#leavePlace();
+      else this.#queue.splice(at, 1);
+      throw thrown;
     } finally {
-      cancelled.forget();
+      ended.forget();
     }
   }
+
+  /** The place goes to the next in line as it is. */
+  #leavePlace(): void {
+    const next = this.#queue.shift();
+    if (next) next();
+    else this.#atWork -= 1;
+  }
+
 
   #tooMany(): ToolFailure {
     return new ToolFailure("too_many_calls", `a run may make ${this.#maxCalls} tool calls`);

@@ -99,6 +99,17 @@ describe("tools", () => {
     expect(result.toolCalls).toMatchObject([{ toolId: "people.ask", ok: true, ret: { said: "yes" } }]);
   });
 
+  it("given up by the program do not hold its deadline any longer", async () => {
+    const source = new DeferredSource("people", [slowly]);
+    const { runtime } = await farRuntime({ tools: { tools: [source] } });
+    const code =
+      'import asyncio\ntry: await asyncio.wait_for(people.ask("?"), 0.1)\nexcept asyncio.TimeoutError: pass\nwhile True: pass';
+    const result = await runtime.run({ userId: "a", code, timeoutMs: 800 });
+    expect(result.status, JSON.stringify(result.error)).toBe("timed_out");
+    expect(result.toolCalls).toMatchObject([{ toolId: "people.ask", ok: false, error: { code: "tool_cancelled" } }]);
+    expect(source.pending).toEqual([]);
+  });
+
   it("in flight when a run is cancelled get their signal and their record", async () => {
     let aborted = false;
     const tool = defineTool({

@@ -235,6 +235,31 @@ describe("a tool call", () => {
     expect(events.filter((event) => event.type === "tool.returned")).toHaveLength(300);
   });
 
+  it("is settled where the program gives it up, and no other is: at work its signal aborts, in line its place goes on", async () => {
+    const aborted: string[] = [];
+    const hang = defineTool({
+      ...{ name: "hang", description: "Hangs.", params: z.object({ id: z.string() }) },
+      handler: ({ id }, { signal }) => new Promise(() => signal.addEventListener("abort", () => aborted.push(id))),
+    });
+    const { session: tools } = await session([hang, echo]);
+    const ids = Array.from({ length: 258 }, (_, i) => `h${i}`);
+    const answers = new Map(ids.map((id) => [id, tools.call(call("t.hang", { id }, id))]));
+    const last = tools.call(call("t.echo", { text: "x" }, "last"));
+    tools.giveUp("h257");
+    tools.giveUp("unknown");
+    expect(await answers.get("h257")).toMatchObject({ error: { code: "tool_cancelled" } });
+    expect(aborted).toEqual([]);
+    tools.giveUp("h0");
+    tools.giveUp("h1");
+    expect(await answers.get("h0")).toMatchObject({ error: { code: "tool_cancelled" } });
+    expect(await last).toMatchObject({ ok: true, ret: "x" });
+    expect(aborted).toEqual(["h0", "h1"]);
+    expect(tools.pending).toBe(256 - 1);
+    tools.cancel("over");
+    await tools.settled();
+    expect(tools.pending).toBe(0);
+  });
+
   it("has begun its handler when it is told of, so that cancelling then reaches the handler's signal", async () => {
     let told: AbortSignal | undefined;
     const tool = defineTool({

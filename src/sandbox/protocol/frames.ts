@@ -67,6 +67,7 @@ export const ProgramMessage = z.discriminatedUnion("t", [
     traceback: z.string().max(262_144),
     errno: z.string().max(32).nullable(),
   }),
+  z.object({ t: z.literal("cancel"), id: z.string().min(1).max(128) }),
   z.object({ t: z.literal("warning"), message: z.string().max(4096), line: z.number().int().nullable() }),
 ]);
 export type ProgramMessage = z.infer<typeof ProgramMessage>;
