@@ -84,6 +84,8 @@ def _become_program(launch: Launch) -> None:
     capture.open_user_logger(launch.log)
     capture.flush_on_sigterm()
     faulthandler.enable(file=2, all_threads=True)
+    # A coroutine that is never awaited is warned of with the line that made it, as a tool call is.
+    sys.set_coroutine_origin_tracking_depth(1)
     stand.tell_on_signal(TRACE_SIGNAL, launch.trace)
 
 

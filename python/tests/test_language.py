@@ -102,6 +102,11 @@ class Loops(unittest.TestCase):
     def test_without_await_the_loop_is_free(self) -> None:
         self.assertEqual(run("import asyncio\nasync def f(): return 5\nprint(asyncio.run(f()))").stdout, "5\n")
 
+    def test_a_coroutine_never_awaited_is_warned_of_with_its_line(self) -> None:
+        result = run("async def f(): pass\n\nforgotten = f()")
+        self.assertIn("RuntimeWarning: coroutine 'f' was never awaited\n", result.stderr)
+        self.assertIn('main.py", line 3, in <module>\n    forgotten = f()\n', result.stderr)
+
     def test_async_comprehension_and_with(self) -> None:
         code = (
             "import asyncio\nasync def gen():\n    yield 1\n    yield 2\n"
