@@ -8,14 +8,15 @@ import type { EventInput } from "../model/events.js";
 import { KEEP } from "../model/limits.js";
 import type { StreamText } from "../model/result.js";
 
-type Stream = "stdout" | "stderr" | "log";
+const STREAMS = ["stdout", "stderr", "log"] as const;
+type Stream = (typeof STREAMS)[number];
 
 export class Recorder {
   readonly #userLog: LogFile;
   readonly #infraLog: InfraLog;
   readonly #scanner = new LogScanner();
   readonly #streams = { stdout: new StreamCapture(KEEP.streamBytes), stderr: new StreamCapture(KEEP.streamBytes) };
-  readonly #decoders = { stdout: new TextDecoder(), stderr: new TextDecoder(), log: new TextDecoder() };
+  readonly #decoders = { stdout: eventDecoder(), stderr: eventDecoder(), log: eventDecoder() };
   readonly #emit: (event: EventInput) => void;
   #bytes = 0;
 
@@ -31,7 +32,15 @@ export class Recorder {
     this.#userLog.append(bytes);
     this.#scanner.push(bytes, stream);
     if (stream !== "log") this.#streams[stream].push(bytes);
-    const text = this.#decoders[stream].decode(bytes, { stream: true });
+    this.#tell(stream, this.#decoders[stream].decode(bytes, { stream: true }));
+  }
+
+  /** The program writes no more: what it left of an unfinished character is told. */
+  outputEnded(): void {
+    for (const stream of STREAMS) this.#tell(stream, this.#decoders[stream].decode());
+  }
+
+  #tell(stream: Stream, text: string): void {
     if (text) this.#emit({ type: "output", stream, text });
   }
 
@@ -55,3 +64,5 @@ export class Recorder {
     return { ...found, userLog: this.#userLog.tail(KEEP.tailBytes), infraLog: this.#infraLog.tail(KEEP.tailBytes) };
   }
 }
+
+const eventDecoder = () => new TextDecoder("utf-8", { ignoreBOM: true });

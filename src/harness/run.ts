@@ -60,6 +60,7 @@ export async function run(
     }),
   );
 
+  recorder.outputEnded();
   const kernel = await sandbox.stop();
   await tools.settled();
   await sandbox.collect();
