@@ -61,6 +61,7 @@ def _run(code: str, main_path: str, channel: ProgramChannel) -> tuple[int, bool]
     try:
         _execute(code, main_path)
     except SystemExit as error:
+        failure.trim(error, main_path)  # a task that ended by it is told of later
         return shutdown.exit_status(error), False
     except BaseException as error:  # noqa: BLE001 - every way a snippet can fail
         try:

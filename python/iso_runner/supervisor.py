@@ -5,7 +5,6 @@ It never runs user code and believes nothing it relays. One thread, one poll loo
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import select
@@ -14,25 +13,12 @@ import sys
 import time
 from typing import NamedTuple, NoReturn, Optional
 
-from . import kernel
+from . import boot, kernel
 from .frames import FROM_HOST, FROM_PROGRAM, MAX_OUTPUT_BYTES, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json
 from .launch import TRACE_SIGNAL, Launch, fork_program
 from .outbox import Outbox
 from .report import Counters, exit_report
 
-# Imported while nobody waits: the program is forked from here and finds them loaded.
-PRELOAD = (
-    "ctypes",
-    "iso_runner.program",
-    "logging",
-    "asyncio",
-    "multiprocessing",
-    "subprocess",
-    "datetime",
-    "pathlib",
-    "random",
-    "tempfile",
-)
 HOST_BUFFER_BYTES = 1024 * 1024
 ANSWER_BUFFER_BYTES = 32 * 1024 * 1024
 READ_BYTES = 256 * 1024
@@ -52,7 +38,7 @@ class Pipe(NamedTuple):
 
 def supervise(arguments: list[str]) -> Optional[Launch]:
     """Returns a Launch in the forked child and None in the supervisor, once its work is done."""
-    control_in, control_out = _control_descriptors(arguments)
+    control_in, control_out = boot.control_descriptors(arguments)
     kernel.close_all_but({0, 1, 2, control_in, control_out})
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD):
@@ -65,21 +51,6 @@ def supervise(arguments: list[str]) -> Optional[Launch]:
         if os.getpid() != parent:
             raise
         supervisor.give_up(f"{type(error).__name__}: {error}")
-
-
-def _control_descriptors(arguments: list[str]) -> tuple[int, int]:
-    if arguments[:1] == ["--fd"] and len(arguments) == 2:
-        fd = int(arguments[1])
-        os.set_inheritable(fd, False)
-        return fd, fd
-    if arguments:
-        raise SystemExit(f"usage: iso_runner [--fd N], not {arguments!r}")
-    control_in, control_out = os.dup(0), os.dup(1)  # dup makes them close-on-exec
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
-    os.close(null)
-    return control_in, control_out
 
 
 class Supervisor:
@@ -114,7 +85,7 @@ class Supervisor:
 
     def run(self) -> Optional[Launch]:
         self._say_hello()
-        self._prepare()
+        boot.prepare(self._control_in)
         child = fork_program()
         if isinstance(child, Launch):
             return child
@@ -146,24 +117,6 @@ class Supervisor:
             )
         )
         self._host.flush()
-
-    def _prepare(self) -> None:
-        import importlib
-
-        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # closes /proc/<us>/mem and fd to a program of the same uid
-        if os.getpid() != 1:
-            kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-        for name in PRELOAD:
-            if self._host_spoke():
-                break
-            importlib.import_module(name)
-        import iso_runner.program  # noqa: F401 - the child must not need the package's folder
-
-        gc.collect()
-        gc.freeze()
-
-    def _host_spoke(self) -> bool:
-        return bool(select.select([self._control_in], [], [], 0)[0])
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
