@@ -21,6 +21,9 @@ from .report import Counters, exit_report
 
 HOST_BUFFER_BYTES = 1024 * 1024
 ANSWER_BUFFER_BYTES = 32 * 1024 * 1024
+# More is not read from the host while the program still takes some; a stop behind it waits no longer than a stall may last.
+ANSWER_HOLD_BYTES = 1024 * 1024
+STALL_S = 1.0
 READ_BYTES = 256 * 1024
 TRACE_WAIT_S = 0.15
 TRACE_QUIET_S = 0.03
@@ -76,6 +79,7 @@ class Supervisor:
         self._trace_bytes = 0
         self._tracing = False
         self._program: Optional[Outbox] = None  # the job and answers; the same descriptor is read for messages
+        self._program_took_at = 0.0  # when it last took some of what waits for it
         self._from_program = Decoder(FROM_PROGRAM)
         self._grace_s: Optional[float] = None  # set by the first stop
         self._term_at: Optional[float] = None
@@ -124,12 +128,12 @@ class Supervisor:
         """Sleeps until something can be done. What then can be done is found out by trying: all is non-blocking."""
         self._flush_host()
         poll = select.poll()
-        poll.register(self._control_in, READABLE)
+        from_host = 0 if self._holds_back() else READABLE
+        poll.register(self._control_in, from_host)
         poll.register(self._wake, READABLE)
         if self._host.pending:
             host_out = self._host.fd
-            events = select.POLLOUT | (READABLE if host_out == self._control_in else 0)
-            poll.register(host_out, events)
+            poll.register(host_out, select.POLLOUT | (from_host if host_out == self._control_in else 0))
         if self._hears_output():
             for pipe in self._pipes:
                 poll.register(pipe.fd, READABLE)
@@ -155,7 +159,8 @@ class Supervisor:
             self._host_is_gone()
 
     def _timeout_ms(self) -> Optional[float]:
-        moments = [moment for moment in (self._term_at, self._kill_at) if moment is not None]
+        stalled_at = self._program_took_at + STALL_S if self._holds_back() else None
+        moments = [moment for moment in (self._term_at, self._kill_at, stalled_at) if moment is not None]
         if not moments:
             return None
         return max(0.0, (min(moments) - time.monotonic()) * 1000 + 1)
@@ -171,7 +176,15 @@ class Supervisor:
             self._host_is_gone()
         self._from_host.feed(chunk)
 
+    def _holds_back(self) -> bool:
+        """Whether answers come faster than the program takes them."""
+        if self._program is None or self._program.pending <= ANSWER_HOLD_BYTES:
+            return False
+        return time.monotonic() < self._program_took_at + STALL_S
+
     def _read_host(self) -> None:
+        if self._holds_back():
+            return
         self._feed_host()
         while True:
             frame = self._from_host.next()
@@ -192,6 +205,8 @@ class Supervisor:
     def _relay_to_program(self, frame: bytes) -> None:
         if self._program is None:
             return
+        if not self._program.pending:
+            self._program_took_at = time.monotonic()
         self._program.put(frame)
         if self._program.pending > ANSWER_BUFFER_BYTES + len(frame):
             self._close_channel("the program does not read the answers of its tool calls")
@@ -237,10 +252,13 @@ class Supervisor:
             self._term_at = min(self._term_at, time.monotonic() + TRACE_QUIET_S)
 
     def _serve_channel(self, program: Outbox) -> None:
+        waiting = program.pending
         try:
             program.flush()
         except OSError:
             pass  # the program closed its end; what it wrote before is still read below
+        if program.pending < waiting:
+            self._program_took_at = time.monotonic()
         if self._host.pending >= HOST_BUFFER_BYTES:
             return
         try:

@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from rig import run
+from rig import Rig, run
 
 
 def printed(code: str) -> object:
@@ -51,6 +51,20 @@ class Calls(unittest.TestCase):
         self.assertEqual((result.ending, result.stdout), ((0, None), "{'text': 'on'}\n"))
         self.assertEqual([message["t"] for message in result.messages], ["call", "cancel", "call"])
         self.assertEqual(result.messages[1], {"t": "cancel", "id": result.messages[0]["id"]})
+
+    def test_many_large_answers_at_once_all_arrive(self) -> None:
+        code = (
+            "import asyncio\ncalls = asyncio.gather(*[local_tools.silent() for _ in range(12)])\n"
+            "while not calls.done():\n    sum(range(2_000_000))  # takes no answer meanwhile\n    await asyncio.sleep(0)\n"
+            "print(sum(map(len, await calls)))"
+        )
+        with Rig() as rig:
+            rig.send_job(code)
+            ids = [json.loads(rig.wait_for("C"))["id"] for _ in range(12)]
+            for call_id in ids:
+                rig.send(b"A", {"id": call_id, "ok": True, "ret": "x" * 5_000_000})
+            result = rig.follow()
+        self.assertEqual((result.ending, result.stdout, result.problems), ((0, None), "60000000\n", []))
 
     def test_refused_before_it_is_sent(self) -> None:
         for call, code, words in (

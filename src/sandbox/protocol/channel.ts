@@ -2,6 +2,7 @@
 // the caller's; every byte that arrives here is hostile.
 import type { Duplex } from "node:stream";
 import type { ToolAnswer } from "../../model/tools.js";
+import { AnswerQueue, MAX_WAITING_BYTES } from "./answer-queue.js";
 import {
   type Decoded,
   decodeHeader,
@@ -22,8 +23,10 @@ import {
   type Stop,
 } from "./frames.js";
 
-/** A runner that takes no more than this off our hands has stalled, and the conversation ends. */
-const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+/** Above what may wait for the program: refusals, a job, a stop. Where even these do not go out the conversation ends. */
+const MAX_UNSENT_BYTES = MAX_WAITING_BYTES + 16 * 1024 * 1024;
+/** As large as a refusal can be. */
+const SMALL_ANSWER_BYTES = 64 * 1024;
 
 /** All are called synchronously, in the order of the frames. */
 export interface ChannelHandlers {
@@ -45,7 +48,10 @@ export interface ChannelHandlers {
 
 export interface RunnerChannel {
   sendJob(job: Job): void;
-  /** An answer that cannot be sent (too large, too deep, not JSON) becomes a `result_invalid` one. */
+  /**
+   * An answer that cannot be sent (too large, too deep, not JSON) becomes a `result_invalid` one. One that finds too much
+   * waiting for the program becomes a `too_many_calls` one.
+   */
   sendAnswer(answer: ToolAnswer): void;
   sendStop(stop: Stop): void;
   /** Lets go of the runner, which ends all processes when it notices. Idempotent. */
@@ -64,6 +70,7 @@ class StreamChannel implements RunnerChannel {
   readonly #duplex: Duplex;
   readonly #handlers: ChannelHandlers;
   readonly #decoder = new FrameDecoder();
+  readonly #answers: AnswerQueue;
   #state: "hello" | "ready" | "begun" | "exited" | "closed";
   #released = false;
   #received = 0;
@@ -72,6 +79,7 @@ class StreamChannel implements RunnerChannel {
   constructor(duplex: Duplex, handlers: ChannelHandlers) {
     this.#duplex = duplex;
     this.#handlers = handlers;
+    this.#answers = new AnswerQueue(duplex);
     this.#state = handlers.hello === undefined ? "ready" : "hello";
   }
 
@@ -99,13 +107,14 @@ class StreamChannel implements RunnerChannel {
   }
 
   sendAnswer(answer: ToolAnswer): void {
-    try {
-      this.#send({ kind: "A", body: answer });
-    } catch (thrown) {
-      if (!(thrown instanceof RangeError || thrown instanceof TypeError)) throw thrown;
-      const message = `the result of the tool cannot be sent to the program: ${thrown.message}`.slice(0, 2000);
-      this.#send({ kind: "A", body: { id: answer.id, ok: false, error: { code: "result_invalid", message } } });
+    const bytes = encodeAnswer(answer);
+    const isSmall = bytes.length <= SMALL_ANSWER_BYTES;
+    if (isSmall || this.#answers.bytes + bytes.length <= MAX_WAITING_BYTES) {
+      this.#write(bytes, (frame) => this.#answers.put(frame));
+      return;
     }
+    const message = `more than ${MAX_WAITING_BYTES} bytes of results would wait for the program; await some calls first`;
+    this.sendAnswer({ id: answer.id, ok: false, error: { code: "too_many_calls", message } });
   }
 
   sendStop(stop: Stop): void {
@@ -119,16 +128,18 @@ class StreamChannel implements RunnerChannel {
   }
 
   #send(frame: HostFrame): void {
-    if (this.#state === "closed" || this.#state === "exited" || !this.#duplex.writable) return;
-    const bytes = encodeFrame(frame);
-    if (this.#duplex.writableLength + bytes.length > MAX_UNSENT_BYTES) {
-      this.#end(
-        new ProtocolError("overflow", `the runner does not read: ${this.#duplex.writableLength} bytes wait for it`),
-      );
+    this.#write(encodeFrame(frame), (bytes) => this.#duplex.write(bytes));
+  }
+
+  #write(bytes: Buffer, write: (bytes: Buffer) => void): void {
+    if (this.#isOver() || !this.#duplex.writable) return;
+    const unsent = this.#duplex.writableLength + this.#answers.bytes;
+    if (unsent + bytes.length > MAX_UNSENT_BYTES) {
+      this.#end(new ProtocolError("overflow", `the runner does not read: ${unsent} bytes wait for it`));
       return;
     }
     this.#sent += bytes.length;
-    this.#duplex.write(bytes);
+    write(bytes);
   }
 
   #onData(chunk: Buffer): void {
@@ -214,6 +225,17 @@ class StreamChannel implements RunnerChannel {
     queueMicrotask(() => {
       if (!this.#released) this.#handlers.closed(error);
     });
+  }
+}
+
+/** Throws only what is a fault of ours. */
+function encodeAnswer(answer: ToolAnswer): Buffer {
+  try {
+    return encodeFrame({ kind: "A", body: answer });
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError || thrown instanceof TypeError)) throw thrown;
+    const message = `the result of the tool cannot be sent to the program: ${thrown.message}`.slice(0, 2000);
+    return encodeFrame({ kind: "A", body: { id: answer.id, ok: false, error: { code: "result_invalid", message } } });
   }
 }
 

@@ -179,13 +179,39 @@ describe("openChannel", () => {
     channel.close();
   });
 
+  it("keeps results for a program that is slow, refuses what would be too many, and lets a stop overtake them", async () => {
+    const frames: { kind: string; body: { id: string; error?: { code: string } } }[] = [];
+    const dones: (() => void)[] = [];
+    const host = new Duplex({
+      read: () => undefined,
+      write: (chunk: Buffer, _, done) => {
+        frames.push({ kind: chunk.toString("latin1", 4, 5), body: JSON.parse(chunk.toString("utf8", HEADER_BYTES)) });
+        dones.push(done);
+      },
+    });
+    const channel = openChannel(host, recorder().handlers);
+    const ids = Array.from({ length: 20 }, (_, id) => String(id));
+    for (const id of ids) channel.sendAnswer({ id, ok: true, ret: "x".repeat(4_000_000) });
+    channel.sendStop({ reason: "timeout", trace: true, graceMs: 1 });
+    for (let done = dones.shift(); done !== undefined; done = dones.shift()) {
+      done();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(frames.map(({ kind }) => kind).join("")).toBe(`AS${"A".repeat(19)}`);
+    const answers = frames.filter(({ kind }) => kind === "A").map(({ body }) => body);
+    expect(answers.map(({ id }) => id)).toEqual(ids);
+    expect(answers.map(({ error }) => error?.code).filter(Boolean)).toEqual(Array(3).fill("too_many_calls"));
+    channel.close();
+  });
+
   it("lets go of a runner that does not read", async () => {
     const host = new Duplex({ read: () => undefined, write: () => undefined });
     const { handlers, over } = recorder();
     const channel = openChannel(host, handlers);
-    for (let id = 0; id < 20; id += 1) channel.sendAnswer({ id: String(id), ok: true, ret: "x".repeat(4_000_000) });
+    const error = { code: "x", message: "x".repeat(60_000) };
+    for (let id = 0; id < 2000; id += 1) channel.sendAnswer({ id: String(id), ok: false, error });
     expect(await over).toMatchObject({ reason: "overflow" });
-    expect(channel.bytesSent).toBeLessThanOrEqual(64 * 1024 * 1024);
+    expect(channel.bytesSent).toBeLessThanOrEqual(80 * 1024 * 1024);
   });
 });
 
