@@ -216,7 +216,6 @@ export class ToolSession {
     else this.#atWork -= 1;
   }
 
-
   #tooMany(): ToolFailure {
     return new ToolFailure("too_many_calls", `a run may make ${this.#maxCalls} tool calls`);
   }

@@ -142,6 +142,15 @@ describe.each(realBackends())("endings on %s", (backend) => {
     expect(readFileSync(join(roots, "workspace/cancel/out/kept.txt"), "utf8")).toBe("x");
   });
 
+  it("a program that awaits when its time is over shows the awaiting lines", async () => {
+    const code = "import asyncio\nasync def fetch():\n    await asyncio.sleep(600)\nawait fetch()";
+    const { status, error } = await runtime.run({ userId: "await", code, timeoutMs: 800 });
+    expect(status).toBe("timed_out");
+    expect(error?.exception?.traceback).toMatch(
+      /^Traceback .*\n.*line 4, in <module>\n {4}await fetch\(\)\n.*line 3, in fetch\n {4}await asyncio\.sleep\(600\)/,
+    );
+  });
+
   it("forged frames on every descriptor change nothing", async () => {
     const code = [
       "import os, json, struct",
