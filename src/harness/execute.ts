@@ -133,7 +133,9 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
 
     async function answer(call: ToolCall): Promise<void> {
       const reply = await tools.call(call);
-      if (!finished) channel.sendAnswer(reply);
+      if (finished) return;
+      const refusal = channel.sendAnswer(reply);
+      if (refusal !== null) recorder.infra("tools", `${call.toolId}: ${refusal}`);
     }
 
     const unsubscribe = tools.onPending((pending) => {

@@ -1,6 +1,7 @@
 // The host's end of a conversation with one runner: order of frames, bounds of what is sent, one end. What frames mean is
 // the caller's; every byte that arrives here is hostile.
 import type { Duplex } from "node:stream";
+import type { ToolErrorCode } from "../../model/errors.js";
 import type { ToolAnswer } from "../../model/tools.js";
 import { AnswerQueue, MAX_WAITING_BYTES } from "./answer-queue.js";
 import {
@@ -27,6 +28,10 @@ import {
 const MAX_UNSENT_BYTES = MAX_WAITING_BYTES + 16 * 1024 * 1024;
 /** As large as a refusal can be. */
 const SMALL_ANSWER_BYTES = 64 * 1024;
+const TOO_MUCH_WAITS: { code: ToolErrorCode; message: string } = {
+  code: "too_many_calls",
+  message: `more than ${MAX_WAITING_BYTES} bytes of results would wait for the program; await some calls first`,
+};
 
 /** All are called synchronously, in the order of the frames. */
 export interface ChannelHandlers {
@@ -50,9 +55,9 @@ export interface RunnerChannel {
   sendJob(job: Job): void;
   /**
    * An answer that cannot be sent (too large, too deep, not JSON) becomes a `result_invalid` one. One that finds too much
-   * waiting for the program becomes a `too_many_calls` one.
+   * waiting for the program becomes a `too_many_calls` one. Says why it did; else null.
    */
-  sendAnswer(answer: ToolAnswer): void;
+  sendAnswer(answer: ToolAnswer): string | null;
   sendStop(stop: Stop): void;
   /** Lets go of the runner, which ends all processes when it notices. Idempotent. */
   close(): void;
@@ -106,15 +111,20 @@ class StreamChannel implements RunnerChannel {
     this.#send({ kind: "J", body: job });
   }
 
-  sendAnswer(answer: ToolAnswer): void {
-    const bytes = encodeAnswer(answer);
-    const isSmall = bytes.length <= SMALL_ANSWER_BYTES;
-    if (isSmall || this.#answers.bytes + bytes.length <= MAX_WAITING_BYTES) {
-      this.#write(bytes, (frame) => this.#answers.put(frame));
-      return;
+  sendAnswer(answer: ToolAnswer): string | null {
+    const put = (frame: Buffer) => this.#answers.put(frame);
+    const encoded = tryToEncode(answer);
+    if (Buffer.isBuffer(encoded) && this.#hasRoomFor(encoded)) {
+      this.#write(encoded, put);
+      return null;
     }
-    const message = `more than ${MAX_WAITING_BYTES} bytes of results would wait for the program; await some calls first`;
-    this.sendAnswer({ id: answer.id, ok: false, error: { code: "too_many_calls", message } });
+    const error = Buffer.isBuffer(encoded) ? TOO_MUCH_WAITS : encoded;
+    this.#write(encodeFrame({ kind: "A", body: { id: answer.id, ok: false, error } }), put);
+    return error.message;
+  }
+
+  #hasRoomFor(frame: Buffer): boolean {
+    return frame.length <= SMALL_ANSWER_BYTES || this.#answers.bytes + frame.length <= MAX_WAITING_BYTES;
   }
 
   sendStop(stop: Stop): void {
@@ -228,14 +238,14 @@ class StreamChannel implements RunnerChannel {
   }
 }
 
-/** Throws only what is a fault of ours. */
-function encodeAnswer(answer: ToolAnswer): Buffer {
+/** The frame, or why there can be none; throws only what is a fault of ours. */
+function tryToEncode(answer: ToolAnswer): Buffer | { code: ToolErrorCode; message: string } {
   try {
     return encodeFrame({ kind: "A", body: answer });
   } catch (thrown) {
     if (!(thrown instanceof RangeError || thrown instanceof TypeError)) throw thrown;
     const message = `the result of the tool cannot be sent to the program: ${thrown.message}`.slice(0, 2000);
-    return encodeFrame({ kind: "A", body: { id: answer.id, ok: false, error: { code: "result_invalid", message } } });
+    return { code: "result_invalid", message };
   }
 }
 
