@@ -11,7 +11,7 @@ import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
 import { findInterpreter } from "./interpreter.js";
 import { explainRefusal } from "./refusal.js";
 import { readRootLayout } from "./root-layout.js";
-import { thisMachine } from "./seccomp.js";
+import { thisMachine } from "../seccomp/filter.js";
 import { type Answer, ask } from "./spawn.js";
 
 const TRIAL_TIMEOUT_MS = 10_000;

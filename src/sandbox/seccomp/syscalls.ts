@@ -1,5 +1,5 @@
 // The system calls a program is refused, one by one, with their numbers on both supported machines and why. How refusals are
-// told apart at run time is seccomp.ts's.
+// told apart at run time is filter.ts's.
 
 export type Machine = "x64" | "arm64";
 

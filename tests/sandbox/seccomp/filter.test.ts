@@ -1,8 +1,8 @@
 // Every row of the filter on both machines, and the ways around it that are closed.
 import { describe, expect, it } from "vitest";
-import { BpfProgram, VERDICT } from "../../../src/sandbox/bubblewrap/bpf.js";
-import { AUDIT_ARCH, buildFilter } from "../../../src/sandbox/bubblewrap/seccomp.js";
-import { JUDGED, type Machine, NEWEST_KNOWN, numberOn, REFUSED } from "../../../src/sandbox/bubblewrap/syscalls.js";
+import { BpfProgram, VERDICT } from "../../../src/sandbox/seccomp/bpf.js";
+import { AUDIT_ARCH, buildFilter } from "../../../src/sandbox/seccomp/filter.js";
+import { JUDGED, type Machine, NEWEST_KNOWN, numberOn, REFUSED } from "../../../src/sandbox/seccomp/syscalls.js";
 import { judge } from "./bpf-interpreter.js";
 
 const EPERM = VERDICT.errno(1);
