@@ -1,4 +1,4 @@
-"""Entry: `python -I -X utf8 <dir>/iso_runner [--fd N]`.
+"""Entry: `python -I -X utf8 <dir>/iso_runner [--fd N] [--filter BASE64]`.
 
 Parent: the supervisor. Forked child: unwinds to here and runs the program, with nothing of the supervisor on its stack.
 """

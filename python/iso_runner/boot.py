@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import importlib
 import os
 import select
+from typing import NamedTuple, Optional
 
 from . import kernel
 
@@ -24,13 +26,24 @@ PRELOAD = (
 )
 
 
-def control_descriptors(arguments: list[str]) -> tuple[int, int]:
-    if arguments[:1] == ["--fd"] and len(arguments) == 2:
-        fd = int(arguments[1])
+class Options(NamedTuple):
+    fd: Optional[int]
+    # System calls the program is refused, as a compiled filter; None where the engine that made the sandbox did it.
+    filter: Optional[bytes]
+
+
+def read_options(arguments: list[str]) -> Options:
+    given = dict(zip(arguments[::2], arguments[1::2]))
+    if len(given) * 2 != len(arguments) or not given.keys() <= {"--fd", "--filter"}:
+        raise SystemExit(f"usage: iso_runner [--fd N] [--filter BASE64], not {arguments!r}")
+    fd, encoded = given.get("--fd"), given.get("--filter")
+    return Options(None if fd is None else int(fd), None if encoded is None else base64.b64decode(encoded, validate=True))
+
+
+def control_descriptors(fd: Optional[int]) -> tuple[int, int]:
+    if fd is not None:
         os.set_inheritable(fd, False)
         return fd, fd
-    if arguments:
-        raise SystemExit(f"usage: iso_runner [--fd N], not {arguments!r}")
     control_in, control_out = os.dup(0), os.dup(1)  # dup makes them close-on-exec
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import NamedTuple, Union
+from typing import NamedTuple, Optional, Union
 
 from . import kernel
 
@@ -13,13 +13,14 @@ TRACE_SIGNAL = signal.SIGRTMAX - 1
 
 
 class Launch(NamedTuple):
-    """The child's ends: where the program writes, and its channel to the supervisor."""
+    """The child's ends: where the program writes, and its channel to the supervisor; and what it is refused."""
 
     stdout: int
     stderr: int
     log: int
     trace: int
     channel: int
+    filter: Optional[bytes]
 
 
 class Child(NamedTuple):
@@ -33,7 +34,7 @@ class Child(NamedTuple):
     channel: int
 
 
-def fork_program() -> Union[Launch, Child]:
+def fork_program(system_call_filter: Optional[bytes]) -> Union[Launch, Child]:
     """Returns twice: a Launch in the child, a Child in the supervisor."""
     pipes = [os.pipe() for _ in range(4)]
     ours, theirs = _socket_pair()
@@ -44,7 +45,8 @@ def fork_program() -> Union[Launch, Child]:
         signal.set_wakeup_fd(-1)
         kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
         kernel.close_all_but({0, 1, 2, *write_ends})
-        return Launch(*write_ends)
+        stdout, stderr, log, trace, channel = write_ends
+        return Launch(stdout, stderr, log, trace, channel, system_call_filter)
     for fd in write_ends:
         os.close(fd)
     for fd in read_ends:

@@ -78,6 +78,8 @@ def _become_program(launch: Launch) -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     _default_signals()
     _prefer_for_oom()
+    if launch.filter is not None:
+        kernel.filter_system_calls(launch.filter)
     for number, target in ((launch.stdout, 1), (launch.stderr, 2)):
         os.dup2(number, target)
         os.close(number)

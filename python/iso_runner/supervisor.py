@@ -41,12 +41,13 @@ class Pipe(NamedTuple):
 
 def supervise(arguments: list[str]) -> Optional[Launch]:
     """Returns a Launch in the forked child and None in the supervisor, once its work is done."""
-    control_in, control_out = boot.control_descriptors(arguments)
+    options = boot.read_options(arguments)
+    control_in, control_out = boot.control_descriptors(options.fd)
     kernel.close_all_but({0, 1, 2, control_in, control_out})
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_IGN)
-    supervisor = Supervisor(control_in, control_out)
+    supervisor = Supervisor(control_in, control_out, options.filter)
     parent = os.getpid()
     try:
         return supervisor.run()
@@ -57,7 +58,8 @@ def supervise(arguments: list[str]) -> Optional[Launch]:
 
 
 class Supervisor:
-    def __init__(self, control_in: int, control_out: int) -> None:
+    def __init__(self, control_in: int, control_out: int, system_call_filter: Optional[bytes]) -> None:
+        self._filter = system_call_filter
         self._control_in = control_in
         self._host = Outbox(control_out)
         self._from_host = Decoder(FROM_HOST)
@@ -90,7 +92,7 @@ class Supervisor:
     def run(self) -> Optional[Launch]:
         self._say_hello()
         boot.prepare(self._control_in)
-        child = fork_program()
+        child = fork_program(self._filter)
         if isinstance(child, Launch):
             return child
         self._pid = child.pid

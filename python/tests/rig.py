@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -60,12 +61,12 @@ class Result:
 class Rig:
     """One supervisor; closed, it and everything below it is gone."""
 
-    def __init__(self, python: str = sys.executable, docker: bool = False) -> None:
+    def __init__(self, python: str = sys.executable, docker: bool = False, options: Sequence[str] = ()) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="iso-runner-"))
         self.work = self.folder / "work"
         (self.folder / "out").mkdir()
         self.work.mkdir()
-        command = [python, "-I", "-X", "utf8", str(RUNNER)]
+        command = [python, "-I", "-X", "utf8", str(RUNNER), *options]
         if docker:
             ours, theirs = socket.socketpair()
             self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), env={"HOST_SECRET": "s3cret"})
@@ -165,8 +166,8 @@ class Rig:
             pass  # the program is over
 
 
-def run(code: str, docker: bool = False, **changes: Any) -> Result:
-    with Rig(docker=docker) as rig:
+def run(code: str, docker: bool = False, options: Sequence[str] = (), **changes: Any) -> Result:
+    with Rig(docker=docker, options=options) as rig:
         rig.send_job(code, **changes)
         return rig.follow()
 

@@ -1,5 +1,7 @@
 """A program that attacks its runner harms itself at most."""
 
+import base64
+import struct
 import unittest
 
 from rig import Rig, run
@@ -12,6 +14,26 @@ FIND_CHANNEL = (
     "def frame(kind, payload, length=None):\n"
     "    return struct.pack('>Ic', len(payload) if length is None else length, kind) + payload\n"
 )
+
+
+def bpf(*instructions: tuple[int, int, int, int]) -> str:
+    return base64.b64encode(b"".join(struct.pack("=HBBI", *each) for each in instructions)).decode()
+
+
+class SystemCalls(unittest.TestCase):
+    """A filter on the number alone: the same for every machine with this kernel's newer, common numbers."""
+
+    REFUSE_IO_URING_SETUP = bpf((0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x50000 | 77), (0x06, 0, 0, 0x7FFF0000))
+    CODE = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nif os.fork() == 0:\n    libc.syscall(425, 0, None)\n    os._exit(ctypes.get_errno())\nprint(os.wait()[1] >> 8)"
+
+    def test_are_judged_by_the_filter_that_the_host_gave(self) -> None:
+        result = run(self.CODE, options=["--filter", self.REFUSE_IO_URING_SETUP])
+        self.assertEqual((result.stdout, result.ending), ("77\n", (0, None)))
+
+    def test_nothing_runs_where_the_kernel_refuses_the_filter(self) -> None:
+        result = run("print(1)", options=["--filter", bpf((0xFFFF, 0, 0, 0))])
+        self.assertEqual((result.stdout, "B" in result.kinds), ("", False))
+        self.assertEqual([problem["stage"] for problem in result.problems], ["program_setup"])
 
 
 class Descriptors(unittest.TestCase):

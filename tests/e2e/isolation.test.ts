@@ -67,6 +67,20 @@ describe.each(realBackends())("isolation on %s", (backend) => {
     expect(await output(attempt(body))).toMatch(/^E[A-Z]+$/);
   });
 
+  it.each([
+    [
+      "EPERM",
+      "a new user namespace by clone",
+      "libc.syscall(220 if os.uname().machine == 'aarch64' else 56, 0x10000011, None, None, None, 0)",
+    ],
+    ["EPERM", "io_uring", "libc.syscall(425, 8, None)"],
+    ["EPERM", "tracing", "libc.ptrace(0, 0, None, None)"],
+    ["EPERM", "limiting the supervisor", "libc.prlimit(1, 0, bytes(16), None)"],
+    ["EAFNOSUPPORT", "a socket to the hypervisor", "libc.socket(40, 1, 0)"],
+  ])("answers %s to %s", async (answer, _name, call) => {
+    expect(await output(attempt(`if ${call} == -1: raise OSError(ctypes.get_errno(), "")`))).toBe(answer);
+  });
+
   it("reaches no listener of the host", async () => {
     const server = createServer((_request, response) => response.end("reached"));
     await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));

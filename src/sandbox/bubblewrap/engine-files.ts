@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { IsoError } from "../../model/errors.js";
 import { removeTree } from "../../safefs/remove.js";
 import type { BackendContext } from "../backend.js";
+import { buildFilter, thisMachine } from "../seccomp/filter.js";
 import { canRead } from "./access.js";
 import { INSIDE_ID } from "./args.js";
 import type { ReadOnlyBind } from "./root-layout.js";
-import { buildFilter, thisMachine } from "../seccomp/filter.js";
 
 const ETC_FILES: Readonly<Record<string, string>> = {
   passwd: `sandbox:x:${INSIDE_ID}:${INSIDE_ID}::/tmp:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n`,

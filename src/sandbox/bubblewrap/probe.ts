@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { toIsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Check, Probe } from "../backend.js";
+import { thisMachine } from "../seccomp/filter.js";
 import { INSIDE_ID } from "./args.js";
 import { planCgroups } from "./cgroup.js";
 import type { HostRoots } from "./cgroup-host.js";
@@ -11,7 +12,6 @@ import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
 import { findInterpreter } from "./interpreter.js";
 import { explainRefusal } from "./refusal.js";
 import { readRootLayout } from "./root-layout.js";
-import { thisMachine } from "../seccomp/filter.js";
 import { type Answer, ask } from "./spawn.js";
 
 const TRIAL_TIMEOUT_MS = 10_000;

@@ -4,11 +4,12 @@ import { IsoError } from "../../model/errors.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { DEFAULT_IMAGE, type Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
+import { buildFilter } from "../seccomp/filter.js";
 import { makeSlot, removeSlot, type Slot } from "../slot.js";
 import { removeContainer, startContainer } from "./container.js";
 import { containerOptions, LABELS, RUNNER_COMMAND, sandboxMounts } from "./container-options.js";
-import { connect, inTime, messageOf, readInfo, statusOf } from "./engine.js";
-import { buildImage, checkPackages, findImage } from "./image.js";
+import { connect, type EngineInfo, inTime, messageOf, readInfo, statusOf } from "./engine.js";
+import { buildImage, checkPackages, findImage, type Image } from "./image.js";
 import type { Connection } from "./one-off.js";
 import { policyOf } from "./policy.js";
 import { probeDocker } from "./probe.js";
@@ -65,15 +66,19 @@ export class DockerBackend implements SandboxBackend {
     }
   }
 
-  async #start(connection: Connection, profile: Profile, image: string, slot: Slot): Promise<DockerSandbox> {
+  async #start(connection: Connection, profile: Profile, image: Image, slot: Slot): Promise<DockerSandbox> {
     const id = randomBytes(8).toString("hex");
     const { limits } = profile;
     const mounts = sandboxMounts(slot.dir, this.#context);
-    const order = { name: `iso-runtime-${id}`, image, command: RUNNER_COMMAND, limits, mounts };
-    const running = await startContainer(connection.docker, containerOptions(this.#context, connection.info, order));
+    const { info, docker } = connection;
+    const filter = filterFor(info, image);
+    const command = [...RUNNER_COMMAND, ...(filter ? ["--filter", filter.toString("base64")] : [])];
+    const order = { name: `iso-runtime-${id}`, image: image.id, command, limits, mounts };
+    const running = await startContainer(docker, containerOptions(this.#context, info, order));
+    const filtered = { ...info, seccomp: info.seccomp || filter !== null };
     const sandbox = new DockerSandbox({
       ...{ ...running, id, slot },
-      policy: (facts) => policyOf(profile, connection.info, this.#context, facts),
+      policy: (facts) => policyOf(profile, filtered, this.#context, facts),
       onGone: () => this.#live.delete(sandbox),
     });
     this.#live.add(sandbox);
@@ -104,10 +109,11 @@ export class DockerBackend implements SandboxBackend {
     });
   }
 
-  /** The image's id, once it is known to have what the profile asks for. */
-  async #image(connection: Connection, { image: name, packages }: Profile): Promise<string> {
-    const id = await findImage(connection.docker, name);
-    if (packages.length === 0) return id;
+  /** The image, once it is known to have what the profile asks for. */
+  async #image(connection: Connection, { image: name, packages }: Profile): Promise<Image> {
+    const image = await findImage(connection.docker, name);
+    const { id } = image;
+    if (packages.length === 0) return image;
     const key = JSON.stringify([id, packages]);
     const known = this.#checked.get(key);
     const checking = known ?? checkPackages(connection, this.#context, { id, name }, packages);
@@ -115,7 +121,7 @@ export class DockerBackend implements SandboxBackend {
     // What stood in the way may be gone at the next attempt.
     checking.catch(() => this.#checked.delete(key));
     await checking;
-    return id;
+    return image;
   }
 
   #connected(): Promise<Connection> {
@@ -190,4 +196,9 @@ export class DockerBackend implements SandboxBackend {
     await Promise.allSettled([...this.#live].map((sandbox) => sandbox.dispose()));
     await Promise.allSettled([...this.#booting]);
   }
+}
+
+/** The filter the program goes under beside the engine's. An image for another machine is emulated: its calls are not the kernel's. */
+function filterFor({ machine }: EngineInfo, image: Image): Buffer | null {
+  return machine !== null && machine === image.machine ? buildFilter(machine) : null;
 }

@@ -2,6 +2,7 @@
 // daemon that dies leaves calls hanging.
 import type Docker from "dockerode";
 import { IsoError } from "../../model/errors.js";
+import type { Machine } from "../seccomp/syscalls.js";
 
 const CALL_TIMEOUT_MS = 30_000;
 export const MIN_API = "1.41";
@@ -17,7 +18,10 @@ export interface EngineInfo {
   limitsSwap: boolean;
   /** Processors of the engine's machine, which refuses to give more; null where it does not say. */
   cpus: number | null;
+  /** The engine's own system call filter. */
   seccomp: boolean;
+  /** For which ours, beside it, is made; null where there is none for it. */
+  machine: Machine | null;
   remapsUsers: boolean;
 }
 
@@ -88,6 +92,12 @@ export async function readInfo(docker: Docker): Promise<EngineInfo> {
   return { version: version.Version, apiVersion: version.ApiVersion, ...understand(info) };
 }
 
+/** By the names that engines and images give machines. */
+export function machineOf(architecture: unknown): Machine | null {
+  if (architecture === "x86_64" || architecture === "amd64") return "x64";
+  return architecture === "aarch64" || architecture === "arm64" ? "arm64" : null;
+}
+
 /** What `docker info` answered, as far as it matters here. */
 export function understand(info: Readonly<Record<string, unknown>>): Omit<EngineInfo, "version" | "apiVersion"> {
   const security = Array.isArray(info.SecurityOptions) ? info.SecurityOptions.map(String) : [];
@@ -100,6 +110,7 @@ export function understand(info: Readonly<Record<string, unknown>>): Omit<Engine
     cpus: typeof info.NCPU === "number" && info.NCPU > 0 ? info.NCPU : null,
     // An engine can filter and be told not to.
     seccomp: says("seccomp")?.includes("profile=unconfined") === false,
+    machine: machineOf(info.Architecture),
     remapsUsers: says("userns") !== undefined || says("rootless") !== undefined,
   };
 }

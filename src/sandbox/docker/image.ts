@@ -7,7 +7,8 @@ import { z } from "zod";
 import { IsoError } from "../../model/errors.js";
 import type { BackendContext } from "../backend.js";
 import { DEFAULT_IMAGE } from "../profile.js";
-import { inTime, messageOf, statusOf } from "./engine.js";
+import type { Machine } from "../seccomp/syscalls.js";
+import { inTime, machineOf, messageOf, statusOf } from "./engine.js";
 import { ask, type Connection } from "./one-off.js";
 
 const DOCKER_DIR = fileURLToPath(new URL("../../../docker", import.meta.url));
@@ -26,12 +27,17 @@ print(json.dumps(missing))
 
 const buildCommand = (image: string): string => `docker build -t ${image} -f ${DOCKER_DIR}/Dockerfile ${DOCKER_DIR}`;
 
-/** The id of the image of this name. Throws `sandbox_unavailable` with the command that gets it; a run never builds or pulls one. */
-export async function findImage(docker: Docker, name: string): Promise<string> {
+export interface Image {
+  readonly id: string;
+  readonly machine: Machine | null;
+}
+
+/** The image of this name. Throws `sandbox_unavailable` with the command that gets it; a run never builds or pulls one. */
+export async function findImage(docker: Docker, name: string): Promise<Image> {
   try {
-    const { Id, Config } = await inTime(docker.getImage(name).inspect(), "look for the image");
+    const { Id, Architecture, Config } = await inTime(docker.getImage(name).inspect(), "look for the image");
     refuseVolumes(name, Object.keys(Config?.Volumes ?? {}));
-    return Id;
+    return { id: Id, machine: machineOf(Architecture) };
   } catch (error) {
     if (statusOf(error) !== 404) throw error;
     throw new IsoError("sandbox_unavailable", `The Docker image "${name}" is not there.`, {

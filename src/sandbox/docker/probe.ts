@@ -17,7 +17,7 @@ export async function probeDocker(context: BackendContext, image: string): Promi
     checks.push(...engineChecks(connection.info));
     if (isUsable(checks)) {
       stage = "image";
-      const id = await findImage(docker, image);
+      const { id } = await findImage(docker, image);
       checks.push({ name: stage, status: "ok", message: `${image} is there` });
       stage = "path map";
       const map = await checkPathMap(connection, context, id);
@@ -61,11 +61,17 @@ function limitsCheck({ cgroup, limits, limitsSwap }: EngineInfo): Check {
   return { name, status: "warn", message: `${message}, but what exceeds the memory may be swapped out`, fix };
 }
 
-function seccompCheck({ seccomp }: EngineInfo): Check {
+function seccompCheck({ seccomp, machine }: EngineInfo): Check {
   const name = "seccomp";
-  if (seccomp) return { name, status: "ok", message: "the engine's system call filter is on" };
+  const filters = [...(machine ? [`ours for ${machine}`] : []), ...(seccomp ? ["the engine's"] : [])];
+  if (seccomp) return { name, status: "ok", message: `system call filters: ${filters.join(" and ")}` };
   const fix = "Use a kernel with seccomp, and an engine whose seccomp-profile is not unconfined.";
-  return { name, status: "warn", message: "the engine filters no system calls", fix };
+  return {
+    name,
+    status: "warn",
+    message: `the engine filters no system calls${machine ? "; our own filter is on" : ""}`,
+    fix,
+  };
 }
 
 function usersCheck({ remapsUsers }: EngineInfo): Check[] {

@@ -22,5 +22,6 @@ export const ABLE: EngineInfo = {
   limitsSwap: true,
   cpus: 2,
   seccomp: true,
+  machine: "x64",
   remapsUsers: false,
 };

@@ -17,12 +17,20 @@ const profile: Profile = {
 };
 
 describe("an engine's description", () => {
-  const able = { CgroupVersion: "2", MemoryLimit: true, PidsLimit: true, CpuCfsQuota: true, SwapLimit: true, NCPU: 4 };
+  const able = {
+    CgroupVersion: "2",
+    MemoryLimit: true,
+    PidsLimit: true,
+    CpuCfsQuota: true,
+    SwapLimit: true,
+    NCPU: 4,
+    Architecture: "x86_64",
+  };
 
   it("is understood", () => {
     expect(understand({ ...able, SecurityOptions: ["name=seccomp,profile=default", "name=cgroupns"] })).toEqual({
       ...{ cgroup: "cgroup-v2", limits: { memory: true, processes: true, cpus: true }, limitsSwap: true, cpus: 4 },
-      ...{ seccomp: true, remapsUsers: false },
+      ...{ seccomp: true, machine: "x64", remapsUsers: false },
     });
   });
 
@@ -33,6 +41,8 @@ describe("an engine's description", () => {
       { seccomp: false },
     ],
     ["no filter", { SecurityOptions: [] }, { seccomp: false }],
+    ["another machine", { Architecture: "aarch64" }, { machine: "arm64" }],
+    ["a machine that our filter does not know", { Architecture: "riscv64" }, { machine: null }],
     ["remapped users", { SecurityOptions: ["name=userns"] }, { remapsUsers: true }],
     ["a rootless engine", { SecurityOptions: ["name=rootless"] }, { remapsUsers: true }],
     ["no control groups", { CgroupDriver: "none" }, { cgroup: null }],
