@@ -8,6 +8,8 @@ import { CHECKS } from "./checks.js";
 export interface ArtifactOrigin {
   existed(path: string): boolean;
   written(path: string): boolean;
+  /** Why the file is not kept after the run; null where it is. */
+  leftOut(path: string): string | null;
 }
 
 type Finding = Pick<Artifact, "status" | "code" | "message" | "bytes" | "mime" | "sha256">;
@@ -80,14 +82,15 @@ async function judge(entry: ContractEntry, out: Tree, origin: ArtifactOrigin): P
   const stat = out.stat(entry.path);
   if (stat === null) return absent(entry.path, out);
   if (stat.kind !== "file") return blocked(`is ${KINDS[stat.kind]}, not a regular file`);
+  const leftOut = origin.leftOut(entry.path);
+  if (leftOut !== null) return unread(stat.size, `is not kept: ${leftOut}`);
   const file = new ArtifactFile(out, entry.path, stat.size);
   try {
     return await judgeFile(entry, file, origin);
   } catch (error) {
     if (!(error instanceof SafeFsError)) throw error;
     if (error.reason === "too_large") {
-      const message = `${file.bytes} bytes with holes between them, too large to be read`;
-      return { status: "invalid", code: "too_large", message, bytes: file.bytes, mime: null, sha256: null };
+      return unread(stat.size, `${stat.size} bytes with holes between them, too large to be read`);
     }
     return blocked(`cannot be read: ${error.message}`);
   }
@@ -118,6 +121,10 @@ function absent(path: string, out: Tree): Finding {
     if (kind !== "dir") return blocked(`its folder ${folder} is ${kind === "file" ? "a file" : KINDS[kind]}`);
   }
   return { status: "missing", message: "is not there", ...NO_FILE };
+}
+
+function unread(bytes: number, message: string): Finding {
+  return { status: "invalid", code: "too_large", message, bytes, mime: null, sha256: null };
 }
 
 function blocked(message: string): Finding {

@@ -78,7 +78,7 @@ async function copyLive(
       hint: "Give this account permission to read it, or move it away.",
     });
   }
-  judgeKept(manifest, { sparseFiles: "any" });
+  judgeKept(manifest);
   await buildTree({ root: manifest.root, source, target, links: to.links, owner, durable: false });
   return [...nodesBelow(manifest.root, (node) => node.leftOut === null)].filter((node) => node.leftOut !== null);
 }

@@ -34,6 +34,8 @@ export interface TreeDiff {
   /** True when this run wrote the file: its inode or times are others than at delivery. */
   written(path: string): boolean;
   existed(path: string): boolean;
+  /** Why the entry at a path is not handed on; null where it is, or is not there. */
+  leftOut(path: string): string | null;
   /** What a commit builds. */
   readonly sync: SyncPlan | null;
 }
@@ -58,7 +60,7 @@ export async function diffTrees(
   const workspace = live === null ? null : openTrustedDir(live);
   try {
     const after = await scan(out, prepared.baseline.size.entries + maxNewEntries);
-    judgeKept(after, { sparseFiles: "bounded" });
+    judgeKept(after, { before: prepared.baseline });
     using comparison = new Comparison(prepared.baseline, lists, { out, live: workspace });
     await comparison.run(after.root, prepared.baseline.root);
     const { bytes, entries } = prepared.baseline.size;
@@ -96,9 +98,10 @@ function replacedOut(prepared: Prepared, lists: ChangeLists, work: { bytes: numb
   };
 }
 
-function origin(before: Folder, after: Folder): Pick<TreeDiff, "written" | "existed"> {
+function origin(before: Folder, after: Folder): Pick<TreeDiff, "written" | "existed" | "leftOut"> {
   return {
     existed: (path) => lookUp(before, path) !== null,
+    leftOut: (path) => lookUp(after, path)?.leftOut ?? null,
     written(path) {
       const now = lookUp(after, path);
       const then = lookUp(before, path);

@@ -5,29 +5,62 @@ import { type Folder, isFolder, type Manifest, type Node, nodesBelow } from "./m
 
 /** Links that one path may pass through, as in the kernel. */
 const MAX_HOPS = 40;
-/** A file with holes is handed on up to this size: its zeros must be read, although they cost no disk. */
-const MAX_SPARSE_BYTES = 4 * 1024 ** 3;
+/** Holes of one tree, in bytes: whoever copies them must read their zeros, although they cost no disk. */
+const MAX_HOLE_BYTES = 4 * 1024 ** 3;
 const RESERVED = `"${RESERVED_DIR}/" at the top of out/ is reserved for the run's own logs; write to another folder`;
 
-/** Marks every node that is not handed on. Nodes below a directory that is left out are marked, too. */
-export function judgeKept(manifest: Manifest, options: { sparseFiles: "any" | "bounded" }): void {
+/**
+ * Marks every node that is not handed on. Nodes below a directory that is left out are marked, too. With `before`, what the tree
+ * held earlier, files with holes are handed on until the tree's holes reach a bound; those of `before` always are.
+ */
+export function judgeKept(manifest: Manifest, options: { before?: Manifest } = {}): void {
   for (const node of nodesBelow(manifest.root)) {
     const above = node.parent.node;
     node.leftOut ??=
       above?.leftOut ?? (above === null && node.entry.name.toString("latin1") === RESERVED_DIR ? RESERVED : null);
-    node.leftOut ??= problemOf(node, options.sparseFiles);
+    node.leftOut ??= problemOf(node);
+  }
+  if (options.before) boundHoles(manifest, options.before);
+}
+
+/** By inode, so that a file that was renamed is the same, and several names of one file are one. */
+function boundHoles(manifest: Manifest, before: Manifest): void {
+  const then = new Map([...holesOf(before)].map(({ inode, bytes }) => [inode, bytes]));
+  const holes = [...holesOf(manifest)];
+  const isOld = ({ inode, bytes }: Hole) => bytes <= (then.get(inode) ?? 0);
+  const kept = new Set<string>();
+  let left = MAX_HOLE_BYTES;
+  for (const hole of [...holes.filter(isOld), ...holes.filter((hole) => !isOld(hole))]) {
+    const { node, inode, bytes } = hole;
+    if (kept.has(inode)) continue;
+    if (bytes > left && !isOld(hole)) {
+      node.leftOut = `file with ${bytes} bytes of holes, more than out/ may still have`;
+      continue;
+    }
+    kept.add(inode);
+    left -= bytes;
   }
 }
 
-function problemOf(node: Node, sparseFiles: "any" | "bounded"): string | null {
-  const { kind, size, blocks } = node.entry;
-  switch (kind) {
+interface Hole {
+  node: Node;
+  inode: string;
+  bytes: number;
+}
+
+function* holesOf(manifest: Manifest): Generator<Hole> {
+  for (const node of nodesBelow(manifest.root)) {
+    const { kind, size, blocks, dev, ino } = node.entry;
+    const bytes = size - blocks * 512;
+    if (kind === "file" && bytes > 0 && node.leftOut === null) yield { node, inode: `${dev}:${ino}`, bytes };
+  }
+}
+
+function problemOf(node: Node): string | null {
+  switch (node.entry.kind) {
     case "dir":
-      return null;
     case "file":
-      return sparseFiles === "bounded" && size > MAX_SPARSE_BYTES && blocks * 512 < size
-        ? `file of ${size} bytes, most of them a hole`
-        : null;
+      return null;
     case "link":
       return linkProblem(node);
     case "fifo":

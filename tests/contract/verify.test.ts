@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseContract } from "../../src/contract/contract.js";
-import { contractMet, summariseUnmet, verifyContract } from "../../src/contract/verify.js";
+import { type ArtifactOrigin, contractMet, summariseUnmet, verifyContract } from "../../src/contract/verify.js";
 import type { Artifact } from "../../src/model/files.js";
 import { removeTree, Tree } from "../../src/safefs/tree.js";
 
@@ -20,7 +20,7 @@ function put(path: string, content: string | Buffer): void {
   mkdirSync(dirname(join(out, path)), { recursive: true });
   writeFileSync(join(out, path), content);
 }
-const fresh = { existed: () => false, written: () => false };
+const fresh: ArtifactOrigin = { existed: () => false, written: () => false, leftOut: () => null };
 
 async function verify(contract: object[], origin = fresh): Promise<Artifact[]> {
   const entries = parseContract(contract.map((entry) => ({ description: "d", ...entry })));
@@ -101,7 +101,7 @@ describe("verifyContract", () => {
 
   it("says stale for a file that was there and was not written", async () => {
     put("old", "x");
-    const origin = (existed: boolean, written: boolean) => ({ existed: () => existed, written: () => written });
+    const origin = (existed: boolean, written: boolean) => ({ ...fresh, existed: () => existed, written: () => written });
     expect(await verifyOne({ path: "old" }, origin(true, false))).toMatchObject({ status: "stale", bytes: 1 });
     expect(await verifyOne({ path: "old" }, origin(true, true))).toMatchObject({ status: "satisfied" });
     expect(await verifyOne({ path: "old" }, origin(false, false))).toMatchObject({ status: "satisfied" });
@@ -119,6 +119,14 @@ describe("verifyContract", () => {
       status: "invalid",
       code: "too_large",
       bytes: 5,
+    });
+  });
+
+  it("does not read what is not kept", async () => {
+    put("holes", "x");
+    const origin = { ...fresh, leftOut: () => "file with 9 bytes of holes" };
+    expect(await verifyOne({ path: "holes" }, origin)).toMatchObject({
+      ...{ status: "invalid", code: "too_large", message: "is not kept: file with 9 bytes of holes", sha256: null },
     });
   });
 
