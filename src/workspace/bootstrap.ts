@@ -12,7 +12,7 @@ import { failure } from "./failure.js";
 import { judgeKept } from "./kept.js";
 import { liveDir, sandboxDir } from "./layout.js";
 import { ensureLive } from "./live.js";
-import { type Manifest, type Node, nodesBelow, scan, shownPath } from "./manifest.js";
+import { type Manifest, scan, shownPath } from "./manifest.js";
 import type { Prepared } from "./prepared.js";
 import { userDirName } from "./user-dir.js";
 
@@ -26,7 +26,7 @@ export async function bootstrap(
   const mark = `${instance.id}.${fileNameOf(runId)}`;
   const building = join(layout.building, `${mark}.${randomBytes(4).toString("hex")}`);
   try {
-    const withheld = await fill(context, building, dirName);
+    const source = await fill(context, building, dirName);
     step("bootstrap.built");
     const baseline = await scanOf(join(building, "out"));
     const dir = dirName === null ? join(layout.runs, mark) : sandboxDir(layout, dirName);
@@ -35,7 +35,7 @@ export async function bootstrap(
     renameSync(building, dir);
     step("bootstrap.placed");
     return {
-      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), owner, runId, dirName, baseline, withheld },
+      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), owner, runId, dirName, baseline, source },
       workspaceDir: join(layout.workspaceRoot, dirName ?? userDirName(workspace.userId)),
       size: sizeWith(baseline, dir),
     };
@@ -45,7 +45,7 @@ export async function bootstrap(
   }
 }
 
-async function fill(context: StoreContext, building: string, dirName: string | null): Promise<Node[]> {
+async function fill(context: StoreContext, building: string, dirName: string | null): Promise<Manifest | null> {
   const out = join(building, "out");
   const work = join(building, "work");
   for (const path of [building, out, work]) {
@@ -57,16 +57,16 @@ async function fill(context: StoreContext, building: string, dirName: string | n
   return await copyLive(context, dirName, { out, links: join(building, "links") });
 }
 
-/** Copies the workspace's out/ and returns what of it stays behind. */
+/** Copies the workspace's out/ and returns what it held; `leftOut` marks what of it stays behind. */
 async function copyLive(
   context: StoreContext,
   dirName: string | null,
   to: { out: string; links: string },
-): Promise<Node[]> {
+): Promise<Manifest | null> {
   const { chownTo: owner, layout } = context;
   if (dirName === null) {
     if (owner) chownSync(to.out, owner.uid, owner.gid);
-    return [];
+    return null;
   }
   const live = liveDir(layout, dirName);
   ensureLive(live, owner);
@@ -80,7 +80,7 @@ async function copyLive(
   }
   judgeKept(manifest);
   await buildTree({ root: manifest.root, source, target, links: to.links, owner, durable: false });
-  return [...nodesBelow(manifest.root, (node) => node.leftOut === null)].filter((node) => node.leftOut !== null);
+  return manifest;
 }
 
 async function scanOf(path: string): Promise<Manifest> {

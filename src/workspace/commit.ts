@@ -24,6 +24,7 @@ import { failure } from "./failure.js";
 import { liveDir } from "./layout.js";
 import { ensureLive, isDirectory } from "./live.js";
 import { type Folder, isFolder, keyOf, lookUp, type Node } from "./manifest.js";
+import { operatorsOwn } from "./operators-own.js";
 import type { Prepared } from "./prepared.js";
 
 /** Names in the folder of one commit. */
@@ -94,7 +95,8 @@ async function build(context: StoreContext, { prepared, plan, live, staging, dur
   using source = openTrustedDir(prepared.out);
   using target = openTrustedDir(join(staging, NEW));
   using workspace = openTrustedDir(live);
-  const reuse = { live: workspace, unchanged: plan.unchanged, carried: carriedInto(plan.root, prepared.withheld) };
+  const operators = prepared.source ? await operatorsOwn(prepared.source, workspace) : [];
+  const reuse = { live: workspace, unchanged: plan.unchanged, carried: carriedInto(plan.root, operators) };
   const links = join(staging, LINKS);
   await buildTree({ root: plan.root, source, target, links, owner: context.chownTo, durable, reuse });
 }
@@ -125,9 +127,9 @@ function makeLasting(dirs: string[]): void {
 }
 
 /** Where the operator's own entries go in the new tree: the folders that are still there and hold nothing of that name. */
-function carriedInto(root: Folder, withheld: readonly Node[]): Carried {
+function carriedInto(root: Folder, operators: readonly Node[]): Carried {
   const carried = new Map<Folder, Node[]>();
-  for (const node of withheld) {
+  for (const node of operators) {
     const above = node.parent.node;
     const place = above === null ? root : lookUp(root, above.entry.path);
     if (place === null || ("leftOut" in place && place.leftOut !== null) || place.children === null) continue;

@@ -5,7 +5,7 @@ import type { Changes } from "../model/files.js";
 import { KEEP } from "../model/limits.js";
 import { sameBytes } from "../safefs/content.js";
 import { type Dir, openFileAt, openTrustedDir } from "../safefs/dir.js";
-import type { Entry } from "../safefs/entry.js";
+import { type Entry, statAt } from "../safefs/entry.js";
 import { SafeFsError } from "../safefs/errors.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
 import { pacer } from "../safefs/pace.js";
@@ -62,7 +62,7 @@ export async function diffTrees(
     const after = await scan(out, prepared.baseline.size.entries + maxNewEntries);
     judgeKept(after, { before: prepared.baseline });
     using comparison = new Comparison(prepared.baseline, lists, { out, live: workspace });
-    await comparison.run(after.root, prepared.baseline.root);
+    await comparison.run(after.root, prepared.baseline.root, prepared.source?.root ?? null);
     const { bytes, entries } = prepared.baseline.size;
     return {
       ...lists.result(),
@@ -124,6 +124,8 @@ function sameIdentity(a: Entry, b: Entry): boolean {
 interface Frame {
   after: Folder;
   before: Folder | null;
+  /** The workspace's folder as it was when the run got its copy. */
+  source: Folder | null;
   todo: Iterator<[string, Node]>;
 }
 
@@ -144,9 +146,9 @@ class Comparison implements Disposable {
     this.#live = dirs.live && new FollowCursor(dirs.live);
   }
 
-  async run(after: Folder, before: Folder): Promise<void> {
+  async run(after: Folder, before: Folder, source: Folder | null): Promise<void> {
     const pause = pacer();
-    const frames: Frame[] = [{ after, before, todo: after.children.entries() }];
+    const frames: Frame[] = [{ after, before, source, todo: after.children.entries() }];
     for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
       await pause();
       const { value, done } = frame.todo.next();
@@ -158,15 +160,17 @@ class Comparison implements Disposable {
       }
       const [key, node] = value;
       const then = frame.before?.children.get(key) ?? null;
+      const copied = frame.source?.children.get(key) ?? null;
       if (node.leftOut !== null) {
         this.#leftOut(node, then);
       } else if (isFolder(node)) {
         const thenFolder = then !== null && isFolder(then) ? then : null;
         if (thenFolder === null) this.#appeared(then);
         this.#down(node.entry.name);
-        frames.push({ after: node, before: thenFolder, todo: node.children.entries() });
+        const sourceFolder = copied !== null && isFolder(copied) ? copied : null;
+        frames.push({ after: node, before: thenFolder, source: sourceFolder, todo: node.children.entries() });
       } else {
-        await this.#fileOrLink(node, then);
+        await this.#fileOrLink(node, then, copied);
       }
     }
   }
@@ -185,12 +189,12 @@ class Comparison implements Disposable {
     for (const inner of below) this.#lists.skipped(inner);
   }
 
-  async #fileOrLink(node: Node, then: Node | null): Promise<void> {
+  async #fileOrLink(node: Node, then: Node | null, copied: Node | null): Promise<void> {
     if (then === null || isFolder(then)) {
       if (then !== null) this.#gone(then);
       this.differs = true;
       this.#lists.created(node);
-    } else if (await this.#sameContent(node, then)) {
+    } else if (await this.#sameContent(node, then, copied)) {
       if (normalMode(node.entry.mode) === normalMode(then.entry.mode) || node.entry.kind === "link")
         this.unchanged.add(node);
       else this.differs = true;
@@ -200,20 +204,24 @@ class Comparison implements Disposable {
     }
   }
 
-  async #sameContent(node: Node, then: Node): Promise<boolean> {
+  async #sameContent(node: Node, then: Node, copied: Node | null): Promise<boolean> {
     if (node.entry.kind !== then.entry.kind) return false;
     if (node.target !== null) return then.target?.equals(node.target) ?? false;
     if (node.entry.size !== then.entry.size) return false;
     const identical = sameIdentity(node.entry, then.entry);
     if (identical && then.entry.ctimeNs < this.#dirtySinceNs) return true;
-    return (await this.#sameAsLive(node.entry)) ?? identical;
+    return (await this.#sameAsLive(node.entry, copied)) ?? identical;
   }
 
-  /** Compares with the workspace's file of that path; null where there is none to compare with. */
-  async #sameAsLive(entry: Entry): Promise<boolean | null> {
+  /** Compares with the workspace's file that was copied; null where it is there no more, or was edited by hand meanwhile. */
+  async #sameAsLive(entry: Entry, copied: Node | null): Promise<boolean | null> {
     const live = this.#live?.dir;
     const out = this.#out.dir;
-    if (!live || !out) return null;
+    if (!live || !out || copied === null) return null;
+    const now = statAt(live, entry.name);
+    // Its ctime tells nothing: it moves whenever an old tree that shares the file is removed.
+    if (now?.ino !== copied.entry.ino || now.size !== copied.entry.size || now.mtimeNs !== copied.entry.mtimeNs)
+      return null;
     let liveFile: number;
     try {
       liveFile = openFileAt(live, entry.name);

@@ -6,7 +6,7 @@ import { type Folder, isFolder, type Manifest, type Node, nodesBelow } from "./m
 /** Links that one path may pass through, as in the kernel. */
 const MAX_HOPS = 40;
 /** Holes of one tree, in bytes: whoever copies them must read their zeros, although they cost no disk. */
-const MAX_HOLE_BYTES = 4 * 1024 ** 3;
+const MAX_HOLE_BYTES = 1024 ** 3;
 const RESERVED = `"${RESERVED_DIR}/" at the top of out/ is reserved for the run's own logs; write to another folder`;
 
 /**

@@ -1,6 +1,6 @@
 // What a tree held at one moment: a node for each entry, in byte order of names. Nodes know their parents, so that a tree of
 // very long paths costs what its names cost.
-import { readlinkSync } from "node:fs";
+import { fstatSync, readlinkSync } from "node:fs";
 import type { FilePath } from "../model/files.js";
 import type { Dir } from "../safefs/dir.js";
 import { displayPath } from "../safefs/display-path.js";
@@ -29,6 +29,8 @@ export interface Folder {
 
 export interface Manifest {
   readonly root: Folder;
+  /** Of the root itself, which has no entry. */
+  readonly mtimeNs: bigint;
   /** Allocated bytes and entries, each inode's bytes once. */
   readonly size: { bytes: number; entries: number };
   /** True where the tree has more entries than were asked for; then the manifest is cut. */
@@ -60,6 +62,7 @@ export const keyOf = (name: Buffer): string => name.toString("latin1");
 
 export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Promise<Manifest> {
   const root: Folder = { children: new Map(), node: null, parent: null };
+  const { mtimeNs } = fstatSync(dir.fd, { bigint: true });
   const size = { bytes: 0, entries: 0 };
   const linked = new Set<string>();
   const lost: Node[] = [];
@@ -87,7 +90,7 @@ export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Pro
       size.bytes += entry.blocks * 512;
     if (node instanceof FolderNode) folder = node;
   }
-  return { root, size, cut, lost, takenAtNs: BigInt(Date.now()) * 1_000_000n };
+  return { root, mtimeNs, size, cut, lost, takenAtNs: BigInt(Date.now()) * 1_000_000n };
 }
 
 function makeNode(entry: TreeEntry, parent: Folder, dir: Dir): Node {

@@ -1,6 +1,6 @@
 // A sandbox folder that is ready for a run, and what is known of it from before the run.
 import type { FileOwner } from "../model/instance.js";
-import type { Manifest, Node } from "./manifest.js";
+import type { Manifest } from "./manifest.js";
 
 export interface Prepared {
   /** Holds `work/` and `out/`. */
@@ -18,6 +18,6 @@ export interface Prepared {
   readonly dirName: string | null;
   /** The sandbox's copy of out/, as it was delivered. */
   readonly baseline: Manifest;
-  /** Entries of the workspace's out/ that no sandbox gets: special files, links that lead out, top-level logs/. */
-  readonly withheld: readonly Node[];
+  /** The workspace's out/ as it was copied; null for the workspace null. Entries marked `leftOut` are in no sandbox. */
+  readonly source: Manifest | null;
 }

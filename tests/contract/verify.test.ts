@@ -101,7 +101,11 @@ describe("verifyContract", () => {
 
   it("says stale for a file that was there and was not written", async () => {
     put("old", "x");
-    const origin = (existed: boolean, written: boolean) => ({ ...fresh, existed: () => existed, written: () => written });
+    const origin = (existed: boolean, written: boolean) => ({
+      ...fresh,
+      existed: () => existed,
+      written: () => written,
+    });
     expect(await verifyOne({ path: "old" }, origin(true, false))).toMatchObject({ status: "stale", bytes: 1 });
     expect(await verifyOne({ path: "old" }, origin(true, true))).toMatchObject({ status: "satisfied" });
     expect(await verifyOne({ path: "old" }, origin(false, false))).toMatchObject({ status: "satisfied" });

@@ -7,7 +7,7 @@ import { openTrustedDir } from "../../src/safefs/dir.js";
 import { judgeKept } from "../../src/workspace/kept.js";
 import { type Manifest, scan } from "../../src/workspace/manifest.js";
 
-const GiB = 2 ** 30;
+const QUARTER = 2 ** 28;
 let dir: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "kept-"));
@@ -32,10 +32,10 @@ async function leftOut(before: Manifest): Promise<string[]> {
 
 it("bounds the holes of all files together, each inode's once", async () => {
   const before = await look();
-  for (const name of ["a", "b", "c"]) putHole(name, GiB);
+  for (const name of ["a", "b", "c"]) putHole(name, QUARTER);
   linkSync(join(dir, "a"), join(dir, "a-again"));
   expect(await leftOut(before)).toEqual([]);
-  for (const name of ["d", "e"]) putHole(name, GiB);
+  for (const name of ["d", "e"]) putHole(name, QUARTER);
   linkSync(join(dir, "e"), join(dir, "e-again"));
   expect(await leftOut(before)).toEqual(["e", "e-again"]);
   putHole("e", 1000);
@@ -43,11 +43,11 @@ it("bounds the holes of all files together, each inode's once", async () => {
 });
 
 it("never leaves out a file that was there before, whatever else is added or its name is now", async () => {
-  putHole("old", 6 * GiB);
+  putHole("old", 6 * QUARTER);
   const before = await look();
-  putHole("a-new", GiB);
+  putHole("a-new", QUARTER);
   renameSync(join(dir, "old"), join(dir, "z-old"));
   expect(await leftOut(before)).toEqual(["a-new"]);
-  truncateSync(join(dir, "z-old"), 7 * GiB);
+  truncateSync(join(dir, "z-old"), 7 * QUARTER);
   expect(await leftOut(before)).toEqual(["z-old"]);
 });
