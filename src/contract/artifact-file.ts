@@ -2,26 +2,33 @@
 import { closeSync, read } from "node:fs";
 import { promisify } from "node:util";
 import type { Tree } from "../safefs/tree.js";
-import { detectMediaType } from "./detect-media-type.js";
+import { mediaTypeOf, type Sniffed, sniff } from "./detect-media-type.js";
 
 const readAsync = promisify(read);
 const CHUNK_BYTES = 1024 * 1024;
+
+/** What was found out by reading a whole file; hard links of one file share it, so that a thousand of them cost one reading. */
+export interface ContentFacts {
+  sha256?: Promise<string>;
+  sniffed?: Promise<Sniffed>;
+}
 
 export class ArtifactFile {
   readonly path: string;
   readonly bytes: number;
   readonly #tree: Tree;
-  #mediaType: Promise<string> | null = null;
+  readonly #facts: ContentFacts;
 
-  constructor(tree: Tree, path: string, bytes: number) {
+  constructor(tree: Tree, path: string, bytes: number, facts: ContentFacts = {}) {
     this.#tree = tree;
+    this.#facts = facts;
     this.path = path;
     this.bytes = bytes;
   }
 
-  mediaType(): Promise<string> {
-    this.#mediaType ??= detectMediaType(this);
-    return this.#mediaType;
+  async mediaType(): Promise<string> {
+    this.#facts.sniffed ??= sniff(this);
+    return mediaTypeOf(await this.#facts.sniffed, this.path);
   }
 
   /** The first bytes, at most `maxBytes`. */
@@ -51,6 +58,7 @@ export class ArtifactFile {
   }
 
   sha256(): Promise<string> {
-    return this.#tree.hashFile(this.path);
+    this.#facts.sha256 ??= this.#tree.hashFile(this.path);
+    return this.#facts.sha256;
   }
 }

@@ -29,23 +29,34 @@ const MORE_NAMES = new Map([
 
 /** What the question needs of a file. */
 interface Content {
-  readonly path: string;
   readonly bytes: number;
   head(maxBytes: number): Promise<Buffer>;
   chunks(): AsyncIterable<Buffer>;
 }
 
-export async function detectMediaType(file: Content): Promise<string> {
+/** What the bytes alone tell: the same for every name of a file. */
+export interface Sniffed {
+  signature: string | undefined;
+  isText: boolean;
+  /** True where the signature comes from the file's beginning only. */
+  isCut: boolean;
+}
+
+export async function sniff(file: Content): Promise<Sniffed> {
   const head = await file.head(HEAD_BYTES);
   const signature = head.length === 0 ? undefined : (await fileTypeFromBuffer(head))?.mime;
-  const named = mediaTypeOfName(file.path);
-  if (await isText(file)) {
+  return { signature, isText: await isText(file), isCut: file.bytes > head.length };
+}
+
+export function mediaTypeOf({ signature, isText, isCut }: Sniffed, path: string): string {
+  const named = mediaTypeOfName(path);
+  if (isText) {
     const isXml = signature === "application/xml" && named?.endsWith("+xml");
     if (signature !== undefined && TEXT_SIGNATURE.test(signature) && !isXml) return withoutParameters(signature);
     return named !== null && TEXT_NAME.test(named) ? named : "text/plain";
   }
   if (signature === undefined) return UNKNOWN_BINARY;
-  return byContainer(withoutParameters(signature), named, file.bytes > head.length);
+  return byContainer(withoutParameters(signature), named, isCut);
 }
 
 export function mediaTypeOfName(path: string): string | null {

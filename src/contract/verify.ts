@@ -1,7 +1,7 @@
 // Verifies a contract on the host, after the sandbox is dead: which promised files are there, written by this run, and as promised.
 import type { Artifact, ContractEntry } from "../model/files.js";
 import { type EntryKind, SafeFsError, type Tree } from "../safefs/tree.js";
-import { ArtifactFile } from "./artifact-file.js";
+import { ArtifactFile, type ContentFacts } from "./artifact-file.js";
 import { CHECKS } from "./checks.js";
 
 /** What is known of the files before the run, and of what the run did to them. */
@@ -30,8 +30,9 @@ export async function verifyContract(
   origin: ArtifactOrigin,
 ): Promise<Artifact[]> {
   const artifacts: Artifact[] = [];
+  const facts = new Map<string, ContentFacts>();
   for (const entry of entries) {
-    const { status, bytes, mime, sha256, code, message } = await judge(entry, out, origin);
+    const { status, bytes, mime, sha256, code, message } = await judge(entry, out, origin, facts);
     artifacts.push({
       ...{ path: entry.path, description: entry.description, status },
       ...(code !== undefined && { code }),
@@ -78,13 +79,18 @@ function phrase({ path, status, message }: Artifact): string {
   }
 }
 
-async function judge(entry: ContractEntry, out: Tree, origin: ArtifactOrigin): Promise<Finding> {
+async function judge(
+  entry: ContractEntry,
+  out: Tree,
+  origin: ArtifactOrigin,
+  facts: Map<string, ContentFacts>,
+): Promise<Finding> {
   const stat = out.stat(entry.path);
   if (stat === null) return absent(entry.path, out);
   if (stat.kind !== "file") return blocked(`is ${KINDS[stat.kind]}, not a regular file`);
   const leftOut = origin.leftOut(entry.path);
   if (leftOut !== null) return unread(stat.size, `is not kept: ${leftOut}`);
-  const file = new ArtifactFile(out, entry.path, stat.size);
+  const file = new ArtifactFile(out, entry.path, stat.size, factsOf(`${stat.dev}:${stat.ino}`, facts));
   try {
     return await judgeFile(entry, file, origin);
   } catch (error) {
@@ -94,6 +100,12 @@ async function judge(entry: ContractEntry, out: Tree, origin: ArtifactOrigin): P
     }
     return blocked(`cannot be read: ${error.message}`);
   }
+}
+
+function factsOf(inode: string, all: Map<string, ContentFacts>): ContentFacts {
+  const known = all.get(inode) ?? {};
+  all.set(inode, known);
+  return known;
 }
 
 async function judgeFile(entry: ContractEntry, file: ArtifactFile, origin: ArtifactOrigin): Promise<Finding> {

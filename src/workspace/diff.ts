@@ -61,7 +61,7 @@ export async function diffTrees(
   try {
     const after = await scan(out, prepared.baseline.size.entries + maxNewEntries);
     judgeKept(after, { before: prepared.baseline });
-    using comparison = new Comparison(prepared.baseline, lists, { out, live: workspace });
+    using comparison = new Comparison(prepared.baseline, lists, { out, live: workspace }, after.cut);
     await comparison.run(after.root, prepared.baseline.root, prepared.source?.root ?? null);
     const { bytes, entries } = prepared.baseline.size;
     return {
@@ -136,12 +136,15 @@ class Comparison implements Disposable {
   readonly #lists: ChangeLists;
   readonly #out: FollowCursor;
   readonly #live: FollowCursor | null;
+  /** Where the look at the tree was cut short, what was not seen may be there all the same. */
+  readonly #cut: boolean;
   /** Answers for files with several names, by both inodes: each pair is read once. */
   readonly #compared = new Map<string, boolean>();
 
-  constructor(baseline: Manifest, lists: ChangeLists, dirs: { out: Dir; live: Dir | null }) {
+  constructor(baseline: Manifest, lists: ChangeLists, dirs: { out: Dir; live: Dir | null }, cut: boolean) {
     this.#dirtySinceNs = baseline.takenAtNs - TICK_NS;
     this.#lists = lists;
+    this.#cut = cut;
     this.#out = new FollowCursor(dirs.out);
     this.#live = dirs.live && new FollowCursor(dirs.live);
   }
@@ -250,6 +253,7 @@ class Comparison implements Disposable {
   }
 
   #deletedIn({ after, before }: Frame): void {
+    if (this.#cut) return;
     for (const [key, then] of before?.children ?? []) if (!after.children.has(key)) this.#gone(then);
   }
 

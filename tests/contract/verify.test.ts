@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, mkdtempSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parseContract } from "../../src/contract/contract.js";
 import { type ArtifactOrigin, contractMet, summariseUnmet, verifyContract } from "../../src/contract/verify.js";
 import type { Artifact } from "../../src/model/files.js";
@@ -124,6 +124,18 @@ describe("verifyContract", () => {
       code: "too_large",
       bytes: 5,
     });
+  });
+
+  it("reads a file of many names once, and judges each name by itself", async () => {
+    put("a.json", "[1]");
+    linkSync(join(out, "a.json"), join(out, "b.txt"));
+    linkSync(join(out, "a.json"), join(out, "c.json"));
+    using tree = Tree.open(out);
+    const hashes = vi.spyOn(tree, "hashFile");
+    const contract = ["a.json", "b.txt", "c.json"].map((path) => ({ path, description: "d" }));
+    const artifacts = await verifyContract(parseContract(contract), tree, fresh);
+    expect(artifacts.map(({ mime }) => mime)).toEqual(["application/json", "text/plain", "application/json"]);
+    expect(hashes).toHaveBeenCalledTimes(1);
   });
 
   it("does not read what is not kept", async () => {

@@ -139,6 +139,19 @@ describe("changes", () => {
   });
 });
 
+it("calls nothing deleted that a look cut short did not come to", async () => {
+  await using world = await World.open();
+  await world.run(({ out }) => {
+    for (let number = 0; number < 50; number++) writeFileSync(join(out, `z${number}`), "x");
+  });
+  await using lock = await world.store.lock({ userId: "u" });
+  const prepared = await world.store.bootstrap(lock, "many");
+  for (let number = 0; number < 40; number++) writeFileSync(join(prepared.out, `a${number}`), "x");
+  const diff = await world.store.diff(prepared, { maxNewEntries: 20 });
+  expect([diff.totals.deleted, diff.sync]).toEqual([0, null]);
+  expect(diff.totals.created).toBeGreaterThan(20);
+});
+
 describe("what is left out", () => {
   it("is told of with its reason, and never reaches the workspace", async () => {
     await using world = await World.open();
