@@ -19,17 +19,27 @@ export class Once {
     const key = JSON.stringify([request.userId, request.runId]);
     const running = this.#underWay.get(key);
     if (running) return await running;
-    const work = this.#claimed(request, start).finally(() => this.#underWay.delete(key));
+    const work = this.#claimed(request, start, () => this.#underWay.delete(key));
     this.#underWay.set(key, work);
     return await work;
   }
 
-  async #claimed(request: AcceptedRun, start: () => Promise<RunResult>): Promise<RunResult> {
+  async #claimed(request: AcceptedRun, start: () => Promise<RunResult>, forget: () => void): Promise<RunResult> {
     const { userId, runId } = request;
-    const claim = await this.#ids.claim(userId, runId);
-    if (claim.state === "finished") return claim.result;
-    const result = claim.state === "interrupted" ? interrupted(request) : await start();
-    await this.#ids.finish(userId, runId, result);
+    let result: RunResult;
+    try {
+      const claim = await this.#ids.claim(userId, runId);
+      if (claim.state === "finished") {
+        forget();
+        return claim.result;
+      }
+      result = claim.state === "interrupted" ? interrupted(request) : await start();
+    } catch (error) {
+      forget();
+      throw error;
+    }
+    // What ran has run, also where its result cannot be written down: then it is remembered for as long as this process lives.
+    await this.#ids.finish(userId, runId, result).then(forget, () => undefined);
     return result;
   }
 }

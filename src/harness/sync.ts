@@ -24,6 +24,7 @@ export async function sync(
     const { synced, reason } = await store.commit(prepared, judged.diff, { durability });
     return { synced, ...(reason !== undefined && { reason }), durability, version: null };
   } catch (error) {
-    return no(toIsoError(error).message);
+    const { message, hint } = toIsoError(error);
+    return no(hint === undefined ? message : `${message}. ${hint}`);
   }
 }

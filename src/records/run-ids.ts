@@ -28,8 +28,8 @@ export class RunIds {
     const file = this.#file(userId, runId);
     await mkdir(join(file, ".."), { recursive: true, mode: 0o700 });
     const mark = `${file}.${this.#owner.id}`;
-    await writeFile(mark, JSON.stringify({ claimedBy: this.#owner.id }), { mode: 0o600 });
     try {
+      await writeFile(mark, JSON.stringify({ claimedBy: this.#owner.id }), { mode: 0o600 });
       await link(mark, file);
       return { state: "new" };
     } catch (error) {
@@ -44,8 +44,13 @@ export class RunIds {
   async finish(userId: string, runId: string, result: RunResult): Promise<void> {
     const file = this.#file(userId, runId);
     const whole = `${file}.${this.#owner.id}`;
-    await writeFile(whole, JSON.stringify(result), { mode: 0o600 });
-    await rename(whole, file);
+    try {
+      await writeFile(whole, JSON.stringify(result), { mode: 0o600 });
+      await rename(whole, file);
+    } catch (error) {
+      await rm(whole, { force: true });
+      throw error;
+    }
   }
 
   async #existing(file: string, runId: string): Promise<Claim> {
