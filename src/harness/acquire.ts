@@ -1,6 +1,7 @@
 // Bootstrap and acquire, side by side: the user's files on the host and a sandbox to put them in. What was taken is given back
 // whatever happens after.
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { removeTree } from "../safefs/remove.js";
 import type { Sandbox, SandboxBackend } from "../sandbox/backend.js";
@@ -43,17 +44,19 @@ export async function acquire(
     }
   }
   const booting = watch.time("bootstrapMs", () => store.bootstrap(lock, request.runId));
-  const [prepared, lease] = await Promise.allSettled([booting, leasing]);
+  // Two users may have chosen the same run id: the name must be nobody else's.
+  const making = mkdtemp(join(store.slotsDir, `${store.instance.id}-${request.runId}.logs-`));
+  const [prepared, lease, logs] = await Promise.allSettled([booting, leasing, making]);
 
-  if (prepared.status === "rejected" || lease.status === "rejected") {
+  if (prepared.status === "rejected" || lease.status === "rejected" || logs.status === "rejected") {
+    if (logs.status === "fulfilled") await removeTree(logs.value);
     if (lease.status === "fulfilled") pool.giveBack(backend, request.profile, lease.value.sandbox);
     if (prepared.status === "fulfilled") await store.discard(prepared.value);
-    throw prepared.status === "rejected" ? prepared.reason : lease.status === "rejected" ? lease.reason : null;
+    throw [prepared, lease, logs].find((outcome) => outcome.status === "rejected")?.reason;
   }
 
   const { sandbox, warm } = lease.value;
-  const logDir = join(store.slotsDir, `${store.instance.id}-${request.runId}.logs`);
-  mkdirSync(logDir, { mode: 0o700 });
+  const logDir = logs.value;
   return {
     prepared: prepared.value,
     sandbox,

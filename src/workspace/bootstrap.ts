@@ -23,8 +23,9 @@ export async function bootstrap(
 ): Promise<Prepared> {
   const { layout, instance, step, owner } = context;
   const { dirName } = workspace;
-  const mark = `${instance.id}.${fileNameOf(runId)}`;
-  const building = join(layout.building, `${mark}.${randomBytes(4).toString("hex")}`);
+  // Two users may have chosen the same run id: the random part keeps their folders apart.
+  const mark = `${instance.id}.${fileNameOf(runId)}.${randomBytes(8).toString("hex")}`;
+  const building = join(layout.building, mark);
   try {
     const source = await fill(context, building, dirName);
     step("bootstrap.built");

@@ -32,6 +32,20 @@ const bump =
   'import os\np = os.environ["OUTPUT_DIR"] + "/n.txt"\nn = int(open(p).read()) if os.path.exists(p) else 0\nopen(p, "w").write(str(n + 1))\nprint(n + 1)';
 
 describe("a run id of the caller's own", () => {
+  it.each([undefined, null])(
+    "is a user's own: others may have the same at the same time (workspace %s)",
+    async (workspace) => {
+      const { runtime } = await farRuntime();
+      const code =
+        'import os, time\nopen(os.environ["OUTPUT_DIR"] + "/" + os.environ["USER_ID"], "w")\ntime.sleep(0.3)';
+      const users = ["a", "b", "c"];
+      const results = await Promise.all(users.map((userId) => runtime.run({ userId, code, runId: "one", workspace })));
+      for (const [index, userId] of users.entries()) {
+        expect(results[index]).toMatchObject({ ok: true, userId, changes: { created: [{ path: userId }] } });
+      }
+    },
+  );
+
   it("gives one run: at once, again, and from the next runtime", async () => {
     const { runtime, roots, backend } = await farRuntime();
     const request = { userId: "a", code: bump, runId: "order-7" };
