@@ -9,6 +9,12 @@ export interface CheckFailure {
   message: string;
 }
 
+/** What the checks of one contract may take together; each subtracts what it took. */
+export interface Budget {
+  /** Of computing that nothing else can run beside. */
+  blockingMs: number;
+}
+
 /** What is wrong with an entry before anything runs; `key` is the one at fault. */
 export interface EntryFault {
   key: keyof ContractEntry;
@@ -21,5 +27,5 @@ export interface ContractCheck {
   /** Looks at an entry whose keys have the right types. */
   review(entry: ContractEntry): EntryFault | null;
   /** Judges a regular file that is there. Null when it is as promised, or when the entry asks nothing of this check. */
-  run(entry: ContractEntry, file: ArtifactFile): Promise<CheckFailure | null>;
+  run(entry: ContractEntry, file: ArtifactFile, budget: Budget): Promise<CheckFailure | null>;
 }

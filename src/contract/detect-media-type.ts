@@ -44,8 +44,13 @@ export interface Sniffed {
 
 export async function sniff(file: Content): Promise<Sniffed> {
   const head = await file.head(HEAD_BYTES);
-  const signature = head.length === 0 ? undefined : (await fileTypeFromBuffer(head))?.mime;
+  const signature = head.length === 0 || isUtf16(head) ? undefined : (await fileTypeFromBuffer(head))?.mime;
   return { signature, isText: await isText(file), isCut: file.bytes > head.length };
+}
+
+/** By its byte order mark, which the signature tables take for a frame of MPEG audio. */
+function isUtf16(head: Buffer): boolean {
+  return (head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff);
 }
 
 export function mediaTypeOf({ signature, isText, isCut }: Sniffed, path: string): string {

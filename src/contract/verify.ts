@@ -2,6 +2,7 @@
 import type { Artifact, ContractEntry } from "../model/files.js";
 import { type EntryKind, SafeFsError, type Tree } from "../safefs/tree.js";
 import { ArtifactFile, type ContentFacts } from "./artifact-file.js";
+import type { Budget } from "./check.js";
 import { CHECKS } from "./checks.js";
 
 /** What is known of the files before the run, and of what the run did to them. */
@@ -14,6 +15,8 @@ export interface ArtifactOrigin {
 
 type Finding = Pick<Artifact, "status" | "code" | "message" | "bytes" | "mime" | "sha256">;
 
+/** Of a contract's schemas together: other runs' deadlines wait meanwhile. */
+const MAX_BLOCKING_MS = 5_000;
 const NO_FILE = { bytes: null, mime: null, sha256: null };
 const KINDS: Record<Exclude<EntryKind, "file">, string> = {
   dir: "a folder",
@@ -31,8 +34,9 @@ export async function verifyContract(
 ): Promise<Artifact[]> {
   const artifacts: Artifact[] = [];
   const facts = new Map<string, ContentFacts>();
+  const budget: Budget = { blockingMs: MAX_BLOCKING_MS };
   for (const entry of entries) {
-    const { status, bytes, mime, sha256, code, message } = await judge(entry, out, origin, facts);
+    const { status, bytes, mime, sha256, code, message } = await judge(entry, out, { origin, facts, budget });
     artifacts.push({
       ...{ path: entry.path, description: entry.description, status },
       ...(code !== undefined && { code }),
@@ -79,12 +83,13 @@ function phrase({ path, status, message }: Artifact): string {
   }
 }
 
-async function judge(
-  entry: ContractEntry,
-  out: Tree,
-  origin: ArtifactOrigin,
-  facts: Map<string, ContentFacts>,
-): Promise<Finding> {
+interface Judging {
+  origin: ArtifactOrigin;
+  facts: Map<string, ContentFacts>;
+  budget: Budget;
+}
+
+async function judge(entry: ContractEntry, out: Tree, { origin, facts, budget }: Judging): Promise<Finding> {
   const stat = out.stat(entry.path);
   if (stat === null) return absent(entry.path, out);
   if (stat.kind !== "file") return blocked(`is ${KINDS[stat.kind]}, not a regular file`);
@@ -92,7 +97,7 @@ async function judge(
   if (leftOut !== null) return unread(stat.size, `is not kept: ${leftOut}`);
   const file = new ArtifactFile(out, entry.path, stat.size, factsOf(`${stat.dev}:${stat.ino}`, facts));
   try {
-    return await judgeFile(entry, file, origin);
+    return await judgeFile(entry, file, origin, budget);
   } catch (error) {
     if (!(error instanceof SafeFsError)) throw error;
     if (error.reason === "too_large") {
@@ -108,7 +113,12 @@ function factsOf(inode: string, all: Map<string, ContentFacts>): ContentFacts {
   return known;
 }
 
-async function judgeFile(entry: ContractEntry, file: ArtifactFile, origin: ArtifactOrigin): Promise<Finding> {
+async function judgeFile(
+  entry: ContractEntry,
+  file: ArtifactFile,
+  origin: ArtifactOrigin,
+  budget: Budget,
+): Promise<Finding> {
   // First, as it refuses files whose holes pretend a size that nothing should read.
   const sha256 = await file.sha256();
   const facts = { bytes: file.bytes, mime: await file.mediaType(), sha256 };
@@ -117,7 +127,7 @@ async function judgeFile(entry: ContractEntry, file: ArtifactFile, origin: Artif
   }
   if (file.bytes === 0 && entry.minBytes !== 0) return { status: "empty", message: "has no bytes", ...facts };
   for (const check of CHECKS) {
-    const failure = await check.run(entry, file);
+    const failure = await check.run(entry, file, budget);
     if (failure !== null) return { status: "invalid", ...failure, ...facts };
   }
   return { status: "satisfied", ...facts };

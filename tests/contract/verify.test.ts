@@ -183,6 +183,7 @@ describe("media types", () => {
     ["a.txt", "MZ is how it begins", "text/plain"],
     ["a.txt", "with\0NUL", "application/octet-stream"],
     ["a.txt", Buffer.from([0x67, 0xfc, 0x6e]), "application/octet-stream"],
+    ["a.txt", Buffer.from("\ufeffnot music", "utf16le"), "application/octet-stream"],
     ["a.txt", `${"ü".repeat(700_000)}`, "text/plain"],
     ["a.txt", `${"x".repeat(3_000_000)}\0`, "application/octet-stream"],
     ["a.gz", Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), "application/gzip"],
@@ -249,6 +250,15 @@ describe("JSON Schema", () => {
     const artifact = await check(JSON.stringify(`${"a".repeat(60)}!`), { type: "string", pattern: "^(a+)+$" });
     expect(artifact).toMatchObject({ status: "invalid", code: "schema_mismatch" });
     expect(artifact.message).toMatch(/could not be checked within/);
+  });
+
+  it("ends a contract of such patterns", async () => {
+    const names = Array.from({ length: 6 }, (_, index) => `slow${index}.json`);
+    for (const name of names) put(name, JSON.stringify(`${"a".repeat(60)}!`));
+    const schema = { type: "string", pattern: "^(a+)+$" };
+    const artifacts = await verify(names.map((path) => ({ path, description: "d", schema })));
+    expect(artifacts.map(({ status }) => status)).toEqual(names.map(() => "invalid"));
+    expect(artifacts.at(-1)?.message).toMatch(/took too long together/);
   });
 
   it("survives a document without a bottom", async () => {

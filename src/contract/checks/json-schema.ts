@@ -27,18 +27,25 @@ export const jsonSchema = {
     }
   },
 
-  async run({ schema }, file) {
+  async run({ schema }, file, budget) {
     if (schema === undefined) return null;
     if (file.bytes > MAX_JSON_BYTES) {
       const message = `${file.bytes} bytes; JSON is checked against a schema up to ${MAX_JSON_BYTES} bytes`;
       return { code: "too_large", message };
     }
-    return validate(compileSchema(schema), file);
+    const startedAt = performance.now();
+    try {
+      return validate(compileSchema(schema), file, Math.min(MAX_CHECK_MS, Math.floor(budget.blockingMs)));
+    } finally {
+      budget.blockingMs -= performance.now() - startedAt;
+    }
   },
 } satisfies ContractCheck;
 
-function validate(check: ValidateFunction, file: ArtifactFile): CheckFailure | null {
+function validate(check: ValidateFunction, file: ArtifactFile, maxMs: number): CheckFailure | null {
   const mismatch = (message: string): CheckFailure => ({ code: "schema_mismatch", message });
+  if (maxMs <= 0)
+    return mismatch("was not checked: the schemas of this contract took too long together; simplify them");
   let data: unknown;
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -49,11 +56,11 @@ function validate(check: ValidateFunction, file: ArtifactFile): CheckFailure | n
     throw error;
   }
   try {
-    if (withinTime(MAX_CHECK_MS, () => check(data))) return null;
+    if (withinTime(maxMs, () => check(data))) return null;
     return mismatch(describe(check.errors?.[0]));
   } catch (error) {
     if (error instanceof OutOfTimeError) {
-      return mismatch(`could not be checked within ${MAX_CHECK_MS} ms; simplify the schema's patterns`);
+      return mismatch(`could not be checked within ${maxMs} ms; simplify the schema's patterns`);
     }
     if (isTooDeep(error)) return mismatch("is nested too deeply to be checked");
     throw error;
