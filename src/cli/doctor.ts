@@ -1,12 +1,13 @@
 // `iso-runtime doctor`: what works on this host, what does not, and the command that mends it.
 import { fixHost, type HostReport, inspectHost } from "../harness/doctor.js";
-import { ERRORS, IsoError, toIsoError } from "../model/errors.js";
+import { ERRORS, IsoError } from "../model/errors.js";
 import type { Check } from "../sandbox/backend.js";
 import { loadSettings, processEnvironment } from "../settings/settings.js";
 import { writeOut } from "./documents.js";
 import { hostChecks } from "./host-checks.js";
 import { oneLine } from "./report/printable.js";
 import { type Style, styleFor } from "./report/style.js";
+import { orFault } from "./usage-error.js";
 
 export interface DoctorFlags {
   backend?: string;
@@ -25,16 +26,10 @@ export interface DoctorReport extends HostReport {
 
 /** 0 when some backend works, or the one that `--backend` names; else 3. */
 export async function doctorCommand(flags: DoctorFlags): Promise<number> {
-  try {
-    const found = await examine(flags);
-    if (flags.json) await writeOut(`${JSON.stringify(found)}\n`);
-    else await writeOut(renderDoctor(found, styleFor(process.stdout, true)));
-    return found.ok ? 0 : ERRORS.sandbox_unavailable.exit;
-  } catch (thrown) {
-    const { code, message, hint } = toIsoError(thrown);
-    if (flags.json) await writeOut(`${JSON.stringify({ ok: false, error: { code, message, hint: hint ?? null } })}\n`);
-    throw thrown;
-  }
+  const found = await orFault(flags.json, () => examine(flags));
+  if (flags.json) await writeOut(`${JSON.stringify(found)}\n`);
+  else await writeOut(renderDoctor(found, styleFor(process.stdout, true)));
+  return found.ok ? 0 : ERRORS.sandbox_unavailable.exit;
 }
 
 async function examine({ backend, config, fix }: DoctorFlags): Promise<DoctorReport> {

@@ -1,8 +1,10 @@
 // The flags of `run` as commander gives them, made into a request and the runtime's options. A mistake names its flag.
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { addAbortSignal } from "node:stream";
+import { InvalidArgumentError } from "commander";
+import type { RuntimeOptions } from "../harness/options.js";
 import { parseRequest, type RunRequest } from "../harness/request.js";
-import type { RuntimeOptions } from "../harness/runtime.js";
+
 import { DURABILITIES, SYNC_MODES } from "../model/ending.js";
 import { IsoError } from "../model/errors.js";
 import type { ContractEntry } from "../model/files.js";
@@ -53,6 +55,12 @@ export interface RunFlags {
 }
 
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+/** Of two snippets one would be lost in silence. */
+export function once(value: string, before?: string): string {
+  if (before !== undefined) throw new InvalidArgumentError("It is given twice.");
+  return value;
+}
 
 export function runtimeOptions({ tools, bundle, config, profile, backend }: RunFlags): RuntimeOptions {
   const given = { tools, bundle, config, profile, backend };
@@ -157,7 +165,10 @@ function readBytes(path: string, flag: string): Buffer {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = fstatSync(fd);
-    if (!stats.isFile()) throw usage(`${flag}: "${path}" is no regular file`, flag);
+    if (!stats.isFile()) {
+      const instead = flag === "FILE" && !stats.isDirectory() ? "; pipe it in, with - for FILE" : "";
+      throw usage(`${flag}: "${path}" is no regular file${instead}`, flag);
+    }
     if (stats.size > MAX_SOURCE_BYTES) throw usage(`${flag}: "${path}" has more than ${MAX_SOURCE_BYTES} bytes`, flag);
     return readFileSync(fd);
   } catch (error) {
@@ -199,13 +210,15 @@ function readTimeout(text: string | undefined): number | undefined {
 
 function readEnv(pairs: string[] | undefined): Record<string, string> | undefined {
   if (!pairs) return undefined;
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf("=");
-      if (at < 1) throw usage("--env: a variable must be KEY=VALUE", "--env");
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
-  );
+  const found = new Map<string, string>();
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at < 1) throw usage("--env: a variable must be KEY=VALUE", "--env");
+    const name = pair.slice(0, at);
+    if (found.has(name)) throw usage(`--env ${name}: it is given twice`, "--env");
+    found.set(name, pair.slice(at + 1));
+  }
+  return Object.fromEntries(found);
 }
 
 function oneOf<T extends string>(flag: string, value: string | undefined, allowed: readonly T[]): T | undefined {

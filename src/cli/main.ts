@@ -2,9 +2,16 @@
 // The command line's entrance: names commands and flags, loads the command that was asked for, and is the only place where the process ends.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { collect } from "./flags.js";
+import { collect, once } from "./flags.js";
 import { tellFault, usageError } from "./usage-error.js";
 
+const RUN_HELP = `
+One of FILE, -c and --scenario is needed. Exit status: 0 succeeded; 1 the run failed; 2 usage or
+rejected request; 3 no sandbox, or a fault of ours; 124 timed out; 130 cancelled; 137 out of memory.
+
+  iso-runtime run -c 'print(1)'
+  iso-runtime run report.py --contract report.csv="the report" -- 2026
+  iso-runtime run --scenario 3`;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 // A reader that left (`| head`) is no fault of the run's: it goes on to its end, keeps its files and tells its exit status.
@@ -21,19 +28,21 @@ const program = new Command("iso-runtime")
   .version(packageVersion())
   .exitOverride()
   .configureOutput({ writeErr: () => undefined })
+  .allowUnknownOption()
   .action(() => {
-    const [unknown] = program.args;
-    const names = program.commands.map((command) => command.name()).join(", ");
-    if (unknown !== undefined) program.error(`unknown command '${unknown}'. There are: ${names}`);
+    const [first] = program.args;
+    if (first?.startsWith("-")) program.error(`unknown option '${first}'. Flags follow the command: ${commandNames()}`);
+    if (first !== undefined) unknownCommand(first);
     process.stderr.write(program.helpInformation());
     process.exitCode = 2;
-  });
+  })
+  .hook("preAction", (_program, command) => refuseSwallowedFlags(command));
 
 program
   .command("run [file] [args...]")
   .description("run one snippet and report; FILE, or - for standard input; what follows -- becomes sys.argv[1:]")
-  .option("-c <code>", "the snippet itself")
-  .option("--scenario <text>", "a scenario of the bundle, by free text")
+  .option("-c <code>", "the snippet itself", once)
+  .option("--scenario <text>", "a scenario of the bundle, by free text", once)
   .option("-u, --user <id>", "whose workspace", "local")
   .option("--workspace <name>", "another workspace of the same user")
   .option("--turn <id>", "the turn the run belongs to (default: the run's id)")
@@ -53,6 +62,7 @@ program
   .option("--json", "stdout is exactly one result document")
   .option("--events", "stdout is one JSON event a line; the last is run.finished")
   .option("--no-color", "no colour")
+  .addHelpText("after", RUN_HELP)
   .action(async (file, args, flags) => {
     const signal = cancelOnSignal();
     const { runCommand } = await import("./run.js");
@@ -81,6 +91,14 @@ program
     process.exitCode = await doctorCommand(flags);
   });
 
+program
+  .command("help [command]")
+  .description("what a command takes")
+  .action((name?: string) => {
+    const asked = name === undefined ? program : program.commands.find((command) => command.name() === name);
+    (asked ?? unknownCommand(name)).outputHelp();
+  });
+
 // After the commands, which would inherit it: the root's action names the command that there is not.
 program.allowExcessArguments();
 
@@ -103,6 +121,26 @@ function cancelOnSignal(): AbortSignal {
     });
   }
   return cancel.signal;
+}
+
+/** Commander takes whatever follows a flag for its value: `--user --json` would run as the user `--json` and print no document. */
+function refuseSwallowedFlags({ options }: Command): void {
+  const words = argv.slice(1, end);
+  const named = (word: string | undefined) => options.find(({ short, long }) => word && [short, long].includes(word));
+  for (let index = 0; index < words.length; index++) {
+    const option = named(words[index]);
+    if (!option?.required) continue;
+    index++;
+    if (named(words[index])) program.error(`option '${option.flags}' argument missing: ${words[index]} is a flag`);
+  }
+}
+
+function commandNames(): string {
+  return program.commands.map((command) => command.name()).join(", ");
+}
+
+function unknownCommand(name = ""): never {
+  return program.error(`unknown command '${name}'. There are: ${commandNames()}`);
 }
 
 function packageVersion(): string {

@@ -3,9 +3,10 @@ import { builtinBundleDir } from "../bundles/builtin.js";
 import { loadBundle } from "../bundles/bundle.js";
 import { writeOut } from "./documents.js";
 import { oneLine } from "./report/printable.js";
+import { orFault } from "./usage-error.js";
 
 export async function scenariosCommand(flags: { bundle?: string; json?: boolean }): Promise<number> {
-  const bundle = await loadBundle(flags.bundle ?? builtinBundleDir());
+  const bundle = await orFault(flags.json, () => loadBundle(flags.bundle ?? builtinBundleDir()));
   const list = bundle.scenarios.map(({ id, label, mode, timeoutMs, profile }) => ({
     ...{ id, label, mode, timeoutMs },
     ...(profile !== undefined && { profile }),

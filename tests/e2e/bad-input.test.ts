@@ -34,6 +34,10 @@ const FLAGS: [string, string[], RegExp][] = [
   ["an unknown scenario", ["--scenario", "99"], /99/],
   ["words for a scenario", ["--scenario", "dance"], /dance/],
   ["an unknown requirement", [...code, "--require", "magic"], /magic/],
+  ["a flag for a user", [...code, "--user", "--sync", "never"], /--user <id>' argument missing: --sync/],
+  ["two snippets", [...code, "-c", "print(2)"], /-c <code>.*given twice/],
+  ["a variable twice", [...code, "--env", "A=1", "--env", "A=2"], /--env A: it is given twice/],
+  ["a device for a file", ["/dev/zero"], /no regular file; pipe it in/],
   ["a config that is not there", [...code, "--config", "missing.json"], /missing\.json/],
 ];
 
@@ -72,6 +76,31 @@ describe("a mistake on the command line", () => {
     expect(found.status, found.stdout).toBe(2);
     expect(JSON.parse(found.stdout).error.message).toMatch(sentence);
     expect(existsSync(join(roots, "workspace"))).toBe(false);
+  });
+});
+
+describe("a mistake beside run", () => {
+  it.each<[string[], RegExp]>([
+    [["nope", "--json"], /unknown command 'nope'. There are: run, scenarios, doctor, help/],
+    [["Run", "-c", "1", "--json"], /unknown command 'Run'/],
+    [["--json", "run", "-c", "1"], /unknown option '--json'. Flags follow the command/],
+    [["run", "--jsn", "--json"], /unknown option '--jsn' \(Did you mean --json\?\)/],
+    [["scenarios", "--json", "--bogus"], /unknown option '--bogus'/],
+    [["scenarios", "--json", "--bundle", "missing"], /missing: there is no such folder/],
+    [["scenarios", "--bundle", "--json"], /--bundle <dir>' argument missing/],
+    [["doctor", "more", "--json"], /too many arguments/],
+    [["doctor", "--json", "--backend", "moon"], /no backend "moon"/],
+  ])("is one document too: %j", async (args, sentence) => {
+    const { status, stdout, stderr } = await runCli(args, { roots: tempDir() });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(sentence);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { message: expect.stringMatching(sentence) } });
+  });
+
+  it("has help at hand", async () => {
+    const roots = tempDir();
+    expect((await runCli(["help", "run"], { roots })).stdout).toBe((await runCli(["run", "--help"], { roots })).stdout);
+    expect(await runCli(["help", "nope"], { roots })).toMatchObject({ status: 2, stdout: "" });
   });
 });
 
