@@ -1,8 +1,9 @@
 // The public API of iso-runtime. What is not exported here is not promised.
 export { type Bundle, defineBundle, type Scenario } from "./bundles/bundle.js";
 export * as execTools from "./harness/exec-tools.js";
+export type { RuntimeOptions } from "./harness/options.js";
 export type { RunRequest } from "./harness/request.js";
-export { createRuntime, Runtime, type RuntimeOptions } from "./harness/runtime.js";
+export { createRuntime, Runtime } from "./harness/runtime.js";
 export { ERRORS, type ErrorCode, IsoError } from "./model/errors.js";
 export type { RunEvent } from "./model/events.js";
 export type { Artifact, Changes, ContractEntry } from "./model/files.js";

@@ -2,7 +2,9 @@
 import { isUtf8 } from "node:buffer";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { z } from "zod";
 import { IsoError } from "../model/errors.js";
+import { sayIssue } from "../model/say-issue.js";
 import type { ToolDescriptor } from "../tools/subsystem.js";
 import { parseScenario, type Scenario } from "./scenario.js";
 
@@ -20,10 +22,35 @@ export interface Bundle {
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const DESCRIPTORS = ["tools-descriptor.mjs", "tools-descriptor.js", "tools-descriptor.ts"];
 
+const Shape = z.object({
+  name: z.string().min(1),
+  scenarios: z.array(
+    z.object({
+      id: z.string().regex(/^(0|[1-9]\d{0,5})$/, "must be a number as a text, without leading zeros"),
+      ...{ label: z.string().min(1), code: z.string(), profile: z.string().optional() },
+      timeoutMs: z.number().min(100).max(86_400_000),
+      mode: z.enum(["contract", "side-effects"]),
+      contract: z.custom((value) => typeof value === "function", "must be a function of the turn"),
+    }),
+  ),
+  profiles: z.record(z.string(), z.unknown()),
+});
+
 /** Types a bundle that is written in code. */
 export function defineBundle(bundle: Partial<Omit<Bundle, "name">> & Pick<Bundle, "name">): Bundle {
   const { name, tools = null, scenarios = [], profiles = {} } = bundle;
-  return checkIds({ name, tools, scenarios, profiles });
+  return checkBundle({ name, tools, scenarios, profiles });
+}
+
+/** A bundle that code made. Throws IsoError `bundle_invalid` that names the key at fault; the tools say their own. */
+export function checkBundle(bundle: Bundle): Bundle {
+  const issue = Shape.safeParse(bundle, { error: sayIssue }).error?.issues[0];
+  if (issue)
+    throw invalid(
+      typeof bundle.name === "string" ? bundle.name : "bundle",
+      `${issue.path.map(String).join(".") || "it"} ${issue.message}`,
+    );
+  return checkIds(bundle);
 }
 
 /** Loads a bundle's folder. Throws IsoError `bundle_invalid` that names the file at fault. */

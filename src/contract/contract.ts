@@ -3,6 +3,7 @@ import { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import type { ContractEntry } from "../model/files.js";
 import { MiB } from "../model/limits.js";
+import { sayIssue } from "../model/say-issue.js";
 import { CHECK_KEYS, CHECKS } from "./checks.js";
 import { pathFault, pathKey } from "./contract-path.js";
 
@@ -40,7 +41,7 @@ export function parseContract(input: unknown): ContractEntry[] {
 }
 
 function parseEntry(input: unknown, field: string): ContractEntry {
-  const parsed = Entry.safeParse(input);
+  const parsed = Entry.safeParse(input, { error: sayIssue });
   if (!parsed.success) throw issueToError(parsed.error.issues[0], input, field);
   const entry: ContractEntry = parsed.data;
   const fault = pathFault(entry.path);

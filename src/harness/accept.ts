@@ -50,7 +50,9 @@ export function accept(input: Record<string, unknown>, context: AcceptContext): 
   const turnId = request.turnId ?? runId;
 
   const scenario = request.scenario === undefined ? null : scenarioOf(context.bundle, request.scenario);
-  const contractInput = request.contract ?? (scenario?.mode === "contract" ? scenario.contract(turnId) : undefined);
+  const promised = scenario?.mode === "contract" ? scenario.contract(turnId) : undefined;
+  // Null is a contract that somebody lost, not none: a run that checks nothing must not look like one that checked.
+  const contractInput = request.contract === undefined ? promised : request.contract;
   const contract = contractInput === undefined ? [] : parseContract(contractInput);
 
   const wanted = { profile: request.profile ?? scenario?.profile, backend: request.backend };

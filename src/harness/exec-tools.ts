@@ -24,7 +24,10 @@ async function sharedRuntime(): Promise<Runtime> {
 /** Contract mode: the run succeeds only when every artifact of `contract` is as promised. */
 export async function runExecTool(request: ExecToolRequest): Promise<RunResult> {
   const runtime = await sharedRuntime();
-  return await runtime.run({ ...request, contract: request.contract ?? [] });
+  // Without a contract it must be refused, not run in the other mode.
+  return await runtime.run(
+    typeof request === "object" && request !== null ? { ...request, contract: request.contract ?? [] } : request,
+  );
 }
 
 /** Side-effects mode: no contract; the result lists what changed under out/. */

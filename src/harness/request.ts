@@ -3,20 +3,25 @@ import { z } from "zod";
 import { DURABILITIES, SYNC_MODES } from "../model/ending.js";
 import { IsoError } from "../model/errors.js";
 import { KiB, LIMITS, MiB } from "../model/limits.js";
+import { sayIssue } from "../model/say-issue.js";
 
 const MAX_CODE_BYTES = 4 * MiB;
 const MAX_STDIN_BYTES = 4 * MiB;
 /** Names the program's environment gives a meaning to; a request must not change them. */
 const RESERVED_ENV = /^(OUTPUT_DIR|WORKDIR|.*_ID|PATH|PYTHON.*|LD_.*)$/;
 
+/** Half a surrogate pair has no bytes of its own: another text than the caller's would arrive. */
 const text = (maxBytes: number) =>
-  z.string().refine((value) => Buffer.byteLength(value) <= maxBytes, `must be at most ${maxBytes} bytes`);
+  z
+    .string()
+    .refine((value) => Buffer.byteLength(value) <= maxBytes, `must be at most ${maxBytes} bytes`)
+    .refine((value) => !/\p{Surrogate}/u.test(value), "is no valid Unicode: it has half a surrogate pair");
 
 const noNul = (value: string) => !value.includes("\0");
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 export const RunRequestSchema = z.strictObject({
-  userId: z.string({ error: "must be a string" }),
+  userId: z.string(),
   /** The snippet. Either this or `scenario`. */
   code: text(MAX_CODE_BYTES).optional(),
   /** Free text that selects a scenario of the bundle. */
@@ -65,8 +70,11 @@ export interface RunRequest extends Omit<z.input<typeof RunRequestSchema>, "cont
 
 /** The request's plain fields, checked. Throws IsoError `invalid_request` that names the field. */
 export function parseRequest(input: Record<string, unknown>): Parsed {
-  const { signal: _signal, ...fields } = input;
-  const parsed = RunRequestSchema.safeParse(fields);
+  const { signal, ...fields } = input;
+  if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal)) {
+    throw new IsoError("invalid_request", "signal: must be an AbortSignal", { field: "signal" });
+  }
+  const parsed = RunRequestSchema.safeParse(fields, { error: sayIssue });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const field = describePath(issue);

@@ -1,50 +1,32 @@
 // The library's runtime: takes requests, gives events and results, and turns every fault into a result. What runs share is the engine's.
 import { builtinBundleDir } from "../bundles/builtin.js";
-import { type Bundle, followups, loadBundle } from "../bundles/bundle.js";
+import { type Bundle, checkBundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus } from "../comm/event-bus.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { RunEvent } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
-import type { SandboxBackend } from "../sandbox/backend.js";
 import { BACKEND_NAMES } from "../sandbox/backends.js";
 import {
   addProfiles,
-  type ConfigInput,
   checkBackends,
   loadSettings,
   processEnvironment,
+  resolveProfile,
   type Settings,
 } from "../settings/settings.js";
-import { type ToolDescriptor, ToolSubsystem } from "../tools/subsystem.js";
+import { ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
+import { checkOptions, type RuntimeOptions } from "./options.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult } from "./result.js";
 import { run } from "./run.js";
-
-export interface RuntimeOptions {
-  /** A tools descriptor: a file, an object, or a loaded subsystem. Without it and without `bundle`, the built-in bundle's. */
-  tools?: string | ToolDescriptor | ToolSubsystem;
-  /** A bundle's folder, or a loaded bundle. */
-  bundle?: string | Bundle;
-  /** Name of the profile of runs that name none. */
-  profile?: string;
-  backend?: string;
-  python?: string;
-  workspaceRoot?: string;
-  sandboxRoot?: string;
-  /** A config file, or its content. */
-  config?: string | ConfigInput;
-  /** How many sandboxes wait ready for each profile in use; default 2, 0 boots each when it is asked for. */
-  warm?: number;
-  /** Further backends beside the built-in ones, best first; a profile or `backend` names them. */
-  backends?: SandboxBackend[];
-}
 
 const DEFAULT_WARM = 2;
 
 /** Loads settings, tools and bundle; throws IsoError for a fault in any of them. The roots are opened by the first accepted run. */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  checkOptions(options);
   const { backend, profile, python, config, workspaceRoot, sandboxRoot } = options;
   const settings = loadSettings({
     flags: { backend, profile, python, config, workspaceRoot, sandboxRoot },
@@ -53,12 +35,13 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const bundle = await chooseBundle(options, settings);
   if (bundle) addProfiles(settings, bundle.profiles, bundle.name);
   checkBackends(settings, backendNames(options));
+  resolveProfile(settings, {}, backendNames(options));
   return new Runtime(settings, bundle, await chooseTools(options, settings, bundle), options);
 }
 
 async function chooseBundle(options: RuntimeOptions, settings: Settings): Promise<Bundle | null> {
   const bundle = options.bundle ?? settings.bundle;
-  if (typeof bundle === "object" && bundle !== null) return bundle;
+  if (typeof bundle === "object" && bundle !== null) return checkBundle(bundle);
   if (bundle) return await loadBundle(bundle);
   const ownTools = options.tools ?? settings.toolsDescriptor;
   return ownTools ? null : await loadBundle(builtinBundleDir());
@@ -94,9 +77,8 @@ export class Runtime implements AsyncDisposable {
   /** The same run as its live events, ended by `run.finished`. Leaving the loop early cancels the run. */
   async *stream(request: RunRequest): AsyncGenerator<RunEvent, void, undefined> {
     const left = new AbortController();
-    const signals = [left.signal, ...(request?.signal ? [request.signal] : [])];
     const bus = new EventBus();
-    const running = this.#start({ ...request, signal: AbortSignal.any(signals) }, bus);
+    const running = this.#start(leaving(request, left.signal), bus);
     // A rejection is told below; without events there would be nobody to end the loop.
     running.catch(() => bus.close());
     try {
@@ -207,6 +189,13 @@ export class Runtime implements AsyncDisposable {
   #acceptContext() {
     return { settings: this.settings, bundle: this.bundle, backendNames: backendNames(this.#options) };
   }
+}
+
+/** The request with one more signal to end it. What is no request, or has no signal, is the start's to refuse. */
+function leaving(request: RunRequest, left: AbortSignal): RunRequest {
+  if (typeof request !== "object" || request === null || Array.isArray(request)) return request;
+  const own = request.signal ?? left;
+  return own instanceof AbortSignal ? { ...request, signal: AbortSignal.any([left, own]) } : request;
 }
 
 const backendNames = ({ backends = [] }: RuntimeOptions): string[] => [

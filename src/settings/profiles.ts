@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { DEFAULT_LIMITS, GiB, KiB, LIMITS, type LimitName, type Limits, MiB } from "../model/limits.js";
+import { sayIssue } from "../model/say-issue.js";
 import { DEFAULT_IMAGE, type Profile } from "../sandbox/profile.js";
 
 const UNITS: Record<string, number> = {
@@ -22,7 +23,7 @@ const RESERVED_ENV = /^(OUTPUT_DIR|WORKDIR|.*_ID|PATH|PYTHON.*|LD_.*)$/;
 
 const bounded = (name: LimitName, factor = 1) =>
   z
-    .number({ error: "must be a number" })
+    .number()
     .min(LIMITS[name].min / factor)
     .max(LIMITS[name].max / factor);
 
@@ -79,7 +80,7 @@ export const BUILTIN_PROFILES: readonly Profile[] = [builtin("default", "auto"),
 
 /** The profile `name` with what `config` says of it; what it does not say stays as `base` has it. */
 export function makeProfile(name: string, config: unknown, base: Profile, source: string): Profile {
-  const parsed = ProfileConfig.safeParse(config);
+  const parsed = ProfileConfig.safeParse(config, { error: sayIssue });
   if (!parsed.success) throw configError(parsed.error, source, ["profiles", name], Object.keys(ProfileConfig.shape));
   const { backend, image, python, cpus, memory, processes, timeout, disk, files, output, cwd, env, packages, require } =
     parsed.data;

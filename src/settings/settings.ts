@@ -5,6 +5,7 @@ import { isAbsolute, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
+import { sayIssue } from "../model/say-issue.js";
 import type { Profile } from "../sandbox/profile.js";
 import { BUILTIN_PROFILES, configError, makeProfile, ProfileConfig } from "./profiles.js";
 
@@ -195,7 +196,7 @@ function readConfig(given: string | ConfigInput | undefined, cwd: string, roots:
 }
 
 function parseConfig(content: unknown, source: string): z.output<typeof Config> {
-  const parsed = Config.safeParse(content);
+  const parsed = Config.safeParse(content, { error: sayIssue });
   if (!parsed.success) throw configError(parsed.error, source, [], Object.keys(Config.shape));
   return parsed.data;
 }

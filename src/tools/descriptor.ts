@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
+import { sayIssue } from "../model/say-issue.js";
 import { defineTool, type Tool, ToolFailure } from "./define-tool.js";
 import { checkAlias, checkTools, invalid, moduleSource, type ToolSource } from "./source.js";
 
@@ -67,10 +68,11 @@ async function loadEntry(entry: unknown, where: string, base: string): Promise<L
       ...(entry.close && { close: () => entry.close?.() ?? Promise.resolve() }),
     };
   }
-  const parsed = Entry.safeParse(entry);
+  const parsed = Entry.safeParse(entry, { error: sayIssue });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw invalid(where, issue?.message ?? "is not valid", "An entry has: alias, module, allow.");
+    const key = issue?.path.map(String).join(".") ?? "";
+    throw invalid(where, `${key} ${issue?.message ?? "is not valid"}`.trim(), "An entry has: alias, module, allow.");
   }
   const { alias, module, mcp, allow } = parsed.data;
   checkAlias(alias, where);

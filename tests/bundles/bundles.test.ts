@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { builtinBundleDir } from "../../src/bundles/builtin.js";
-import { defineBundle, followups, loadBundle } from "../../src/bundles/bundle.js";
+import { type Bundle, checkBundle, defineBundle, followups, loadBundle } from "../../src/bundles/bundle.js";
 import { chooseScenario } from "../../src/bundles/choose.js";
 import { tempFiles } from "../support/temp.js";
 
@@ -154,6 +154,15 @@ describe("a bundle of one's own", () => {
       code: "bundle_invalid",
       message: expect.stringMatching(/1-mine\.py: .*UTF-8/),
     });
+  });
+
+  it.each<[string, object]>([
+    ["bundle: name is missing", {}],
+    ["own: scenarios must be a list, not a text", { name: "own", scenarios: "x", profiles: {} }],
+    ["own: scenarios.0.id must be a number", { name: "own", scenarios: [{ id: "first" }], profiles: {} }],
+    ["own: profiles must be an object, not a list", { name: "own", scenarios: [], profiles: [] }],
+  ])("that code made wrong says where: %s", (sentence, bundle) => {
+    expect(() => checkBundle(bundle as Bundle)).toThrow(sentence);
   });
 
   it("that is not there says so", async () => {

@@ -60,9 +60,29 @@ describe("parseRequest", () => {
     ["env.MY_ID", { ...good, env: { MY_ID: "x" } }],
     ["env.a=b", { ...good, env: { "a=b": "x" } }],
     ["env.A", { ...good, env: { A: "x\0" } }],
+    ["env.A", { ...good, env: { A: "\ud800" } }],
+    ["code", { ...good, code: "print('\ud800')" }],
+    ["stdin", { ...good, stdin: "\udfff" }],
+    ["signal", { ...good, signal: { aborted: false } }],
     ["language", { ...good, language: "perl" }],
     ["colour", { ...good, colour: "red" }],
   ])("names %s", (name, input) => {
     expect(field(input)).toMatch(new RegExp(`^${name.replaceAll(".", "\\.")}: ${name.replaceAll(".", "\\.")}: .`));
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ["userId: is missing", { code: "1" }],
+    ["code: must be a text, not null", { ...good, code: null }],
+    ["timeoutMs: must be a number, not a text", { ...good, timeoutMs: "5" }],
+    ["timeoutMs: must be a number, not NaN", { ...good, timeoutMs: Number.NaN }],
+    ["timeoutMs: must be at least 100", { ...good, timeoutMs: 99 }],
+    ["profile: must not be empty", { ...good, profile: "" }],
+    ["sync: must be one of always, on-success, never", { ...good, sync: 1 }],
+    ["args: must be a list, not a text", { ...good, args: "a" }],
+    ["args: must have at most 1000 entries", { ...good, args: Array(1001).fill("a") }],
+    ["env: must be an object, not a list", { ...good, env: [] }],
+    ["labels.a: must have at most 1024 characters", { ...good, labels: { a: "x".repeat(1025) } }],
+  ])("says in our words: %s", (sentence, input) => {
+    expect(field(input)?.replace(/^[^:]+: /, "")).toBe(sentence);
   });
 });
