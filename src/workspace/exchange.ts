@@ -75,7 +75,9 @@ export class Exchanger {
 }
 
 function start(python: string): Child {
-  const child = spawn(python, ["-I", "-S", SCRIPT], { env: {}, cwd: "/", stdio: ["pipe", "pipe", "ignore"] });
+  // In a session of its own: Ctrl-C in a terminal must not end it in the middle of a sync.
+  const options = { detached: true, env: {}, cwd: "/" };
+  const child = spawn(python, ["-I", "-S", SCRIPT], { ...options, stdio: ["pipe", "pipe", "ignore"] });
   // An idle helper keeps no process from ending; both errors show as a missing answer.
   child.on("error", () => undefined);
   child.stdin.on("error", () => undefined);

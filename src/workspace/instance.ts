@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { IsoError } from "../model/errors.js";
 import type { Instance } from "../model/instance.js";
 import { errnoOf } from "../safefs/errors.js";
 import { isLocked, openLocked } from "./kernel-lock.js";
@@ -29,6 +30,11 @@ export function startInstance(layout: Layout): OwnInstance {
     const lockFile = join(layout.instances, id);
     const unlocked = join(layout.instances, `${id}.new`);
     const fd = openLocked(unlocked);
+    if (fd === null) {
+      removeIfPresent(unlocked);
+      if (attempt < ATTEMPTS) continue;
+      throw new IsoError("internal", `Other processes keep looking at the new lock file "${unlocked}".`);
+    }
     try {
       writeSync(fd, `${id}\n`);
       // Under its own name it is seen only from here on, when it is locked: seen and unlocked means dead.

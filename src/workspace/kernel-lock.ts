@@ -9,18 +9,22 @@ const ON_MAC = process.platform === "darwin";
 const O_SHLOCK = 0x10;
 const O_EXLOCK = 0x20;
 const PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin:/run/current-system/sw/bin";
-const ENV = { PATH, LC_ALL: "C" };
+/** In a session of its own: Ctrl-C in a terminal is a signal to every process of the foreground, and only the caller's to answer. */
+const HELPER = { detached: true, env: { PATH, LC_ALL: "C" } } as const;
 /** Between two looks at a lock where the system cannot tell of its release. */
 const LOOK_AGAIN_MS = 200;
 
-/** Opens a file of ours and locks it for the life of this process, or until the descriptor is closed. */
-export function openLocked(path: string): number {
+/**
+ * Makes a file of ours and locks it for the life of this process, or until the descriptor is closed. Null where another process
+ * looked at it, by a lock of its own, in the instant between.
+ */
+export function openLocked(path: string): number | null {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   if (ON_MAC) return openSync(path, flags | O_EXLOCK | constants.O_NONBLOCK, 0o600);
   const fd = openSync(path, flags, 0o600);
   if (flockNow(fd, "-x")) return fd;
   closeSync(fd);
-  throw new IsoError("internal", `Somebody else holds the new lock file "${path}".`);
+  return null;
 }
 
 /** True while the file at `path` exists and its lock is held. */
@@ -66,7 +70,7 @@ function openExisting(path: string): number | "absent" | "held" {
 /** Takes the lock of the open file `fd` if it is free. */
 function flockNow(fd: number, mode: "-x" | "-s"): boolean {
   const { status, error } = spawnSync("flock", [mode, "-n", "3"], {
-    env: ENV,
+    ...HELPER,
     stdio: ["ignore", "ignore", "ignore", fd],
   });
   if (status === 0) return true;
@@ -81,7 +85,7 @@ function runHelper(
   signal: AbortSignal,
 ): Promise<number | "missing" | null> {
   return new Promise((done, fail) => {
-    const child: ChildProcess = spawn(command, args, { env: ENV, stdio: ["ignore", "ignore", "ignore", fd] });
+    const child: ChildProcess = spawn(command, args, { ...HELPER, stdio: ["ignore", "ignore", "ignore", fd] });
     const end = () => child.kill("SIGKILL");
     signal.addEventListener("abort", end, { once: true });
     if (signal.aborted) end();

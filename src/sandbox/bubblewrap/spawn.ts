@@ -1,11 +1,13 @@
 // The one place where this backend starts processes: the engine with its descriptors, and short questions to programs.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { IsoError, toIsoError } from "../../model/errors.js";
 import { errnoOf } from "../../safefs/errors.js";
 
-const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_ANSWER_CHARS = 1024 * 1024;
+/** A session of its own: Ctrl-C in a terminal is a signal to every process of the foreground, and only the caller's to answer. */
+const OUT_OF_THE_TERMINAL = { detached: true } as const;
 
 export interface Answer {
   /** 0 where it ended well; null where it did not start, was killed or took too long. */
@@ -20,21 +22,32 @@ export function ask(
   args: readonly string[],
   { timeoutMs, uid, gid }: { timeoutMs: number; uid?: number; gid?: number },
 ): Promise<Answer> {
-  const options = {
-    cwd: "/",
-    timeout: timeoutMs,
-    killSignal: "SIGKILL",
-    maxBuffer: MAX_ANSWER_BYTES,
-    ...(uid !== undefined && { uid }),
-    ...(gid !== undefined && { gid }),
-  } as const;
   return new Promise((resolve) => {
-    const child = execFile(command, args, options, (error, stdout, stderr) => {
-      const exitCode = error === null ? 0 : typeof error.code === "number" ? error.code : null;
-      const reason = error !== null && exitCode === null ? `${error.message}\n` : "";
+    const child = spawn(command, args, {
+      ...OUT_OF_THE_TERMINAL,
+      cwd: "/",
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: timeoutMs,
+      killSignal: "SIGKILL",
+      ...(uid !== undefined && { uid }),
+      ...(gid !== undefined && { gid }),
+    });
+    let [stdout, stderr] = ["", ""];
+    const keep = (kept: string, text: string) => {
+      if (kept.length + text.length > MAX_ANSWER_CHARS) child.kill("SIGKILL");
+      return (kept + text).slice(0, MAX_ANSWER_CHARS);
+    };
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout = keep(stdout, text);
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr = keep(stderr, text);
+    });
+    child.once("error", (error) => resolve({ exitCode: null, stdout, stderr: `${error.message}\n${stderr}` }));
+    child.once("close", (exitCode, signal) => {
+      const reason = signal === null ? "" : `${command} was ended by ${signal}\n`;
       resolve({ exitCode, stdout, stderr: reason + stderr });
     });
-    child.stdin?.destroy();
   });
 }
 
@@ -60,6 +73,7 @@ export interface Engine {
 /** Throws IsoError `sandbox_unavailable` where the process could not even be started. */
 export function startEngine({ command, args, as }: EngineCommand, seccompFd: number): Promise<Engine> {
   const child = spawn(command, args, {
+    ...OUT_OF_THE_TERMINAL,
     cwd: "/",
     env: {},
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", seccompFd],
