@@ -72,7 +72,10 @@ function rootCheck(name: string, root: string, variable: string): Check {
     return { name, status: "fail", message: `${where}: on ${fileSystem.name}, ${fileSystem.fail}`, fix: elsewhere };
   if (!statSync(place).isDirectory())
     return { name, status: "fail", message: `${where}: ${place} is no folder`, fix: elsewhere };
-  if (!isWritable(place)) {
+  const closed = whyClosed(place);
+  if (closed === "EROFS")
+    return { name, status: "fail", message: `${where}: the file system of ${place} is read-only`, fix: elsewhere };
+  if (closed !== null) {
     const mine = `sudo install -d -o "$(id -un)" -m 755 ${quoted(root)}`;
     return {
       name,
@@ -108,12 +111,13 @@ function fileSystemOf(path: string): FileSystem {
   return FILE_SYSTEMS.get(type) ?? { name: `file system 0x${type.toString(16)}` };
 }
 
-function isWritable(folder: string): boolean {
+/** The system's code for a folder in which this account can make nothing; null where it can. */
+function whyClosed(folder: string): string | null {
   try {
     accessSync(folder, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
+    return null;
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : "EACCES";
   }
 }
 

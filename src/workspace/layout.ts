@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { IsoError } from "../model/errors.js";
+import { errnoOf } from "../safefs/errors.js";
 
 const STATE = ".iso-runtime";
 /** The one top-level folder of out/ that is the host's: logs of the current run, never the program's files. */
@@ -111,13 +112,15 @@ function makeRoot(root: string): void {
     mkdirSync(state, { recursive: true, mode: 0o700 });
     chmodSync(state, 0o700);
   } catch (error) {
-    throw new IsoError(
-      "config_invalid",
-      `The folder "${root}" cannot be used: ${error instanceof Error ? error.message : error}`,
-      {
-        hint: "Choose a folder that this account may write, or change its owner.",
-        cause: error,
-      },
-    );
+    throw new IsoError("config_invalid", `The folder "${root}" cannot be used: ${whyNot(error)}`, {
+      hint: "Choose a folder that this account may write, or change its owner.",
+      cause: error,
+    });
   }
+}
+
+/** Node makes a folder and its parents on a read-only file system until it cannot find them. */
+function whyNot(error: unknown): string {
+  if (errnoOf(error) === "ENOENT") return "no folder can be made there; the file system may be read-only";
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 // The command line between other programs: readers that leave, disks that are full, terminals that are none, and words meant for the snippet.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CLI, runCli, startCli } from "../support/cli.js";
@@ -100,6 +100,27 @@ describe("stdout", () => {
   );
 });
 
+describe("roots on a read-only disk", () => {
+  it.each<[string[], number, RegExp]>([
+    [
+      ["run", "-c", "print(1)"],
+      2,
+      /config_invalid[\s\S]*workspace" cannot be used: no folder can be made there; the file system may be read-only/,
+    ],
+    [["doctor"], 3, /workspace root: .* the file system of .* is read-only/],
+  ])("are told as that: %j", async (args, expected, sentence) => {
+    const roots = tempDir();
+    const inside = 'mount -t tmpfs -o ro none "$0" && exec "$@" 2>&1';
+    const found = await runProgram(
+      "unshare",
+      ["-rm", "sh", "-c", inside, roots, process.execPath, CLI, ...args],
+      roots,
+    );
+    expect(found.stdout).toMatch(sentence);
+    expect(found.status).toBe(expected);
+  });
+});
+
 describe("standard input", () => {
   it("that nobody ends is given up at the first signal, with a document", async () => {
     const roots = tempDir();
@@ -117,6 +138,46 @@ describe("standard input", () => {
     expect(existsSync(join(roots, "workspace"))).toBe(false);
   });
 });
+
+describe("Ctrl-C", () => {
+  it("reaches the command line alone: no sandbox, lock or sync is cut off behind its back", async () => {
+    const roots = tempDir();
+    const code =
+      'import os, time\nopen(os.environ["OUTPUT_DIR"] + "/kept.txt", "w").write("1")\nprint("ready")\ntime.sleep(60)';
+    const child = spawn(process.execPath, [CLI, "run", "--events", "-c", code], {
+      ...{ env: environment(roots), detached: true, stdio: ["ignore", "pipe", "ignore"] },
+    });
+    const closed = once(child, "close");
+    let stdout = "";
+    for await (const text of child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
+      stdout += text;
+      if (stdout.includes("ready")) break;
+    }
+    expect(processGroup(child.pid)).toEqual([child.pid]);
+    child.stdout.on("data", (text: string) => {
+      stdout += text;
+    });
+    process.kill(-(child.pid ?? 0), "SIGINT");
+    expect(await closed).toEqual([130, null]);
+    expect(JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({ result: { status: "cancelled" } });
+    expect(existsSync(join(roots, "workspace/local/out/kept.txt"))).toBe(true);
+  });
+});
+
+/** What a terminal would send its Ctrl-C to. */
+function processGroup(leader: number | undefined): number[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    try {
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      return Number(fields[2]) === leader;
+    } catch {
+      return false;
+    }
+  });
+}
 
 /** Node itself catches SIGINT and SIGTERM from its start, but SIGHUP only where somebody asked for it. */
 function catchesHangup(pid: number | undefined): boolean {
