@@ -24,6 +24,8 @@ export class LiveView {
   }
 
   show(event: RunEvent): void {
+    // Runs of one workspace go one after another: this one may wait for another's end.
+    if (event.type === "run.accepted") this.#status("waiting for the workspace and a sandbox");
     if (event.type === "run.started")
       this.#status(`running on ${event.backend}, profile ${oneLine(event.profile, 60)}`);
     if (event.type === "tool.called") this.#status(`waiting for ${oneLine(event.toolId, 60)}`);

@@ -114,7 +114,10 @@ export function configError(error: z.ZodError, source: string, path: string[], k
         ? (issue.issues[0]?.message ?? "")
         : (issue?.message ?? "");
   const hint = extra.length > 0 ? { hint: `There are: ${known.join(", ")}.` } : {};
-  return new IsoError("config_invalid", `${source}: ${field}: ${what}`, { field, ...hint });
+  return new IsoError("config_invalid", `${source}: ${field === "" ? "it" : `${field}:`} ${what}`, {
+    field,
+    ...hint,
+  });
 }
 
 function builtin(name: string, backend: string): Profile {

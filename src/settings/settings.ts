@@ -1,4 +1,5 @@
 // Settings: flags beat environment, which beats a config file, which beats defaults. The only reader of the process's environment.
+import { isUtf8 } from "node:buffer";
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve, sep } from "node:path";
@@ -221,7 +222,10 @@ function readBounded(file: string): string {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw invalid("it is no regular file");
     if (stats.size > MAX_CONFIG_BYTES) throw invalid(`it has more than ${MAX_CONFIG_BYTES} bytes`);
-    return readFileSync(fd, "utf8");
+    const bytes = readFileSync(fd);
+    if (!isUtf8(bytes)) throw invalid("it is no UTF-8");
+    // Some editors begin a file with a mark.
+    return bytes.toString().replace(/^\uFEFF/, "");
   } catch (error) {
     if (error instanceof IsoError) throw error;
     throw invalid(`it cannot be read: ${error instanceof Error ? error.message : error}`);

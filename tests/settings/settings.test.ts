@@ -102,6 +102,16 @@ describe("a config file", () => {
     expect(() => load({ config: place(tempDir()) })).toThrow(expect.objectContaining({ code: "config_invalid" }));
   });
 
+  it("may begin with an editor's mark, and must be UTF-8", () => {
+    const file = join(tempDir(), "own.json");
+    writeFileSync(file, '\uFEFF{ "profiles": { "default": { "timeout": 2 } } }');
+    expect(load({ config: file }).profiles.get("default")?.limits.timeout).toBe(2000);
+    writeFileSync(file, Buffer.from('{ "defaultProfile": "caf\xe9" }', "latin1"));
+    expect(() => load({ config: file })).toThrow(/own\.json: it is no UTF-8/);
+    writeFileSync(file, "[]");
+    expect(() => load({ config: file })).toThrow(/own\.json: it must be an object, not a list/);
+  });
+
   it("has limits in whole units", () => {
     const limits = load({ config: { profiles: { default: { timeout: 1.1 } } } }).profiles.get("default")?.limits;
     expect(limits?.timeout).toBe(1100);
