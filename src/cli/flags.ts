@@ -4,7 +4,6 @@ import { addAbortSignal } from "node:stream";
 import { InvalidArgumentError } from "commander";
 import type { RuntimeOptions } from "../harness/options.js";
 import { parseRequest, type RunRequest } from "../harness/request.js";
-
 import { DURABILITIES, SYNC_MODES } from "../model/ending.js";
 import { IsoError } from "../model/errors.js";
 import type { ContractEntry } from "../model/files.js";
