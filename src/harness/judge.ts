@@ -40,7 +40,8 @@ export async function judge({ request, prepared, sandbox, execution, kernel, sto
   const policy = countHits(sandbox.policy(), request, execution, end, overQuota);
   const verdict = decide({
     end,
-    lost: execution.lost ?? kernel.lost,
+    // What the engine says of its own end is nearer to the cause than how its silence looked from here.
+    lost: kernel.lost ?? execution.lost,
     begun: execution.begun,
     contractUnmet: request.mode === "contract" ? summariseUnmet(artifacts) : null,
     overQuota,

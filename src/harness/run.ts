@@ -61,7 +61,7 @@ export async function run(
   );
 
   recorder.outputEnded();
-  const kernel = await sandbox.stop();
+  const kernel = await sandbox.stop(execution.exit?.kernel);
   await tools.settled();
   await sandbox.collect();
 

@@ -46,8 +46,9 @@ export interface Sandbox {
   deliver(dir: string): Promise<void>;
   /** The program was asked to end: a limit that only slows it down would make its end late, and holds no longer. */
   hasten?(): void;
-  /** Kills every process of the sandbox and resolves when none is left. Idempotent; never rejects for a sandbox already gone. */
-  stop(): Promise<KernelFacts>;
+  /** Kills every process of the sandbox and resolves when none is left. Idempotent; never rejects for a sandbox already gone.
+   * `counted` is what the supervisor counted itself, where it reported its end: a backend that knows all to be gone need not ask again. */
+  stop(counted?: Counted): Promise<KernelFacts>;
   /** After `stop`: the program's files are in `<dir>/work` and `<dir>/out` of the host again. */
   collect(): Promise<void>;
   /** Removes everything the sandbox had beside the delivered folder. Implies `stop`. */
@@ -58,12 +59,16 @@ export interface Sandbox {
   engineLog(): string[];
 }
 
-/** What kernel or engine counted for this sandbox, read after its end; null where nothing counts it. */
-export interface KernelFacts {
+/** What kernel or engine counted for a sandbox; null where nothing counts it. */
+export interface Counted {
   /** Processes the kernel killed for the memory limit. */
   oomKills: number | null;
   /** Forks refused for the process limit. */
   processHits: number | null;
+}
+
+/** The same, read after its end. */
+export interface KernelFacts extends Counted {
   /** Set when the engine was lost, or ended the sandbox itself: the reason, for `sandbox_unavailable`. */
   lost: string | null;
 }

@@ -1,5 +1,6 @@
 // The backend that runs each sandbox in a container of its own, hardened, used once. This file is the story of a boot.
 import { randomBytes } from "node:crypto";
+import type { Container } from "dockerode";
 import { IsoError } from "../../model/errors.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { DEFAULT_IMAGE, type Profile } from "../profile.js";
@@ -24,6 +25,8 @@ export class DockerBackend implements SandboxBackend {
   readonly #context: BackendContext;
   readonly #live = new Set<DockerSandbox>();
   readonly #booting = new Set<Promise<unknown>>();
+  /** Containers that a lost engine did not remove; it may be back. */
+  readonly #owed = new Set<Container>();
   /** Whether an image has the packages asked for, by its id and their list. */
   readonly #checked = new Map<string, Promise<void>>();
   #connection: Promise<Connection> | null = null;
@@ -53,11 +56,13 @@ export class DockerBackend implements SandboxBackend {
     let sandbox: DockerSandbox | null = null;
     try {
       const connection = await this.#connected();
+      void this.#removeOwed();
       const image = await this.#image(connection, profile);
       sandbox = await this.#start(connection, profile, image, slot);
       const { python } = await readHello(sandbox.channel, HELLO_TIMEOUT_MS);
+      const init = await sandbox.findInit();
       this.#refuseClosed();
-      sandbox.setReady(python);
+      sandbox.setReady({ python, init });
       return sandbox;
     } catch (error) {
       const failure = await this.#bootFailed(error, sandbox, profile);
@@ -74,12 +79,16 @@ export class DockerBackend implements SandboxBackend {
     const filter = filterFor(info, image);
     const command = [...RUNNER_COMMAND, ...(filter ? ["--filter", filter.toString("base64")] : [])];
     const order = { name: `iso-runtime-${id}`, image: image.id, command, limits, mounts };
-    const running = await startContainer(docker, containerOptions(this.#context, info, order));
+    const options = containerOptions(this.#context, info, order);
+    const running = await startContainer(docker, options, (left) => this.#owed.add(left));
     const filtered = { ...info, seccomp: info.seccomp || filter !== null };
     const sandbox = new DockerSandbox({
       ...{ ...running, id, slot },
       policy: (facts) => policyOf(profile, filtered, this.#context, facts),
-      onGone: () => this.#live.delete(sandbox),
+      onGone: (removed) => {
+        this.#live.delete(sandbox);
+        if (!removed) this.#owed.add(running.container);
+      },
     });
     this.#live.add(sandbox);
     return sandbox;
@@ -191,9 +200,15 @@ export class DockerBackend implements SandboxBackend {
     }
   }
 
+  async #removeOwed(): Promise<void> {
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    await Promise.all(owed.map((container) => removeContainer(container).catch(() => this.#owed.add(container))));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled([...this.#live].map((sandbox) => sandbox.dispose()));
+    await Promise.allSettled([this.#removeOwed(), ...[...this.#live].map((sandbox) => sandbox.dispose())]);
     await Promise.allSettled([...this.#booting]);
   }
 }

@@ -59,6 +59,8 @@ export function containerOptions(
     AttachStdout: true,
     AttachStderr: true,
     Tty: false,
+    // The runner hears no other: an engine that stops would wait ten seconds for each container.
+    StopSignal: "SIGKILL",
     NetworkDisabled: true,
     HostConfig: hostConfig(limits, engine, mounts),
   };

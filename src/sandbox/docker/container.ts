@@ -16,14 +16,19 @@ export interface Running {
 }
 
 export interface State {
+  readonly Pid: number;
   readonly Running: boolean;
   readonly OOMKilled: boolean;
   readonly ExitCode: number;
   readonly Error: string;
 }
 
-/** A container that runs, attached from its first byte on; where that fails, nothing of it is left. */
-export async function startContainer(docker: Docker, options: ContainerCreateOptions): Promise<Running> {
+/** A container that runs, attached from its first byte on; where that fails, nothing of it is left, or `onLeft` is told what may be. */
+export async function startContainer(
+  docker: Docker,
+  options: ContainerCreateOptions,
+  onLeft: (container: Container) => void = () => undefined,
+): Promise<Running> {
   let container: Container | null = null;
   let channel: AttachedChannel | null = null;
   try {
@@ -40,7 +45,8 @@ export async function startContainer(docker: Docker, options: ContainerCreateOpt
     channel?.destroy();
     // By its name, as an engine that answers late may have made it nevertheless.
     if (container !== null || statusOf(error) === null) {
-      await removeContainer(container ?? docker.getContainer(options.name ?? "")).catch(() => undefined);
+      const left = container ?? docker.getContainer(options.name ?? "");
+      await removeContainer(left).catch(() => onLeft(left));
     }
     throw error;
   }

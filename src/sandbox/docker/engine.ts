@@ -89,6 +89,7 @@ export async function readInfo(docker: Docker): Promise<EngineInfo> {
     inTime(docker.version(), "tell its version", 5_000),
     inTime<Record<string, unknown>>(docker.info(), "describe itself", 10_000),
   ]);
+  if (typeof version.ApiVersion !== "string") throw new Error("what answers there is no Docker engine");
   return { version: version.Version, apiVersion: version.ApiVersion, ...understand(info) };
 }
 

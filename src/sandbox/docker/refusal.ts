@@ -39,6 +39,9 @@ function explainAnswer(said: string): Refusal {
       "The engine does not see our folders. Where it runs elsewhere, say what it calls them: ISO_RUNTIME_DOCKER_HOST_PATH_MAP=/path/here=/path/there.",
     );
   }
+  if (/^\(HTTP code 404\)/.test(said) && !/no such/i.test(said)) {
+    return answered("What answers there may be no Docker engine: check DOCKER_HOST.");
+  }
   if (/"?python3"?: (executable file not found|no such file)/.test(said)) {
     return answered("The profile's image needs `python3` on its PATH.");
   }

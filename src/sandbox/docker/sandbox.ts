@@ -2,14 +2,19 @@
 import type { Container } from "dockerode";
 import { IsoError } from "../../model/errors.js";
 import type { Policy } from "../../model/result.js";
-import type { KernelFacts, Sandbox } from "../backend.js";
+import type { Counted, KernelFacts, Sandbox } from "../backend.js";
+import type { InitProcess } from "../init-process.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
 import type { AttachedChannel } from "./attach.js";
 import { killContainer, pause, removeContainer, type State, stateOf } from "./container.js";
 import { INSIDE } from "./container-options.js";
 import { messageOf } from "./engine.js";
+import { findHostInit } from "./host-init.js";
 
+/** How long a supervisor that has told all may take to end, before the engine is asked to end it. */
+const LEAVE_TIMEOUT_MS = 500;
 const STOP_TIMEOUT_MS = 20_000;
+const KILL_TIMEOUT_MS = 5_000;
 const POLL_MS = 20;
 /** A first process that a signal ended has this and the signal as its exit code. */
 const SIGNAL_BASE = 128;
@@ -20,7 +25,15 @@ export interface SandboxParts {
   readonly channel: AttachedChannel;
   readonly slot: Slot;
   policy(facts: KernelFacts | null): Policy;
-  onGone(): void;
+  /** `removed` is false where the engine could not be told to. */
+  onGone(removed: boolean): void;
+}
+
+/** What is known once the runner has said hello. */
+export interface Ready {
+  readonly python: { path: string; version: string };
+  /** The container's first process, where it is in our own /proc. */
+  readonly init: InitProcess | null;
 }
 
 export class DockerSandbox implements Sandbox {
@@ -28,8 +41,9 @@ export class DockerSandbox implements Sandbox {
   readonly inside = INSIDE;
   readonly ended: Promise<void>;
   readonly #parts: SandboxParts;
-  #python: { path: string; version: string } | null = null;
+  #ready: Ready | null = null;
   #delivered = false;
+  #mayRun = false;
   #facts: KernelFacts | null = null;
   #stopping: Promise<KernelFacts> | null = null;
   #disposing: Promise<void> | null = null;
@@ -41,17 +55,23 @@ export class DockerSandbox implements Sandbox {
   }
 
   get python(): { path: string; version: string } {
-    if (this.#python === null) throw new IsoError("internal", "the sandbox has not booted");
-    return this.#python;
+    if (this.#ready === null) throw new IsoError("internal", "the sandbox has not booted");
+    return this.#ready.python;
   }
 
   get channel(): AttachedChannel {
     return this.#parts.channel;
   }
 
+  async findInit(): Promise<InitProcess | null> {
+    const { container } = this.#parts;
+    const state = await stateOf(container);
+    return state && findHostInit({ id: container.id, pid: state.Pid });
+  }
+
   /** It waits for a job: nothing of it keeps an idle host process running. */
-  setReady(python: { path: string; version: string }): void {
-    this.#python = python;
+  setReady(ready: Ready): void {
+    this.#ready = ready;
     this.channel.unref();
   }
 
@@ -61,21 +81,42 @@ export class DockerSandbox implements Sandbox {
     this.#delivered = true;
   }
 
-  stop(): Promise<KernelFacts> {
-    this.#stopping ??= this.#stop();
+  stop(counted?: Counted): Promise<KernelFacts> {
+    this.#stopping ??= this.#stop(counted);
     return this.#stopping;
   }
 
   /** Never rejects: an engine that cannot be asked any more is a fact as well. */
-  async #stop(): Promise<KernelFacts> {
+  async #stop(counted?: Counted): Promise<KernelFacts> {
     // A stream nobody reads would hold up the kill.
     this.channel.destroy();
     try {
-      this.#facts = await this.#killed();
+      this.#facts = (await this.#left(counted)) ?? (await this.#killed());
     } catch (error) {
       this.#facts = { oomKills: null, processHits: null, lost: `the Docker engine was lost: ${messageOf(error)}` };
+      this.#mayRun = !(await this.#killedWithoutEngine());
     }
     return this.#facts;
+  }
+
+  /** The facts of a container that ended by itself, where the supervisor told them all and the kernel says that it is gone.
+   * The report alone proves no end, and the end alone tells no counts: without both the engine is asked, which takes far longer. */
+  async #left(counted?: Counted): Promise<KernelFacts | null> {
+    const init = this.#ready?.init ?? null;
+    if (init === null || counted === undefined || counted.oomKills === null) return null;
+    return (await init.endsWithin(LEAVE_TIMEOUT_MS)) ? { ...counted, lost: null } : null;
+  }
+
+  async #killedWithoutEngine(): Promise<boolean> {
+    const init = this.#ready?.init ?? null;
+    if (init === null) return false;
+    try {
+      init.kill();
+      return await init.endsWithin(KILL_TIMEOUT_MS);
+    } catch {
+      // Not ours to kill, as with an engine that remaps users.
+      return false;
+    }
   }
 
   async #killed(): Promise<KernelFacts> {
@@ -91,9 +132,13 @@ export class DockerSandbox implements Sandbox {
     throw new Error(`the container did not die within ${STOP_TIMEOUT_MS / 1000} s`);
   }
 
-  /** The slot became the delivered folder itself. */
+  /** The slot became the delivered folder itself. Of files that somebody may still be writing nothing is to be read. */
   async collect(): Promise<void> {
-    await this.stop();
+    const { lost } = await this.stop();
+    if (!this.#mayRun) return;
+    throw new IsoError("sandbox_unavailable", `The sandbox was lost: ${lost}; its program may still run.`, {
+      hint: "Nothing of the run is kept. `iso-runtime doctor` checks the engine; the next start removes the container.",
+    });
   }
 
   dispose(): Promise<void> {
@@ -103,10 +148,12 @@ export class DockerSandbox implements Sandbox {
 
   async #dispose(): Promise<void> {
     await this.stop();
-    // What an engine that was lost still has of it is removed at the next start.
-    await removeContainer(this.#parts.container).catch(() => undefined);
+    const removed = await removeContainer(this.#parts.container).then(
+      () => true,
+      () => false,
+    );
     if (!this.#delivered) await removeSlot(this.#parts.slot);
-    this.#parts.onGone();
+    this.#parts.onGone(removed);
   }
 
   policy(): Policy {

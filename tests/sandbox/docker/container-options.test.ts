@@ -53,6 +53,10 @@ describe("a container", () => {
     });
   });
 
+  it("ends at once when its engine stops, as the runner hears no gentler signal", () => {
+    expect(made().StopSignal).toBe("SIGKILL");
+  });
+
   it("is known as ours, this instance's and this root's", () => {
     expect(made().Labels).toEqual({ "iso-runtime": "1", "iso-runtime.instance": "i", "iso-runtime.root": "r" });
   });
