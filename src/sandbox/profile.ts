@@ -20,3 +20,5 @@ export interface Profile {
 }
 
 export const DEFAULT_IMAGE = "iso-runtime/python:3.12";
+/** The runner speaks no older one. */
+export const OLDEST_PYTHON = "3.9";

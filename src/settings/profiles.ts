@@ -19,6 +19,8 @@ const UNITS: Record<string, number> = {
   GB: 1000 ** 3,
 };
 const SIZE = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/;
+/** What an engine takes as one; nothing that its address could be bent with. */
+const IMAGE_NAME = /^[a-zA-Z0-9][\w.-]*(?:[:/@][a-zA-Z0-9][\w.-]*)*$/;
 const RESERVED_ENV = /^(OUTPUT_DIR|WORKDIR|.*_ID|PATH|PYTHON.*|LD_.*)$/;
 
 const bounded = (name: LimitName, factor = 1) =>
@@ -43,7 +45,7 @@ const bytes = (name: LimitName) =>
 
 export const ProfileConfig = z.strictObject({
   backend: z.string().optional(),
-  image: z.string().min(1).max(512).optional(),
+  image: z.string().max(512).regex(IMAGE_NAME, "must be an image's name, like python:3.12-slim").optional(),
   python: z.string().min(1).max(4096).optional(),
   network: z.literal("none", { error: 'must be "none", the only network policy today' }).optional(),
   cpus: bounded("cpus").optional(),

@@ -69,6 +69,7 @@ describe("loadSettings", () => {
     ["a size of words", { profiles: { a: { memory: "much" } } }, /profiles\.a\.memory/],
     ["too little memory", { profiles: { a: { memory: 5 } } }, /profiles\.a\.memory/],
     ["a timeout of no time", { profiles: { a: { timeout: 0 } } }, /profiles\.a\.timeout/],
+    ["an image that is no name", { profiles: { a: { image: "a/../../x?y=" } } }, /profiles\.a\.image/],
     ["half a process", { profiles: { a: { processes: 4.5 } } }, /profiles\.a\.processes/],
     ["a network", { profiles: { a: { network: "all" } } }, /network/],
     ["a reserved variable", { profiles: { a: { env: { PYTHONPATH: "x" } } } }, /reserved/],

@@ -4,9 +4,9 @@ import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { IsoError } from "../../model/errors.js";
+import { OLDEST_PYTHON } from "../profile.js";
 import { ask } from "./spawn.js";
 
-const OLDEST_PYTHON = "3.9";
 const SYSTEM_PYTHON = "/usr/bin/python3";
 const PROBE_TIMEOUT_MS = 20_000;
 

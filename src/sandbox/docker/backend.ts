@@ -10,10 +10,10 @@ import { makeSlot, removeSlot, type Slot } from "../slot.js";
 import { removeContainer, startContainer } from "./container.js";
 import { containerOptions, LABELS, RUNNER_COMMAND, sandboxMounts } from "./container-options.js";
 import { connect, type EngineInfo, inTime, messageOf, readInfo, statusOf } from "./engine.js";
-import { buildImage, checkPackages, findImage, type Image } from "./image.js";
+import { buildImage, checkPackages, findImage, type Image, refuseOldPython } from "./image.js";
 import type { Connection } from "./one-off.js";
 import { policyOf } from "./policy.js";
-import { probeDocker } from "./probe.js";
+import { probeDocker, refuseUnfit } from "./probe.js";
 import { explain } from "./refusal.js";
 import { DockerSandbox } from "./sandbox.js";
 
@@ -60,6 +60,7 @@ export class DockerBackend implements SandboxBackend {
       const image = await this.#image(connection, profile);
       sandbox = await this.#start(connection, profile, image, slot);
       const { python } = await readHello(sandbox.channel, HELLO_TIMEOUT_MS);
+      refuseOldPython(python.version, profile.image);
       const init = await sandbox.findInit();
       this.#refuseClosed();
       sandbox.setReady({ python, init });
@@ -109,9 +110,10 @@ export class DockerBackend implements SandboxBackend {
         { hint: "Raise the profile's `memory`.", cause: error },
       );
     }
-    const { message, fix, unreachable } = explain(error, this.#context.docker.host);
+    const said = sandbox?.engineLog().slice(0, 20) ?? [];
+    const { message, fix, unreachable } = explain(error, this.#context.docker.host, said);
     if (unreachable) this.#connection = null;
-    const reasons = [facts?.lost ?? null, message, ...(sandbox?.engineLog().slice(0, 20) ?? [])];
+    const reasons = [facts?.lost ?? null, message, ...said];
     return new IsoError("sandbox_unavailable", `The container did not start: ${reasons.filter(Boolean).join("; ")}.`, {
       cause: error,
       ...(fix !== null && { hint: fix }),
@@ -149,7 +151,9 @@ export class DockerBackend implements SandboxBackend {
     const { host } = this.#context.docker;
     try {
       const docker = await connect(host);
-      return { docker, info: await readInfo(docker) };
+      const info = await readInfo(docker);
+      refuseUnfit(info);
+      return { docker, info };
     } catch (error) {
       const { message, fix } = explain(error, host);
       throw new IsoError("sandbox_unavailable", `Docker cannot be used: ${message}.`, {

@@ -32,7 +32,7 @@ export interface Order {
   readonly mounts: readonly MountSettings[];
 }
 
-type Engine = Pick<EngineInfo, "limits" | "cpus">;
+type Engine = Pick<EngineInfo, "limits" | "cpus" | "users">;
 
 export function containerOptions(
   { owner, instance }: Pick<BackendContext, "owner" | "instance">,
@@ -80,6 +80,8 @@ function hostConfig(
     NetworkMode: "none",
     // The host's name servers are nobody's business.
     Dns: ["127.0.0.1"],
+    // Files come and go under the uids of the host.
+    ...(engine.users === "remapped" && { UsernsMode: "host" }),
     ReadonlyRootfs: true,
     CapDrop: ["ALL"],
     SecurityOpt: ["no-new-privileges"],

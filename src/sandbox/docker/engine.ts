@@ -22,7 +22,8 @@ export interface EngineInfo {
   seccomp: boolean;
   /** For which ours, beside it, is made; null where there is none for it. */
   machine: Machine | null;
-  remapsUsers: boolean;
+  /** Whose uids its containers have: the host's, those of a range set aside unless asked otherwise, or only a user's own. */
+  users: "host" | "remapped" | "rootless";
 }
 
 /** Where an engine listens, for people. */
@@ -112,6 +113,13 @@ export function understand(info: Readonly<Record<string, unknown>>): Omit<Engine
     // An engine can filter and be told not to.
     seccomp: says("seccomp")?.includes("profile=unconfined") === false,
     machine: machineOf(info.Architecture),
-    remapsUsers: says("userns") !== undefined || says("rootless") !== undefined,
+    users: says("rootless") !== undefined ? "rootless" : says("userns") !== undefined ? "remapped" : "host",
   };
+}
+
+/** Whether the first two numbers of a version are lower. */
+export function olderThan(version: string, least: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [leastMajor = 0, leastMinor = 0] = least.split(".").map(Number);
+  return major < leastMajor || (major === leastMajor && minor < leastMinor);
 }

@@ -6,9 +6,9 @@ import type Docker from "dockerode";
 import { z } from "zod";
 import { IsoError } from "../../model/errors.js";
 import type { BackendContext } from "../backend.js";
-import { DEFAULT_IMAGE } from "../profile.js";
+import { DEFAULT_IMAGE, OLDEST_PYTHON } from "../profile.js";
 import type { Machine } from "../seccomp/syscalls.js";
-import { inTime, machineOf, messageOf, statusOf } from "./engine.js";
+import { inTime, machineOf, messageOf, olderThan, statusOf } from "./engine.js";
 import { ask, type Connection } from "./one-off.js";
 
 const DOCKER_DIR = fileURLToPath(new URL("../../../docker", import.meta.url));
@@ -57,6 +57,16 @@ function refuseVolumes(name: string, volumes: readonly string[]): void {
     "sandbox_unavailable",
     `The image "${name}" declares volumes (${volumes.join(", ")}), which nothing bounds.`,
     { hint: "Name an image without VOLUME in its Dockerfile." },
+  );
+}
+
+/** The runner's hello tells the version, before any program runs. */
+export function refuseOldPython(version: string, image: string): void {
+  if (!olderThan(version, OLDEST_PYTHON)) return;
+  throw new IsoError(
+    "sandbox_unavailable",
+    `The image "${image}" has Python ${version}; ${OLDEST_PYTHON} or later is needed.`,
+    { hint: `Name an image with a newer one: the default is ${DEFAULT_IMAGE}.` },
   );
 }
 

@@ -29,10 +29,9 @@ export function policyOf(
     },
     network: "none",
     isolation: {
-      namespaces: ["mnt", "pid", "net", "ipc", "uts", "cgroup", ...(info.remapsUsers ? ["user"] : [])],
+      namespaces: ["mnt", "pid", "net", "ipc", "uts", "cgroup"],
       seccomp: info.seccomp,
-      // A daemon that remaps users runs it under a uid only the daemon knows.
-      hostUid: info.remapsUsers ? null : owner.uid,
+      hostUid: owner.uid,
     },
   };
 }

@@ -1,6 +1,7 @@
 // What this host's Docker engine can do for us, check by check, each problem with the command that mends it.
+import { IsoError } from "../../model/errors.js";
 import type { BackendContext, Check, Probe } from "../backend.js";
-import { connect, type EngineInfo, MIN_API, readInfo } from "./engine.js";
+import { connect, type EngineInfo, MIN_API, olderThan, readInfo } from "./engine.js";
 import { findImage } from "./image.js";
 import type { Connection } from "./one-off.js";
 import { checkPathMap } from "./path-map.js";
@@ -28,6 +29,13 @@ export async function probeDocker(context: BackendContext, image: string): Promi
     checks.push({ name: stage, status: "fail", message, fix: fix ?? "docker info" });
   }
   return { usable: isUsable(checks), checks };
+}
+
+/** Throws what stands in the way of every sandbox on this engine. */
+export function refuseUnfit(info: EngineInfo): void {
+  const failed = engineChecks(info).find(({ status }) => status === "fail");
+  if (failed)
+    throw new IsoError("sandbox_unavailable", failed.message, failed.fix === undefined ? {} : { hint: failed.fix });
 }
 
 const isUsable = (checks: readonly Check[]): boolean => checks.every(({ status }) => status !== "fail");
@@ -74,14 +82,13 @@ function seccompCheck({ seccomp, machine }: EngineInfo): Check {
   };
 }
 
-function usersCheck({ remapsUsers }: EngineInfo): Check[] {
-  if (!remapsUsers) return [];
-  const message = "the engine remaps users: it sees our files as somebody else's, and its programs may not read them";
-  return [{ name: "users", status: "warn", message, fix: "Use an engine without userns-remap that is not rootless." }];
-}
-
-function olderThan(version: string, least: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [leastMajor = 0, leastMinor = 0] = least.split(".").map(Number);
-  return major < leastMajor || (major === leastMajor && minor < leastMinor);
+function usersCheck({ users }: EngineInfo): Check[] {
+  const name = "users";
+  if (users === "host") return [];
+  if (users === "remapped") {
+    const message = "the engine remaps users; for sandboxes it is told not to, as their files are the host's";
+    return [{ name, status: "ok", message }];
+  }
+  const message = "the engine is rootless: the user it would run programs as may not read our files";
+  return [{ name, status: "fail", message, fix: "Use an engine that is not rootless; bubblewrap needs no engine." }];
 }

@@ -9,7 +9,8 @@ export interface Refusal {
   readonly unreachable: boolean;
 }
 
-export function explain(error: unknown, host: string | null): Refusal {
+/** `said` is what the container's first process wrote before it ended. */
+export function explain(error: unknown, host: string | null, said: readonly string[] = []): Refusal {
   if (error instanceof IsoError) return { message: error.message, fix: error.hint ?? null, unreachable: false };
   if (statusOf(error) !== null) return explainAnswer(messageOf(error));
   const where = placeOf(host);
@@ -24,8 +25,12 @@ export function explain(error: unknown, host: string | null): Refusal {
       return lost(`no permission for ${where}`, "sudo usermod -aG docker $USER, then log in again");
     case "ECONNREFUSED":
       return lost(`the Docker engine at ${where} does not run`, "sudo systemctl start docker");
-    case null:
-      return { message: messageOf(error), fix: null, unreachable: false };
+    case null: {
+      const fix = said.some((line) => line.includes("exec format error"))
+        ? "The image is for another kind of processor: pull or build it for this one."
+        : null;
+      return { message: messageOf(error), fix, unreachable: false };
+    }
     default:
       return lost(`the Docker engine at ${where} does not answer: ${messageOf(error)}`, "docker info");
   }
@@ -51,5 +56,5 @@ function explainAnswer(said: string): Refusal {
 /** What a socket calls its trouble; null for an error that is none of a socket. */
 function codeOf(error: unknown): string | null {
   const code = typeof error === "object" && error !== null ? Reflect.get(error, "code") : null;
-  return typeof code === "string" && /^E[A-Z]/.test(code) ? code : null;
+  return typeof code === "string" && /^E(?!RR_)[A-Z]/.test(code) ? code : null;
 }

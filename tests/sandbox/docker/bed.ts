@@ -23,5 +23,5 @@ export const ABLE: EngineInfo = {
   cpus: 2,
   seccomp: true,
   machine: "x64",
-  remapsUsers: false,
+  users: "host",
 };

@@ -53,6 +53,10 @@ describe("a container", () => {
     });
   });
 
+  it("has the host's uids, as its files do, on an engine that remaps them", () => {
+    expect(made({}, { users: "remapped" }).HostConfig).toMatchObject({ UsernsMode: "host" });
+  });
+
   it("ends at once when its engine stops, as the runner hears no gentler signal", () => {
     expect(made().StopSignal).toBe("SIGKILL");
   });

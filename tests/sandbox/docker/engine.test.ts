@@ -30,7 +30,7 @@ describe("an engine's description", () => {
   it("is understood", () => {
     expect(understand({ ...able, SecurityOptions: ["name=seccomp,profile=default", "name=cgroupns"] })).toEqual({
       ...{ cgroup: "cgroup-v2", limits: { memory: true, processes: true, cpus: true }, limitsSwap: true, cpus: 4 },
-      ...{ seccomp: true, machine: "x64", remapsUsers: false },
+      ...{ seccomp: true, machine: "x64", users: "host" },
     });
   });
 
@@ -43,8 +43,8 @@ describe("an engine's description", () => {
     ["no filter", { SecurityOptions: [] }, { seccomp: false }],
     ["another machine", { Architecture: "aarch64" }, { machine: "arm64" }],
     ["a machine that our filter does not know", { Architecture: "riscv64" }, { machine: null }],
-    ["remapped users", { SecurityOptions: ["name=userns"] }, { remapsUsers: true }],
-    ["a rootless engine", { SecurityOptions: ["name=rootless"] }, { remapsUsers: true }],
+    ["remapped users", { SecurityOptions: ["name=userns"] }, { users: "remapped" }],
+    ["a rootless engine", { SecurityOptions: ["name=rootless"] }, { users: "rootless" }],
     ["no control groups", { CgroupDriver: "none" }, { cgroup: null }],
     ["cgroup v1, which old engines do not name", { CgroupVersion: undefined }, { cgroup: "cgroup-v1" }],
     ["nothing at all", { MemoryLimit: null, NCPU: "many" }, { limits: { memory: false, processes: true, cpus: true } }],
@@ -62,7 +62,8 @@ describe("what the engine's description leads to", () => {
     ["swap it does not count", { limitsSwap: false }, "limits", "warn"],
     ["all limits", {}, "limits", "ok"],
     ["no filter", { seccomp: false }, "seccomp", "warn"],
-    ["remapped users", { remapsUsers: true }, "users", "warn"],
+    ["remapped users", { users: "remapped" }, "users", "ok"],
+    ["a rootless engine", { users: "rootless" }, "users", "fail"],
   ] as const)("%s: %s", (_name, changes, name, status) => {
     const check = engineChecks({ ...ABLE, ...changes }).find((each) => each.name === name);
     expect(check?.status).toBe(status);
@@ -85,7 +86,6 @@ describe("what the engine's description leads to", () => {
       ...ABLE,
       limits: { memory: true, processes: false, cpus: false },
       seccomp: false,
-      remapsUsers: true,
     };
     const policy = policyOf(profile, weak, context, { oomKills: 1, processHits: null, lost: null });
     expect(policy).toMatchObject({
@@ -94,9 +94,8 @@ describe("what the engine's description leads to", () => {
         processes: { enforcedBy: "none" },
         cpus: { enforcedBy: "none" },
       },
-      isolation: { seccomp: false, hostUid: null },
+      isolation: { seccomp: false },
     });
-    expect(policy.isolation.namespaces).toContain("user");
   });
 });
 
@@ -125,6 +124,23 @@ describe("an engine that cannot be used", () => {
       message: expect.stringContaining(message),
       hint: expect.stringContaining(fix),
     });
+  });
+
+  it.each([
+    ["too old", { ApiVersion: "1.40", Version: "19.03" }, {}, "speaks API 1.40"],
+    ["rootless", { ApiVersion: "1.41", Version: "20.10" }, { SecurityOptions: ["name=rootless"] }, "is rootless"],
+    ["none", {}, {}, "no Docker engine"],
+  ])("says so where it is %s", async (_name, version, info, message) => {
+    const socket = join(tempDir(), "s");
+    const server = createServer((request, response) => {
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify(request.url?.endsWith("/version") ? version : info));
+    }).listen(socket);
+    onTestFinished(() => void server.close());
+    const { usable, checks, thrown } = await refusal(`unix://${socket}`);
+    expect(usable).toBe(false);
+    expect(checks.find(({ status }) => status === "fail")?.message).toContain(message);
+    expect(thrown).toMatchObject({ code: "sandbox_unavailable", message: expect.stringContaining(message) });
   });
 
   it("says so where something else listens", async () => {
