@@ -1,9 +1,12 @@
 // What becomes of runs when a Docker engine falls silent, dies or is meddled with: truth about the ending, and nothing left.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import Docker from "dockerode";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createRuntime, type RunResult, type Runtime } from "../../src/index.js";
+import { DockerBackend } from "../../src/sandbox/docker/backend.js";
+import { makeContext } from "../sandbox/docker/bed.js";
 import { realBackends } from "../support/backends.js";
 import { EngineProxy } from "../support/engine-proxy.js";
 import { leftOver } from "../support/processes.js";
@@ -118,5 +121,25 @@ describe.runIf(realBackends().includes("docker"))("a Docker engine", () => {
     await expect.poll(containers).toEqual([living]);
     expect(dead.id).not.toBe(living);
     expect(await neighbour.run({ userId: "m", code: "" })).toMatchObject({ ok: true, sandbox: { warm: true } });
+  });
+
+  it.each<[string, (slots: string, runner: string) => { from: string; to: string }[], RegExp | null]>([
+    ["right", (slots) => [{ from: slots, to: `${slots}/.` }], null],
+    ["wrong for our folders", (slots) => [{ from: slots, to: "/nowhere" }], /is wrong: .*\/nowhere/],
+    ["wrong for the runner", (_, runner) => [{ from: runner, to: "/nowhere" }], /is wrong: .*\/nowhere/],
+  ])("that calls our paths otherwise: the self-test says where the map is %s", async (_name, map, message) => {
+    const slotsDir = join(roots, `slots${turn}`);
+    mkdirSync(slotsDir);
+    const runnerDir = fileURLToPath(new URL("../../python", import.meta.url));
+    const backend = new DockerBackend({
+      ...makeContext({ host, hostPathMap: map(slotsDir, runnerDir) }),
+      ...{ slotsDir, runnerDir },
+    });
+    const { usable, checks } = await backend.probe();
+    const check = checks.find(({ name }) => name === "path map");
+    expect(usable).toBe(message === null);
+    expect(check?.message).toMatch(message ?? /the daemon finds our folders/);
+    expect(readdirSync(slotsDir)).toEqual([]);
+    await backend.close();
   });
 });

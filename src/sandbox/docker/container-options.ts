@@ -126,7 +126,7 @@ export function sandboxMounts(
   ];
 }
 
-export function bind(source: string, target: string, readOnly: boolean): MountSettings {
+function bind(source: string, target: string, readOnly: boolean): MountSettings {
   return { Type: "bind", Source: source, Target: target, ReadOnly: readOnly };
 }
 

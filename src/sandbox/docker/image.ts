@@ -117,7 +117,10 @@ export async function buildImage(docker: Docker, { image, base, onLine }: Build)
     await findImage(docker, image);
   } catch (error) {
     throw new IsoError("sandbox_unavailable", `The image cannot be built: ${messageOf(error)}`, {
-      hint: base === undefined ? buildCommand(image) : `${buildCommand(image)} --build-arg BASE=${base}`,
+      hint:
+        base === undefined
+          ? `Where its base cannot be pulled, build on an image that is there: ${buildCommand(image)} --build-arg BASE=that-image`
+          : `${buildCommand(image)} --build-arg BASE=${base}`,
       cause: error,
     });
   } finally {

@@ -4,11 +4,17 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BackendContext, Check } from "../backend.js";
 import { makeSlot, removeSlot, type Slot } from "../slot.js";
-import { bind, daemonPath } from "./container-options.js";
+import { sandboxMounts } from "./container-options.js";
 import { messageOf } from "./engine.js";
 import { ask, type Connection } from "./one-off.js";
 
-const COMMAND = ["python3", "-I", "-c", "print(open('/sandbox/token').read())"];
+/** The runner is looked for as well: it may lie in a folder of its own, which only we have. */
+const COMMAND = [
+  "python3",
+  "-I",
+  "-c",
+  "open('/runner/iso_runner/__main__.py').close(); print(open('/sandbox/token').read())",
+];
 
 /** Null where no map is set: a local daemon sees what we see, and a wrong mount says so at boot. */
 export async function checkPathMap(
@@ -26,7 +32,7 @@ export async function checkPathMap(
     writeFileSync(join(slot.dir, "token"), token);
     // The container's user reads it, whatever the caller's umask is.
     chmodSync(join(slot.dir, "token"), 0o644);
-    const mounts = [bind(daemonPath(slot.dir, hostPathMap), "/sandbox", true)];
+    const mounts = sandboxMounts(slot.dir, context);
     const found = (await ask(connection, context, { image, command: COMMAND, mounts })).trim();
     if (found !== token) return wrong(shown, "the daemon mounts another folder than ours");
     return { name: "path map", status: "ok", message: `the daemon finds our folders through ${shown}` };
@@ -40,6 +46,6 @@ export async function checkPathMap(
 function wrong(shown: string, why: string): Check {
   return {
     ...{ name: "path map", status: "fail", message: `ISO_RUNTIME_DOCKER_HOST_PATH_MAP=${shown} is wrong: ${why}` },
-    fix: "Set it to /path/in/this/container=/path/on/the/host for the folder that holds the sandbox root; `docker inspect` of this container shows its mounts.",
+    fix: "Set it to /path/in/this/container=/path/on/the/host for the folders that hold the sandbox root and this package; `docker inspect` of this container shows its mounts.",
   };
 }

@@ -47,6 +47,11 @@ function explainAnswer(said: string): Refusal {
   if (/^\(HTTP code 404\)/.test(said) && !/no such/i.test(said)) {
     return answered("What answers there may be no Docker engine: check DOCKER_HOST.");
   }
+  if (said.includes("no space left on device")) {
+    return answered(
+      "The engine's disk is full: `docker system df` shows by what, `docker system prune` frees what is unused.",
+    );
+  }
   if (/"?python3"?: (executable file not found|no such file)/.test(said)) {
     return answered("The profile's image needs `python3` on its PATH.");
   }
