@@ -1,7 +1,7 @@
 // Every scenario of the seed, by the same cases, on each real backend.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { createRuntime, type RunEvent, type RunResult, type Runtime } from "../../src/index.js";
 import { realBackends } from "../support/backends.js";
 import { SCENARIO_ROWS } from "../support/scenarios.js";
@@ -55,5 +55,28 @@ describe.each(realBackends())("scenarios on %s", (backend) => {
     const { result } = await collect({ userId: "s13", scenario: "13", ...(profile && { profile }) });
     expect(result.status, JSON.stringify(result.error)).toBe("succeeded");
     expect(result.sandbox?.profile).toBe(profile ?? "docker");
+  });
+});
+
+describe("scenario 13 where there is no Docker", () => {
+  const roots = suiteDir();
+
+  it("says exactly what is missing and what mends it", async () => {
+    const before = process.env.DOCKER_HOST;
+    process.env.DOCKER_HOST = "unix:///nowhere/docker.sock";
+    onTestFinished(() => {
+      if (before === undefined) delete process.env.DOCKER_HOST;
+      else process.env.DOCKER_HOST = before;
+    });
+    await using runtime = await createRuntime({
+      ...{ workspaceRoot: join(roots, "workspace"), sandboxRoot: join(roots, "sandbox"), warm: 0 },
+    });
+    const result = await runtime.run({ userId: "s13", scenario: "scenario 13" });
+    expect(result).toMatchObject({ status: "failed", scenario: "13", exitCode: null, sandbox: null });
+    expect(result.error).toMatchObject({
+      code: "sandbox_unavailable",
+      message: expect.stringContaining("no Docker engine at unix:///nowhere/docker.sock"),
+      hint: expect.stringContaining("docker.io"),
+    });
   });
 });
