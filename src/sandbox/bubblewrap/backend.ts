@@ -7,6 +7,7 @@ import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.
 import { InitProcess } from "../init-process.js";
 import type { Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
+import { type Demands, readCeilings, readIsolation } from "../read-back.js";
 import { makeSlot, removeSlot } from "../slot.js";
 import { bwrapArguments } from "./args.js";
 import { type CgroupPlan, groupName, planCgroups, prepareCgroups, reapGroups } from "./cgroup.js";
@@ -20,12 +21,12 @@ import { findInterpreter, type Interpreter } from "./interpreter.js";
 import { type InterpreterMounts, interpreterMounts } from "./interpreter-mounts.js";
 import { planLaunch } from "./launch.js";
 import { probeHost } from "./probe.js";
-import { readCeilings, readIsolation } from "./read-back.js";
 import { explainRefusal } from "./refusal.js";
 import { type RootLayout, readRootLayout } from "./root-layout.js";
 import { BubblewrapSandbox } from "./sandbox.js";
 import { type Engine, startEngine } from "./spawn.js";
 
+const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
 /** Time for the runner to say hello; a machine under load takes seconds. */
 const HELLO_TIMEOUT_MS = 30_000;
 /** A share of the memory limit, which they count against where a control group enforces it. */
@@ -131,7 +132,7 @@ export class BubblewrapBackend implements SandboxBackend {
     engine.block.end("\n");
     const hello = await readHello(engine.control, HELLO_TIMEOUT_MS);
     const held = { ceilings: readCeilings(pid), memory: group.heldMemory() };
-    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid), held });
+    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid, DEMANDS), held });
   }
 
   async #bootFailed(error: unknown, sandbox: BubblewrapSandbox | null, profile: Profile): Promise<IsoError> {

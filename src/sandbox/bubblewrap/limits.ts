@@ -3,8 +3,8 @@
 import { type EnforcedBy, type EnforcedLimit, LIMITS, type LimitName } from "../../model/limits.js";
 import type { Policy } from "../../model/result.js";
 import type { Profile } from "../profile.js";
+import type { Ceilings, Isolation } from "../read-back.js";
 import type { Controlled, Counts, SandboxGroup } from "./cgroup-group.js";
-import type { Ceilings, Isolation } from "./read-back.js";
 
 const WITHOUT_GROUP: Readonly<Record<LimitName, EnforcedBy>> = {
   memory: "rlimit",

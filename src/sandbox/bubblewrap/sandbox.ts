@@ -6,12 +6,12 @@ import type { Policy } from "../../model/result.js";
 import type { KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
 import type { Profile } from "../profile.js";
+import type { Isolation } from "../read-back.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
 import { INSIDE } from "./args.js";
 import type { Counts, SandboxGroup } from "./cgroup-group.js";
 import type { EngineLog } from "./engine-log.js";
 import { type Held, policyOf } from "./limits.js";
-import type { Isolation } from "./read-back.js";
 import type { Engine } from "./spawn.js";
 
 /** After the namespace's first process was killed the engine ends by itself; one that hangs is killed as well. */

@@ -5,6 +5,7 @@ import { IsoError } from "../../model/errors.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { DEFAULT_IMAGE, type Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
+import { type Demands, readIsolation } from "../read-back.js";
 import { buildFilter } from "../seccomp/filter.js";
 import { makeSlot, removeSlot, type Slot } from "../slot.js";
 import { removeContainer, startContainer } from "./container.js";
@@ -12,12 +13,14 @@ import { containerOptions, LABELS, RUNNER_COMMAND, sandboxMounts } from "./conta
 import { connect, type EngineInfo, inTime, messageOf, readInfo, statusOf } from "./engine.js";
 import { buildImage, checkPackages, findImage, type Image, refuseOldPython } from "./image.js";
 import type { Connection } from "./one-off.js";
-import { policyOf } from "./policy.js";
+import { NAMESPACES, policyOf } from "./policy.js";
 import { probeDocker, refuseUnfit } from "./probe.js";
 import { explain } from "./refusal.js";
 import { DockerSandbox } from "./sandbox.js";
 
 const HELLO_TIMEOUT_MS = 60_000;
+/** An engine may filter no system calls; its policy says so. */
+const DEMANDS: Demands = { namespaces: ["mnt", "pid", "net", "ipc"], seccomp: false, said: NAMESPACES };
 const BUILD_IDLE_MS = 20 * 60_000;
 
 export class DockerBackend implements SandboxBackend {
@@ -63,7 +66,7 @@ export class DockerBackend implements SandboxBackend {
       refuseOldPython(python.version, profile.image);
       const init = await sandbox.findInit();
       this.#refuseClosed();
-      sandbox.setReady({ python, init });
+      sandbox.setReady({ python, host: init && { init, isolation: readIsolation(init.pid, DEMANDS) } });
       return sandbox;
     } catch (error) {
       const failure = await this.#bootFailed(error, sandbox, profile);
@@ -82,10 +85,10 @@ export class DockerBackend implements SandboxBackend {
     const order = { name: `iso-runtime-${id}`, image: image.id, command, limits, mounts };
     const options = containerOptions(this.#context, info, order);
     const running = await startContainer(docker, options, (left) => this.#owed.add(left));
-    const filtered = { ...info, seccomp: info.seccomp || filter !== null };
     const sandbox = new DockerSandbox({
       ...{ ...running, id, slot },
-      policy: (facts) => policyOf(profile, filtered, this.#context, facts),
+      policy: (facts, isolation) =>
+        policyOf(profile, info, this.#context, { facts, isolation, filtered: filter !== null }),
       onGone: (removed) => {
         this.#live.delete(sandbox);
         if (!removed) this.#owed.add(running.container);

@@ -3,13 +3,26 @@ import { type EnforcedBy, type EnforcedLimit, LIMITS, type LimitName } from "../
 import type { Policy } from "../../model/result.js";
 import type { BackendContext, KernelFacts } from "../backend.js";
 import type { Profile } from "../profile.js";
+import type { Isolation } from "../read-back.js";
 import type { EngineInfo } from "./engine.js";
+
+/** Those a container has. */
+export const NAMESPACES = ["mnt", "pid", "net", "ipc", "uts", "cgroup"] as const;
+
+/** What was found out about one container, as far as it was. */
+export interface Known {
+  readonly facts: KernelFacts | null;
+  /** Read from the kernel; without it the engine is believed. */
+  readonly isolation: Isolation | null;
+  /** Our own filter, which the program's process puts on before anything runs in it. */
+  readonly filtered: boolean;
+}
 
 export function policyOf(
   profile: Profile,
   info: EngineInfo,
   { owner }: BackendContext,
-  facts: KernelFacts | null,
+  { facts, isolation, filtered }: Known,
 ): Policy {
   const by = (can: boolean): EnforcedBy => (can && info.cgroup ? info.cgroup : "none");
   const row = (name: LimitName, enforcedBy: EnforcedBy, hits: number | null = null): EnforcedLimit => ({
@@ -29,9 +42,9 @@ export function policyOf(
     },
     network: "none",
     isolation: {
-      namespaces: ["mnt", "pid", "net", "ipc", "uts", "cgroup"],
-      seccomp: info.seccomp,
-      hostUid: owner.uid,
+      namespaces: [...(isolation?.namespaces ?? NAMESPACES)],
+      seccomp: filtered || (isolation ?? info).seccomp,
+      hostUid: isolation?.hostUid ?? owner.uid,
     },
   };
 }

@@ -4,6 +4,7 @@ import { IsoError } from "../../model/errors.js";
 import type { Policy } from "../../model/result.js";
 import type { Counted, KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
+import type { Isolation } from "../read-back.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
 import type { AttachedChannel } from "./attach.js";
 import { killContainer, pause, removeContainer, type State, stateOf } from "./container.js";
@@ -24,7 +25,7 @@ export interface SandboxParts {
   readonly container: Container;
   readonly channel: AttachedChannel;
   readonly slot: Slot;
-  policy(facts: KernelFacts | null): Policy;
+  policy(facts: KernelFacts | null, isolation: Isolation | null): Policy;
   /** `removed` is false where the engine could not be told to. */
   onGone(removed: boolean): void;
 }
@@ -32,8 +33,8 @@ export interface SandboxParts {
 /** What is known once the runner has said hello. */
 export interface Ready {
   readonly python: { path: string; version: string };
-  /** The container's first process, where it is in our own /proc. */
-  readonly init: InitProcess | null;
+  /** What our own kernel tells of the container; null where it is not in our /proc. */
+  readonly host: { readonly init: InitProcess; readonly isolation: Isolation } | null;
 }
 
 export class DockerSandbox implements Sandbox {
@@ -102,13 +103,13 @@ export class DockerSandbox implements Sandbox {
   /** The facts of a container that ended by itself, where the supervisor told them all and the kernel says that it is gone.
    * The report alone proves no end, and the end alone tells no counts: without both the engine is asked, which takes far longer. */
   async #left(counted?: Counted): Promise<KernelFacts | null> {
-    const init = this.#ready?.init ?? null;
+    const init = this.#ready?.host?.init ?? null;
     if (init === null || counted === undefined || counted.oomKills === null) return null;
     return (await init.endsWithin(LEAVE_TIMEOUT_MS)) ? { ...counted, lost: null } : null;
   }
 
   async #killedWithoutEngine(): Promise<boolean> {
-    const init = this.#ready?.init ?? null;
+    const init = this.#ready?.host?.init ?? null;
     if (init === null) return false;
     try {
       init.kill();
@@ -157,7 +158,7 @@ export class DockerSandbox implements Sandbox {
   }
 
   policy(): Policy {
-    return this.#parts.policy(this.#facts);
+    return this.#parts.policy(this.#facts, this.#ready?.host?.isolation ?? null);
   }
 
   engineLog(): string[] {

@@ -72,7 +72,7 @@ describe("what the engine's description leads to", () => {
 
   it("is in each run's policy", () => {
     const context = makeContext();
-    expect(policyOf(profile, ABLE, context, null)).toMatchObject({
+    expect(policyOf(profile, ABLE, context, { facts: null, isolation: null, filtered: false })).toMatchObject({
       limits: {
         memory: { enforcedBy: "cgroup-v1", hits: null },
         processes: { enforcedBy: "cgroup-v1" },
@@ -87,7 +87,10 @@ describe("what the engine's description leads to", () => {
       limits: { memory: true, processes: false, cpus: false },
       seccomp: false,
     };
-    const policy = policyOf(profile, weak, context, { oomKills: 1, processHits: null, lost: null });
+    const policy = policyOf(profile, weak, context, {
+      facts: { oomKills: 1, processHits: null, lost: null },
+      isolation: null,
+    });
     expect(policy).toMatchObject({
       limits: {
         memory: { enforcedBy: "cgroup-v1", hits: 1 },

@@ -2,14 +2,15 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readCeilings, readIsolation } from "../../../src/sandbox/bubblewrap/read-back.js";
-import { tempDir } from "../../support/temp.js";
+import { type Demands, readCeilings, readIsolation } from "../../src/sandbox/read-back.js";
+import { tempDir } from "../support/temp.js";
 
 const NONE = "0000000000000000";
 const STATUS = {
   ...{ Uid: "4242\t4242\t4242\t4242", Seccomp: "2", NoNewPrivs: "1" },
   ...{ CapInh: NONE, CapPrm: NONE, CapEff: NONE, CapAmb: NONE },
 };
+const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
 function makeProc(status: Partial<typeof STATUS> = {}, shared: string[] = []): string {
@@ -30,11 +31,11 @@ function makeProc(status: Partial<typeof STATUS> = {}, shared: string[] = []): s
 
 describe("reading back", () => {
   it("tells what there is", () => {
-    expect(readIsolation(77, makeProc())).toEqual({ namespaces: NAMESPACES, seccomp: true, hostUid: 4242 });
+    expect(readIsolation(77, DEMANDS, makeProc())).toEqual({ namespaces: NAMESPACES, seccomp: true, hostUid: 4242 });
   });
 
   it("does without namespaces that a kernel may lack, and says so", () => {
-    const { namespaces } = readIsolation(77, makeProc({}, ["cgroup"]));
+    const { namespaces } = readIsolation(77, DEMANDS, makeProc({}, ["cgroup"]));
     expect(namespaces).not.toContain("cgroup");
   });
 
@@ -48,7 +49,7 @@ describe("reading back", () => {
     [{}, ["net"], /shares our net namespace/],
     [{}, ["user", "pid"], /user namespace, it shares our pid/],
   ])("refuses %j with %j shared", (status, shared, message) => {
-    expect(() => readIsolation(77, makeProc(status, shared))).toThrow(message);
+    expect(() => readIsolation(77, DEMANDS, makeProc(status, shared))).toThrow(message);
   });
 
   it("tells the hard limits that no limit inside exceeds", () => {
@@ -69,7 +70,17 @@ describe("reading back", () => {
   it("refuses what it cannot see", () => {
     const proc = makeProc();
     rmSync(join(proc, "77/ns/net"));
-    expect(() => readIsolation(77, proc)).toThrow(/shares our net/);
-    expect(() => readIsolation(78, proc)).toThrow(/cannot be looked at/);
+    expect(() => readIsolation(77, DEMANDS, proc)).toThrow(/shares our net/);
+    expect(() => readIsolation(78, DEMANDS, proc)).toThrow(/cannot be looked at/);
+  });
+
+  it("believes an engine in what the kernel does not show, and in nothing else", () => {
+    const demands: Demands = { namespaces: ["net", "pid"], seccomp: false, said: ["net", "pid", "mnt"] };
+    const proc = makeProc({ Seccomp: "0" }, ["user", "mnt"]);
+    rmSync(join(proc, "77/ns/net"));
+    const { namespaces, seccomp } = readIsolation(77, demands, proc);
+    expect(namespaces).toEqual(["pid", "net", "ipc", "uts", "cgroup"]);
+    expect(seccomp).toBe(false);
+    expect(() => readIsolation(77, demands, makeProc({}, ["pid"]))).toThrow(/shares our pid/);
   });
 });

@@ -1,7 +1,7 @@
 // What a booted sandbox really has, read from the kernel by its first process: a policy never repeats what was only asked for.
 import { readFileSync, readlinkSync } from "node:fs";
-import { IsoError } from "../../model/errors.js";
-import type { LimitName } from "../../model/limits.js";
+import { IsoError } from "../model/errors.js";
+import type { LimitName } from "../model/limits.js";
 
 export interface Isolation {
   readonly namespaces: readonly string[];
@@ -14,8 +14,7 @@ export type Ceilings = { readonly [name in LimitName]?: number };
 
 /** The kernel's names, and what people call them. */
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] as const;
-/** Without these there is no sandbox. The others are missing on kernels that do not have them. */
-const DEMANDED = ["user", "mnt", "pid", "net", "ipc"] as const;
+type Namespace = (typeof NAMESPACES)[number];
 const CAPABILITIES = ["CapEff", "CapPrm", "CapInh", "CapAmb"] as const;
 const SECCOMP_FILTER = 2;
 const HARD_LIMITS = {
@@ -25,26 +24,35 @@ const HARD_LIMITS = {
   fileSize: "Max file size",
 } as const satisfies { readonly [name in LimitName]?: string };
 
+export interface Demands {
+  /** Without these there is no sandbox. The others are missing on kernels that do not have them. */
+  readonly namespaces: readonly Namespace[];
+  readonly seccomp: boolean;
+  /** What the engine says it made, for those the kernel does not let this user look at. */
+  readonly said: readonly Namespace[];
+}
+
 /** Throws IsoError `sandbox_unavailable` where anything is weaker than it must be; then nothing may run in it. */
-export function readIsolation(pid: number, proc = "/proc"): Isolation {
+export function readIsolation(pid: number, demands: Demands, proc = "/proc"): Isolation {
   const status = readStatus(`${proc}/${pid}/status`);
   const namespaces = NAMESPACES.filter((name) => {
     const inside = readLinkOrNull(`${proc}/${pid}/ns/${name}`);
-    return inside !== null && inside !== readLinkOrNull(`${proc}/self/ns/${name}`);
+    return inside === null ? demands.said.includes(name) : inside !== readLinkOrNull(`${proc}/self/ns/${name}`);
   });
   const hostUids = (status.get("Uid") ?? "").split(/\s+/).map(Number);
   const hostUid = hostUids[0] ?? 0;
+  const seccomp = Number(status.get("Seccomp")) === SECCOMP_FILTER;
   const weak = [
-    ...DEMANDED.filter((name) => !namespaces.includes(name)).map((name) => `it shares our ${name} namespace`),
+    ...demands.namespaces.filter((name) => !namespaces.includes(name)).map((name) => `it shares our ${name} namespace`),
     ...(hostUids.includes(0) || Number.isNaN(hostUid) ? ["it is root on the host"] : []),
-    ...(Number(status.get("Seccomp")) === SECCOMP_FILTER ? [] : ["no system call filter is on"]),
+    ...(seccomp || !demands.seccomp ? [] : ["no system call filter is on"]),
     ...(status.get("NoNewPrivs") === "1" ? [] : ["it could gain privileges"]),
     ...(CAPABILITIES.every((set) => /^0+$/.test(status.get(set) ?? "")) ? [] : ["it has capabilities"]),
   ];
   if (weak.length > 0) {
     throw new IsoError("sandbox_unavailable", `The sandbox is not what it must be: ${weak.join(", ")}.`);
   }
-  return { namespaces, seccomp: true, hostUid };
+  return { namespaces, seccomp, hostUid };
 }
 
 export function readCeilings(pid: number, proc = "/proc"): Ceilings {
