@@ -10,7 +10,7 @@ import { buildFilter } from "../seccomp/filter.js";
 import { makeSlot, removeSlot, type Slot } from "../slot.js";
 import { removeContainer, startContainer } from "./container.js";
 import { containerOptions, LABELS, RUNNER_COMMAND, sandboxMounts } from "./container-options.js";
-import { connect, type EngineInfo, inTime, messageOf, readInfo, statusOf } from "./engine.js";
+import { connect, type EngineInfo, inTime, meet, messageOf, statusOf } from "./engine.js";
 import { buildImage, checkPackages, findImage, type Image, refuseOldPython } from "./image.js";
 import type { Connection } from "./one-off.js";
 import { NAMESPACES, policyOf } from "./policy.js";
@@ -153,10 +153,9 @@ export class DockerBackend implements SandboxBackend {
   async #connect(): Promise<Connection> {
     const { host } = this.#context.docker;
     try {
-      const docker = await connect(host);
-      const info = await readInfo(docker);
-      refuseUnfit(info);
-      return { docker, info };
+      const connection = await meet(host);
+      refuseUnfit(connection.info);
+      return connection;
     } catch (error) {
       const { message, fix } = explain(error, host);
       throw new IsoError("sandbox_unavailable", `Docker cannot be used: ${message}.`, {

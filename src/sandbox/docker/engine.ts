@@ -5,6 +5,7 @@ import { IsoError } from "../../model/errors.js";
 import type { Machine } from "../seccomp/syscalls.js";
 
 const CALL_TIMEOUT_MS = 30_000;
+const FIRST_ANSWER_MS = 5_000;
 export const MIN_API = "1.41";
 const DEFAULT_SOCKET = "/var/run/docker.sock";
 const DEFAULT_PORT = "2375";
@@ -85,13 +86,14 @@ export function statusOf(error: unknown): number | null {
 export const messageOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).trim().slice(0, 1000);
 
-export async function readInfo(docker: Docker): Promise<EngineInfo> {
-  const [version, info] = await Promise.all([
-    inTime(docker.version(), "tell its version", 5_000),
-    inTime<Record<string, unknown>>(docker.info(), "describe itself", 10_000),
-  ]);
+/** Connects and asks what the engine is. One that does not answer is told by the first question, and nothing of that one lingers. */
+export async function meet(host: string | null): Promise<{ docker: Docker; info: EngineInfo }> {
+  const first = await connect(host, FIRST_ANSWER_MS + 100);
+  const version = await inTime(first.version(), "tell its version", FIRST_ANSWER_MS);
   if (typeof version.ApiVersion !== "string") throw new Error("what answers there is no Docker engine");
-  return { version: version.Version, apiVersion: version.ApiVersion, ...understand(info) };
+  const docker = await connect(host);
+  const info = await inTime<Record<string, unknown>>(docker.info(), "describe itself", 10_000);
+  return { docker, info: { version: version.Version, apiVersion: version.ApiVersion, ...understand(info) } };
 }
 
 /** By the names that engines and images give machines. */

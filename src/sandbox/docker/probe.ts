@@ -1,7 +1,7 @@
 // What this host's Docker engine can do for us, check by check, each problem with the command that mends it.
 import { IsoError } from "../../model/errors.js";
 import type { BackendContext, Check, Probe } from "../backend.js";
-import { connect, type EngineInfo, MIN_API, olderThan, readInfo } from "./engine.js";
+import { type EngineInfo, MIN_API, meet, olderThan } from "./engine.js";
 import { findImage } from "./image.js";
 import type { Connection } from "./one-off.js";
 import { checkPathMap } from "./path-map.js";
@@ -13,12 +13,11 @@ export async function probeDocker(context: BackendContext, image: string): Promi
   const checks: Check[] = [];
   let stage = "engine";
   try {
-    const docker = await connect(host);
-    const connection: Connection = { docker, info: await readInfo(docker) };
+    const connection: Connection = await meet(host);
     checks.push(...engineChecks(connection.info));
     if (isUsable(checks)) {
       stage = "image";
-      const { id } = await findImage(docker, image);
+      const { id } = await findImage(connection.docker, image);
       checks.push({ name: stage, status: "ok", message: `${image} is there` });
       stage = "path map";
       const map = await checkPathMap(connection, context, id);

@@ -1,5 +1,6 @@
 // What an engine says of itself and what its refusals mean, where none is needed to know.
 import { createServer } from "node:http";
+import { createServer as createNetServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { DEFAULT_LIMITS } from "../../../src/model/limits.js";
@@ -90,7 +91,11 @@ describe("what the engine's description leads to", () => {
     const policy = policyOf(profile, weak, context, {
       facts: { oomKills: 1, processHits: null, lost: null },
       isolation: null,
+      filtered: false,
     });
+    expect(policyOf(profile, weak, context, { facts: null, isolation: null, filtered: true }).isolation.seccomp).toBe(
+      true,
+    );
     expect(policy).toMatchObject({
       limits: {
         memory: { enforcedBy: "cgroup-v1", hits: 1 },
@@ -144,6 +149,21 @@ describe("an engine that cannot be used", () => {
     expect(usable).toBe(false);
     expect(checks.find(({ status }) => status === "fail")?.message).toContain(message);
     expect(thrown).toMatchObject({ code: "sandbox_unavailable", message: expect.stringContaining(message) });
+  });
+
+  it("is not waited for without end, and its connection is let go, where it takes calls and answers none", async () => {
+    const socket = join(tempDir(), "s");
+    const sockets = new Set<Socket>();
+    const server = createNetServer((each) => {
+      sockets.add(each.resume());
+      each.on("close", () => sockets.delete(each));
+    }).listen(socket);
+    onTestFinished(() => void server.close());
+    const backend = new DockerBackend({ ...makeContext({ host: `unix://${socket}` }), slotsDir: tempDir() });
+    expect((await backend.probe()).checks).toMatchObject([
+      { status: "fail", message: expect.stringContaining("did not tell its version within 5 s") },
+    ]);
+    await expect.poll(() => sockets.size).toBe(0);
   });
 
   it("says so where something else listens", async () => {
