@@ -22,9 +22,12 @@ describe.runIf(realBackends().includes("docker"))("a Docker engine", () => {
   let proxy: EngineProxy;
   let runtime: Runtime;
   let turn = 0;
+  let others: string[] = [];
 
   beforeEach(async () => {
     turn += 1;
+    others = [];
+    others = await containers();
     proxy = new EngineProxy(join(roots, `engine${turn}`), host);
     await proxy.listen();
     process.env.DOCKER_HOST = proxy.host;
@@ -45,10 +48,10 @@ describe.runIf(realBackends().includes("docker"))("a Docker engine", () => {
     return { backend: "docker", workspaceRoot: join(roots, "workspace"), sandboxRoot: join(roots, "sandbox") };
   }
 
-  /** Ours alone: other tests' engines are others. */
+  /** Ours alone, whatever other tests left. */
   async function containers(): Promise<string[]> {
     const found = await docker.listContainers({ all: true, filters: { label: ["iso-runtime"] } });
-    return found.map(({ Id }) => Id);
+    return found.map(({ Id }) => Id).filter((id) => !others.includes(id));
   }
 
   /** Runs until it is ready, then does something to it. */
