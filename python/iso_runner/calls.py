@@ -85,7 +85,7 @@ class Broker:
         import asyncio
 
         call_id = request.call_id
-        if os.getpid() != self._channel.owner:
+        if not self._channel.is_ours():
             raise ToolError("tool_not_allowed", "a tool can be called by the program itself only, not by a child process")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Params] = loop.create_future()
@@ -121,7 +121,7 @@ class Broker:
             pass  # the channel is closed, and with it every call
 
     def warn(self, tool_id: str, line: Optional[int]) -> None:
-        if os.getpid() != self._channel.owner:
+        if not self._channel.is_ours():
             return
         message = f"tool call {tool_id} was never awaited: it was not made"
         where = self._main_path if line is None else f"{self._main_path}:{line}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from .descriptor import Descriptor
 from .frames import TO_PROGRAM, Decoder, Frame, encode, encode_json
 
 _READ_BYTES = 256 * 1024
+_own_pid = os.getpid
 
 
 class ProgramChannel:
@@ -18,7 +20,17 @@ class ProgramChannel:
         self._descriptor = Descriptor(fd)
         self._lock = threading.Lock()
         self._decoder = Decoder(TO_PROGRAM)
-        self.owner = os.getpid()
+        self._owner = os.getpid()
+
+    def is_ours(self) -> bool:
+        """False in a forked child, whose words are not the program's."""
+        return _own_pid() == self._owner
+
+    def move_beyond(self, number: int) -> None:
+        """To the first free descriptor from `number` on."""
+        before = self._descriptor.fd
+        self._descriptor = Descriptor(fcntl.fcntl(before, fcntl.F_DUPFD_CLOEXEC, number))
+        os.close(before)
 
     def send_message(self, payload: bytes) -> None:
         """Sends a `C` frame. OSError where the channel is closed."""

@@ -18,6 +18,9 @@ TRACEBACK_UNITS = 200_000
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
+# Taken while nobody can have replaced it: a snippet may leave a stand-in in its place.
+_format_exception = traceback.format_exception
+
 # As CPython finds them, whatever attributes the snippet's own class pretends to have.
 _OWN = BaseException.__dict__
 
@@ -73,7 +76,7 @@ def _is_ours(frame: types.FrameType) -> bool:
 
 def format_error(error: BaseException) -> str:
     try:
-        lines = traceback.format_exception(type(error), error, _traceback_of(error))
+        lines = _format_exception(type(error), error, _traceback_of(error))
     except BaseException:  # noqa: BLE001
         # A class of the snippet's own that cannot be printed, a chain of thousands of exceptions (before Python 3.11), no memory
         # or no descriptor left for the whole story.

@@ -39,7 +39,7 @@ def run_program(launch: Launch) -> NoReturn:
         _become_program(launch)
         job = _wait_for_job(channel)
         main_path = job["work"] + "/main.py"
-        _enter(job)
+        _enter(job, channel)
         sys.argv = [main_path, *job["args"]]
         if hasattr(sys, "orig_argv"):
             sys.orig_argv = [sys.executable, *sys.argv]
@@ -68,7 +68,10 @@ def _run(code: str, main_path: str, channel: ProgramChannel) -> tuple[int, bool]
             _fail(error, code, main_path, channel)
         except SystemExit as second:  # an excepthook of the snippet's own may leave that way
             return shutdown.exit_status(second), False
-        return 1, issubclass(type(error), KeyboardInterrupt)
+        except BaseException:  # noqa: BLE001 - the snippet replaced what the telling needs; its end stays what it is
+            pass
+        # As CPython: a class derived from it is an exception like any other.
+        return 1, type(error) is KeyboardInterrupt
     return 0, False
 
 
@@ -100,11 +103,11 @@ def _wait_for_job(channel: ProgramChannel) -> dict[str, Any]:
     return job
 
 
-def _enter(job: Mapping[str, Any]) -> None:
+def _enter(job: Mapping[str, Any], channel: ProgramChannel) -> None:
     _open_stdin(job["stdin"])
     _replace_environment(job)
     os.chdir(job["cwd"])
-    _limit(job["limits"])
+    _limit(job["limits"], channel)
 
 
 def _default_signals() -> None:
@@ -160,8 +163,8 @@ def _replace_environment(job: Mapping[str, Any]) -> None:
     )
 
 
-def _limit(limits: Mapping[str, Optional[int]]) -> None:
-    _limit_descriptors(limits["openFiles"] or 1024)
+def _limit(limits: Mapping[str, Optional[int]], channel: ProgramChannel) -> None:
+    _limit_descriptors(limits["openFiles"] or 1024, channel)
     if limits["addressSpace"] is not None:
         threading.stack_size(_STACK_BYTES)
         kernel.limit_malloc_arenas(_MALLOC_ARENAS)
@@ -181,10 +184,13 @@ def _limit(limits: Mapping[str, Optional[int]]) -> None:
             resource.setrlimit(kind, (bound, bound))
 
 
-def _limit_descriptors(wanted: int) -> None:
+def _limit_descriptors(wanted: int, channel: ProgramChannel) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     ceiling = wanted + _SPARE_DESCRIPTORS
     ceiling = ceiling if hard == resource.RLIM_INFINITY else min(ceiling, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, ceiling))
+    # Programs close all that they may have open, as daemons do, and mean no harm by it.
+    channel.move_beyond(min(wanted, ceiling - 1))
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, ceiling), ceiling))
 
 
@@ -228,8 +234,10 @@ def _fail(error: BaseException, code: str, main_path: str, channel: ProgramChann
     failure.trim(error, main_path)
     _prime_linecache(main_path, code)
     text = failure.format_error(error)
-    try:
-        channel.send(b"C", failure.describe(error, text))
-    except OSError:
-        pass  # the snippet closed its channel; the exit status still tells the truth
+    # A child's failure is its own: the program may go on, and end otherwise.
+    if channel.is_ours():
+        try:
+            channel.send(b"C", failure.describe(error, text))
+        except OSError:
+            pass  # the snippet closed its channel; the exit status still tells the truth
     failure.print_error(error, text)

@@ -24,13 +24,17 @@ class Counters:
         }
 
 
-def exit_report(status: Optional[int], pid: Optional[int], counters: Counters) -> dict[str, Any]:
-    """`status` is the program's wait status, None where no job ever ran; every process must have been reaped."""
+def exit_report(status: Optional[int], pid: Optional[int], stopped: bool, counters: Counters) -> dict[str, Any]:
+    """`status` is the program's wait status, None where no job ever ran; every process must have been reaped.
+
+    `stopped` is false where it had ended before anything was done to stop it.
+    """
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     ran = status is not None
     return {
         "exitCode": os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None,
         "signal": _signal_name(os.WTERMSIG(status)) if status is not None and os.WIFSIGNALED(status) else None,
+        "stopped": stopped,
         "usage": {
             "cpuMs": round((usage.ru_utime + usage.ru_stime) * 1000, 1) if ran else None,
             "maxRssBytes": usage.ru_maxrss * 1024 if ran else None,

@@ -20,6 +20,13 @@ from typing import Any, NoReturn
 from . import kernel
 
 FLUSH_FAILED = 120
+# CPython's own. What a daemon thread computes beside the end is given up after this, whatever the snippet set.
+_SWITCH_INTERVAL_S = 0.005
+
+# Taken while nobody can have replaced them: a stand-in that a snippet left in their place must not change its ending.
+_set_switch_interval = sys.setswitchinterval
+_run_exit_functions = atexit._run_exitfuncs
+_collect = gc.collect
 
 
 def exit_status(error: SystemExit) -> int:
@@ -44,17 +51,25 @@ def leave(status: int, preloaded: Collection[str], interrupted: bool) -> NoRetur
     """`preloaded` names the modules that were there before the snippet; `interrupted` ends by SIGINT as CPython does."""
     _await_threads()
     try:
-        atexit._run_exitfuncs()
+        _run_exit_functions()
     except BaseException:  # noqa: BLE001 - Python 3.9 raises the last one after printing all
         pass
-    # Daemon threads stand still from here on, as far as they do not hold the interpreter already.
-    sys.setswitchinterval(1000)
-    _drop_modules(preloaded)
-    if not _flush() and status == 0:
+    # Each write below lets a daemon thread in, and it must be asked for the interpreter back.
+    _set_switch_interval(_SWITCH_INTERVAL_S)
+    # What such a thread meets from here on, its globals gone, is our doing: CPython would have stopped it.
+    threading.excepthook = lambda *_: None
+    flushed = _flush()
+    try:
+        _drop_modules(preloaded)
+    except BaseException:  # noqa: BLE001 - a module of the snippet's own that acts where it is asked
+        pass
+    if not (_flush() and flushed) and status == 0:
         status = FLUSH_FAILED
     if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+        # It is still here: the signal is blocked.
+        status = 128 + signal.SIGINT
     kernel.exit_process(status)
 
 
@@ -99,13 +114,13 @@ def _drop_modules(preloaded: Collection[str]) -> None:
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if hasattr(sys, name):
             delattr(sys, name)
-    gc.collect()
+    _collect()
     # What something else still holds, by name: single underscores first, as CPython does.
     for reference in reversed(left):
         survivor = reference()
         if issubclass(type(survivor), types.ModuleType):
             _clear(vars(survivor))
-    gc.collect()
+    _collect()
 
 
 def _clear(namespace: dict[str, Any]) -> None:
@@ -117,13 +132,14 @@ def _clear(namespace: dict[str, Any]) -> None:
 
 def _flush() -> bool:
     done = True
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name, None)
         try:
             if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
         except BaseException as error:  # noqa: BLE001 - CPython tells of stdout only, and not where it cannot
-            done = done and stream is not sys.stdout
-            if stream is sys.stdout:
+            if name == "stdout":
+                done = False
                 _say_ignored(stream, error)
     return done
 

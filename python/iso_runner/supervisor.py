@@ -307,6 +307,8 @@ class Supervisor:
     # -- the end -------------------------------------------------------------------------------------------------
 
     def _stop(self, request: dict[str, object]) -> None:
+        # It may be over although nobody has looked yet; then it was not stopped, and its end is its own.
+        self._reap()
         if self._grace_s is not None or self._status is not None:
             return
         grace_ms = request.get("graceMs")
@@ -369,7 +371,7 @@ class Supervisor:
 
     def _report_exit(self) -> None:
         status = self._status if self._has_job else None
-        self._host.put(encode_json(b"X", exit_report(status, self._pid, self._counters)))
+        self._host.put(encode_json(b"X", exit_report(status, self._pid, self._grace_s is not None, self._counters)))
         self._flush_all()
         self._await_release()
 

@@ -42,6 +42,11 @@ class ExitStatus(unittest.TestCase):
             with self.subTest(code):
                 self.assertEqual(run(code).ending, (None, name))
 
+    def test_an_interrupt_as_cpython_means_it(self) -> None:
+        self.assertEqual(run("class Own(KeyboardInterrupt): pass\nraise Own").ending, (1, None))
+        masked = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nraise KeyboardInterrupt"
+        self.assertEqual(run(masked).ending, (130, None))
+
     def test_a_crash_of_the_interpreter_leaves_its_stack(self) -> None:
         self.assertIn('main.py", line 2', run("import ctypes\nctypes.string_at(0)").stderr)
 
@@ -259,6 +264,26 @@ class Shutdown(unittest.TestCase):
 
     def test_buffers_of_the_c_library(self) -> None:
         self.assertEqual(run("import ctypes\nctypes.CDLL(None).printf(b'from C\\n')").stdout, "from C\n")
+
+    def test_daemon_threads_that_compute_do_not_hold_it(self) -> None:
+        busy = "import threading\ndef spin():\n    while True: pass\nfor _ in range(3): threading.Thread(target=spin, daemon=True).start()\n"
+        result = run(f"{busy}print('x' * 9000, end='')")
+        self.assertEqual((result.stdout, result.stderr, result.ending), ("x" * 9000, "", (0, None)))
+
+    def test_stand_ins_that_a_snippet_left(self) -> None:
+        left = (
+            "import gc, json, os, sys, threading, traceback\n"
+            "def no(*_, **__): raise AssertionError('a mock')\n"
+            "gc.collect = sys.setswitchinterval = json.dumps = traceback.format_exception = no\n"
+        )
+        self.assertEqual(run(f"{left}del sys.stdout").ending, (0, None))
+        result = run(f"{left}os.write = os.fstat = os.getpid = no\n1 / 0")
+        self.assertEqual((result.message("exception")["type"], result.ending), ("ZeroDivisionError", (1, None)))
+
+    def test_a_childs_exception_is_its_own(self) -> None:
+        result = run("import os, sys\nif os.fork() == 0: raise OSError(24, 'of the child')\nos.wait()\nsys.exit(1)")
+        self.assertEqual((result.messages, result.ending), ([], (1, None)))
+        self.assertIn("of the child", result.stderr)
 
     def test_daemon_threads_do_not_hold_it(self) -> None:
         code = "import threading, time\nthreading.Thread(target=lambda: [time.sleep(0.001) for _ in iter(int, 1)], daemon=True).start()\nprint('end')"

@@ -38,7 +38,7 @@ class SystemCalls(unittest.TestCase):
 
 class Descriptors(unittest.TestCase):
     def test_only_what_a_program_needs_is_open(self) -> None:
-        code = "import os\nprint(sorted(os.path.basename(os.readlink(f'/proc/self/fd/{n}')).split(':')[0] for n in range(64) if os.path.islink(f'/proc/self/fd/{n}')))"
+        code = "import os\nprint(sorted(os.path.basename(os.readlink(f'/proc/self/fd/{n}')).split(':')[0] for n in range(300) if os.path.islink(f'/proc/self/fd/{n}')))"
         self.assertEqual(run(code).stdout, "['null', 'pipe', 'pipe', 'pipe', 'pipe', 'socket']\n")
 
     def test_children_get_none_of_ours(self) -> None:
@@ -55,9 +55,16 @@ class Descriptors(unittest.TestCase):
             self.skipTest("root may read every process; the sandbox never runs as root")
         self.assertEqual(run(code).stdout, "Permission denied\n" * 3)
 
+    def test_all_closed_that_a_program_may_have_open(self) -> None:
+        result = run(
+            "import asyncio, os, resource\nos.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+            "async def main(): await local_tools.echo('x')\nasyncio.run(main())\n1 / 0"
+        )
+        self.assertEqual((result.message("exception")["type"], result.ending), ("ZeroDivisionError", (1, None)))
+
     def test_all_closed(self) -> None:
         result = run(
-            "import asyncio, os\nos.closerange(3, 256)\nprint('on')\n"
+            "import asyncio, os\nos.closerange(3, 300)\nprint('on')\n"
             "async def main(): await local_tools.echo('x')\nasyncio.run(main())"
         )
         self.assertEqual((result.stdout, result.ending), ("on\n", (1, None)))

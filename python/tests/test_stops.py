@@ -8,7 +8,7 @@ from rig import Rig, is_gone, own_pids, run, run_and_stop
 class Stops(unittest.TestCase):
     def test_busy_loop(self) -> None:
         result = run_and_stop("print('ready')\nwhile True: pass", trace=True)
-        self.assertEqual(result.ending, (None, "SIGTERM"))
+        self.assertEqual((result.ending, result.exit["stopped"]), ((None, "SIGTERM"), True))
         self.assertEqual(result.stdout, "ready\n")
         self.assertRegex(result.trace, r'main\.py", line [12] in <module>')
 

@@ -93,6 +93,8 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
       },
       exit(exit) {
         state.exit = exit;
+        // This process may have looked up late: what had ended by then was neither out of time nor cancelled.
+        if (!exit.stopped && state.hostStop?.reason !== "limit") state.hostStop = null;
         finish();
       },
       closed(error) {

@@ -151,6 +151,21 @@ describe.each(realBackends())("endings on %s", (backend) => {
     );
   });
 
+  it("a program that ended before anybody looked has its own ending, not a late stop's", async () => {
+    const cancel = new AbortController();
+    const code = "import os, time\nprint('ready')\ntime.sleep(0.2)\nos._exit(3)";
+    const request = { userId: "late", code, timeoutMs: 1_000, signal: cancel.signal };
+    for await (const event of runtime.stream(request)) {
+      if (event.type === "output") {
+        const until = performance.now() + 1_500;
+        while (performance.now() < until);
+        cancel.abort();
+      }
+      if (event.type === "run.finished")
+        expect(event.result).toMatchObject({ status: "failed", exitCode: 3, error: { code: "program_exit" } });
+    }
+  });
+
   it("forged frames on every descriptor change nothing", async () => {
     const code = [
       "import os, json, struct",

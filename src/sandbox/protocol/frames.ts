@@ -47,6 +47,8 @@ export type Problem = z.infer<typeof Problem>;
 export const Exit = z.object({
   exitCode: z.number().int().min(0).max(255).nullable(),
   signal: z.string().max(16).nullable(),
+  /** False where the program had ended before anything was done to stop it. */
+  stopped: z.boolean(),
   usage: z.object({ cpuMs: z.number().nonnegative().nullable(), maxRssBytes: count, processes: count }),
   kernel: z.object({ oomKills: count, processHits: count }),
 });

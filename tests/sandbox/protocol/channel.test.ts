@@ -12,6 +12,7 @@ import { HEADER_BYTES, type Job, type ProgramMessage } from "../../../src/sandbo
 const HELLO = { protocol: 1, python: { path: "/usr/bin/python3", version: "3.11.2" }, pid: 1, cgroup: null };
 const EXIT = {
   exitCode: 0,
+  stopped: false,
   signal: null,
   usage: { cpuMs: 1, maxRssBytes: 2, processes: null },
   kernel: { oomKills: null, processHits: null },
