@@ -133,15 +133,17 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #attempt(request: RunRequest, bus: EventBus): Promise<RunResult> {
+    let fields: Partial<RunRequest> = {};
     let accepted: AcceptedRun;
     try {
-      accepted = accept({ ...request }, this.#acceptContext());
+      fields = copyOf(request);
+      accepted = accept(fields, this.#acceptContext());
     } catch (error) {
-      return rejectedResult(request, error);
+      return rejectedResult(fields, error);
     }
     try {
       const engine = await this.#opened();
-      return await engine.once.run(accepted, () => this.#execute(engine, accepted, request.signal, bus));
+      return await engine.once.run(accepted, () => this.#execute(engine, accepted, fields.signal, bus));
     } catch (error) {
       return failedResult(accepted, error);
     }
@@ -202,6 +204,19 @@ const backendNames = ({ backends = [] }: RuntimeOptions): string[] => [
   ...BACKEND_NAMES,
   ...backends.map(({ name }) => name),
 ];
+
+/** Read once, as a field may be a getter of the caller's own. */
+function copyOf(request: RunRequest): Partial<RunRequest> {
+  try {
+    return { ...request };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new IsoError("invalid_request", `request: a field cannot be read: ${reason}`, {
+      field: "request",
+      cause: error,
+    });
+  }
+}
 
 /** What a run throws while it is being cancelled is the cancelling, unless it is a fault with a name of its own. */
 function cancelled(thrown: unknown): unknown {

@@ -43,6 +43,15 @@ describe("what is no request", () => {
     expect(await runtime.run({ userId: "a", code: "1", contract: null as never })).toMatchObject({
       error: { code: "contract_invalid" },
     });
+    const traps = {
+      userId: "a",
+      get code(): string {
+        throw new Error("a trap");
+      },
+    };
+    expect(await runtime.run(traps)).toMatchObject({
+      ...{ status: "rejected", error: { code: "invalid_request", message: "request: a field cannot be read: a trap" } },
+    });
     expect(existsSync(join(roots, "w"))).toBe(false);
     await execTools.close();
   });
