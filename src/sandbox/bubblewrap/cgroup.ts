@@ -1,6 +1,6 @@
 // Decides where on this host the groups of sandboxes can be: version 1 controllers we may write to, a part of version 2 that is
 // ours to divide, or nowhere, with the reason and the command that mends it.
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type CgroupVersion, type Controlled, destroyGroup, PARENT_NAME } from "./cgroup-group.js";
 import { type HostRoots, hierarchyV1, hierarchyV2, isWritable, readFileOrNull, readWords } from "./cgroup-host.js";
@@ -23,6 +23,9 @@ const LIMITS_IN_ORDER: readonly Controlled[] = ["memory", "processes", "cpus"];
 const HOST_LEAF = "iso-runtime-host";
 const DIVIDE_ATTEMPTS = 3;
 const MAX_SIBLINGS = 2_000;
+const GROUP_NAME = /^[0-9a-f]{16}-[0-9a-f]{16}-[0-9a-f]+$/;
+/** Far longer than a boot can take from making its group to joining it. */
+const ABANDONED_MS = 10 * 60_000;
 
 const DELEGATE_COMMAND = "systemd-run --user --scope -p Delegate=yes iso-runtime …";
 
@@ -190,19 +193,19 @@ function moveAside(place: string): void {
 
 /**
  * Groups of this workspace root whose instance is dead, also where that one was in another unit beside ours. `isAlive` is asked
- * after all were listed.
+ * after all were listed. Whether an instance of another root lives cannot be asked; of theirs only what long stands empty goes.
  */
 export async function reapGroups(
   roots: HostRoots,
   rootId: string,
   isAlive: (instanceId: string) => Promise<boolean>,
 ): Promise<void> {
-  const found = allPlaces(roots).flatMap((place) =>
-    listFolders(join(place, PARENT_NAME)).flatMap((name) => {
-      const owner = groupOwner(name, rootId);
-      return owner === null ? [] : [{ owner, dir: join(place, PARENT_NAME, name) }];
-    }),
-  );
+  const groups = allPlaces(roots).flatMap((place) => {
+    const parent = join(place, PARENT_NAME);
+    return listFolders(parent).map((name) => ({ owner: groupOwner(name, rootId), name, dir: join(parent, name) }));
+  });
+  const found = groups.flatMap(({ owner, dir }) => (owner === null ? [] : [{ owner, dir }]));
+  for (const { owner, name, dir } of groups) if (owner === null && GROUP_NAME.test(name)) removeAbandoned(dir);
   const alive = new Map<string, boolean>();
   for (const { owner } of found) if (!alive.has(owner)) alive.set(owner, await isAlive(owner));
   await Promise.all(found.filter(({ owner }) => alive.get(owner) === false).map(({ dir }) => destroyGroup(dir)));
@@ -210,6 +213,15 @@ export async function reapGroups(
 
 export function groupName(rootId: string, instanceId: string, sandboxId: string): string {
   return `${rootId}-${instanceId}-${sandboxId}`;
+}
+
+/** The kernel refuses to remove a group that has a process; a sandbox joins its own a moment after it was made. */
+function removeAbandoned(dir: string): void {
+  try {
+    if (Date.now() - statSync(dir).mtimeMs >= ABANDONED_MS) rmdirSync(dir);
+  } catch {
+    // It is in use, or somebody else removed it.
+  }
 }
 
 function groupOwner(name: string, rootId: string): string | null {

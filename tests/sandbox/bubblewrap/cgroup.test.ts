@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { groupName, planCgroups, prepareCgroups, reapGroups } from "../../../src/sandbox/bubblewrap/cgroup.js";
@@ -196,5 +196,17 @@ describe.skipIf(!hasReal)("groups of this host", () => {
     const exists = (group: SandboxGroup) => group.folders.map((dir) => existsSync(dir));
     expect(exists(left)).not.toContain(true);
     expect([...exists(used), ...exists(foreign)]).not.toContain(false);
+  });
+
+  it("of other roots are removed once they stand empty for long, never with a process in them", async () => {
+    const of = (id: string) => makeReal(groupName("00000000000000cc", "00000000000000dd", id));
+    const [empty, used, young] = [of("04"), of("05"), of("06")];
+    used.join(sleeper().pid ?? -1);
+    const anHourAgo = Date.now() / 1000 - 3600;
+    for (const dir of [...empty.folders, ...used.folders]) utimesSync(dir, anHourAgo, anHourAgo);
+    const exists = (group: SandboxGroup) => group.folders.map((dir) => existsSync(dir));
+    await reapGroups(REAL_HOST, ROOT_ID, async () => true);
+    expect(exists(empty)).not.toContain(true);
+    expect([...exists(used), ...exists(young)]).not.toContain(false);
   });
 });
