@@ -36,6 +36,10 @@ def encode_json(kind: bytes, body: Mapping[str, Any]) -> bytes:
     return encode(kind, _dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii"))
 
 
+def encode_problem(stage: str, message: str) -> bytes:
+    return encode_json(b"P", {"stage": stage, "message": message[:2000]})
+
+
 class Decoder:
     """Turns chunks into frames. A header is judged before its payload is buffered."""
 

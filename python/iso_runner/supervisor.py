@@ -1,4 +1,4 @@
-"""The supervisor: pid 1 of a sandbox. It forks the program, relays bytes, ends every process and reports how it ended.
+"""The supervisor: pid 1 of a sandbox. It forks the program, hears the host, ends every process and reports how it ended.
 
 It never runs user code and believes nothing it relays. One thread, one poll loop.
 """
@@ -11,32 +11,20 @@ import select
 import signal
 import sys
 import time
-from typing import NamedTuple, NoReturn, Optional
+from typing import NoReturn, Optional
 
 from . import boot, kernel
-from .frames import FROM_HOST, FROM_PROGRAM, MAX_OUTPUT_BYTES, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json
+from .frames import FROM_HOST, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json, encode_problem
 from .launch import TRACE_SIGNAL, Launch, fork_program
 from .outbox import Outbox
+from .program_link import READ_BYTES, READABLE, ProgramLink
 from .report import Counters, exit_report
 
-HOST_BUFFER_BYTES = 1024 * 1024
-ANSWER_BUFFER_BYTES = 32 * 1024 * 1024
-# More is not read from the host while the program still takes some; a stop behind it waits no longer than a stall may last.
-ANSWER_HOLD_BYTES = 1024 * 1024
-STALL_S = 1.0
-READ_BYTES = 256 * 1024
 TRACE_WAIT_S = 0.15
 TRACE_QUIET_S = 0.03
-TRACE_MAX_BYTES = 512 * 1024
 KILL_AGAIN_S = 0.01
 RELEASE_WAIT_S = 2
 GRACE_MAX_MS = 60_000
-READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
-
-
-class Pipe(NamedTuple):
-    kind: bytes
-    fd: int
 
 
 def supervise(arguments: list[str]) -> Optional[Launch]:
@@ -75,14 +63,7 @@ class Supervisor:
         self._pid: Optional[int] = None  # of the program; None before it is forked
         self._status: Optional[int] = None
         self._has_job = False
-        self._begun = False
-        self._pipes: list[Pipe] = []
-        self._trace: Optional[int] = None
-        self._trace_bytes = 0
-        self._tracing = False
-        self._program: Optional[Outbox] = None  # the job and answers; the same descriptor is read for messages
-        self._program_took_at = 0.0  # when it last took some of what waits for it
-        self._from_program = Decoder(FROM_PROGRAM)
+        self._link: ProgramLink  # once it is forked
         self._grace_s: Optional[float] = None  # set by the first stop
         self._term_at: Optional[float] = None
         self._kill_at: Optional[float] = None
@@ -96,13 +77,13 @@ class Supervisor:
         if isinstance(child, Launch):
             return child
         self._pid = child.pid
-        self._pipes = [Pipe(b"O", child.stdout), Pipe(b"E", child.stderr), Pipe(b"L", child.log)]
-        self._trace = child.trace
-        self._program = Outbox(child.channel)
-        while not self._finished():
+        self._link = ProgramLink(child, self._host)
+        while not (self._alone and self._link.is_drained()):
             self._poll()
             self._read_host()
-            self._read_program()
+            if self._link.relay() and self._term_at is not None:
+                # A dump is over when it pauses.
+                self._term_at = min(self._term_at, time.monotonic() + TRACE_QUIET_S)
             self._keep_time()
             self._reap()
         self._report_exit()
@@ -130,22 +111,13 @@ class Supervisor:
         """Sleeps until something can be done. What then can be done is found out by trying: all is non-blocking."""
         self._flush_host()
         poll = select.poll()
-        from_host = 0 if self._holds_back() else READABLE
+        from_host = READABLE if self._link.holds_back_until() is None else 0
         poll.register(self._control_in, from_host)
         poll.register(self._wake, READABLE)
         if self._host.pending:
             host_out = self._host.fd
             poll.register(host_out, select.POLLOUT | (from_host if host_out == self._control_in else 0))
-        if self._hears_output():
-            for pipe in self._pipes:
-                poll.register(pipe.fd, READABLE)
-            if self._trace is not None and self._tracing:
-                poll.register(self._trace, READABLE)
-        if self._program is not None:
-            readable = READABLE if self._host.pending < HOST_BUFFER_BYTES else 0
-            writable = select.POLLOUT if self._program.pending else 0
-            if readable or writable:
-                poll.register(self._program.fd, readable | writable)
+        self._link.register(poll)
         poll.poll(self._timeout_ms())
         try:
             while os.read(self._wake, 4096):
@@ -161,8 +133,8 @@ class Supervisor:
             self._host_is_gone()
 
     def _timeout_ms(self) -> Optional[float]:
-        stalled_at = self._program_took_at + STALL_S if self._holds_back() else None
-        moments = [moment for moment in (self._term_at, self._kill_at, stalled_at) if moment is not None]
+        all_moments = (self._term_at, self._kill_at, self._link.holds_back_until())
+        moments = [moment for moment in all_moments if moment is not None]
         if not moments:
             return None
         return max(0.0, (min(moments) - time.monotonic()) * 1000 + 1)
@@ -178,14 +150,8 @@ class Supervisor:
             self._host_is_gone()
         self._from_host.feed(chunk)
 
-    def _holds_back(self) -> bool:
-        """Whether answers come faster than the program takes them."""
-        if self._program is None or self._program.pending <= ANSWER_HOLD_BYTES:
-            return False
-        return time.monotonic() < self._program_took_at + STALL_S
-
     def _read_host(self) -> None:
-        if self._holds_back():
+        if self._link.holds_back_until() is not None:
             return
         self._feed_host()
         while True:
@@ -198,111 +164,11 @@ class Supervisor:
                 raise FrameError("a second job" if self._has_job else "an answer came before the job")
             else:
                 self._has_job = True
-                self._relay_to_program(encode(frame.kind, frame.payload))
+                self._link.give(encode(frame.kind, frame.payload))
 
     def _host_is_gone(self) -> NoReturn:
         self._end_all_processes()
         os._exit(0)
-
-    def _relay_to_program(self, frame: bytes) -> None:
-        if self._program is None:
-            return
-        if not self._program.pending:
-            self._program_took_at = time.monotonic()
-        self._program.put(frame)
-        if self._program.pending > ANSWER_BUFFER_BYTES + len(frame):
-            self._close_channel("the program does not read the answers of its tool calls")
-
-    def _read_program(self) -> None:
-        # The channel first: the host learns that user code has begun before it gets the first output.
-        if self._program is not None:
-            self._serve_channel(self._program)
-        for pipe in list(self._pipes):
-            if self._hears_output() and not self._relay_output(pipe.kind, pipe.fd):
-                self._pipes.remove(pipe)
-        if self._tracing and self._trace is not None and self._host.pending < HOST_BUFFER_BYTES:
-            self._relay_trace(self._trace)
-
-    def _hears_output(self) -> bool:
-        return self._host.pending < HOST_BUFFER_BYTES and (self._begun or self._program is None)
-
-    def _relay_output(self, kind: bytes, fd: int) -> bool:
-        """False at the end of the stream."""
-        try:
-            chunk = os.read(fd, MAX_OUTPUT_BYTES)
-        except BlockingIOError:
-            return True
-        if not chunk:
-            os.close(fd)
-            return False
-        self._host.put(encode(kind, chunk))
-        return True
-
-    def _relay_trace(self, fd: int) -> None:
-        try:
-            chunk = os.read(fd, MAX_OUTPUT_BYTES)
-        except BlockingIOError:
-            return
-        if not chunk:
-            os.close(fd)
-            self._trace = None
-            return
-        if self._trace_bytes < TRACE_MAX_BYTES:
-            self._trace_bytes += len(chunk)
-            self._host.put(encode(b"T", chunk))
-        if self._term_at is not None:
-            self._term_at = min(self._term_at, time.monotonic() + TRACE_QUIET_S)
-
-    def _serve_channel(self, program: Outbox) -> None:
-        waiting = program.pending
-        try:
-            program.flush()
-        except OSError:
-            pass  # the program closed its end; what it wrote before is still read below
-        if program.pending < waiting:
-            self._program_took_at = time.monotonic()
-        if self._host.pending >= HOST_BUFFER_BYTES:
-            return
-        try:
-            chunk = os.read(program.fd, READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            chunk = b""
-        if not chunk:
-            self._close_channel(None)
-            return
-        self._from_program.feed(chunk)
-        try:
-            self._relay_messages()
-        except FrameError as error:
-            self._close_channel(str(error))
-
-    def _relay_messages(self) -> None:
-        while True:
-            frame = self._from_program.next()
-            if frame is None:
-                return
-            if frame.kind == b"C":
-                self._host.put(encode(b"C", frame.payload))
-            elif self._begun:
-                # Before it begins only our own code has run in the child; afterwards these two are forgeries.
-                raise FrameError(f"a frame of kind {frame.kind.decode()} after the program began")
-            elif frame.kind == b"B":
-                self._begun = True
-                self._host.put(encode(b"B", b"{}"))
-            else:
-                self._host.put(encode(b"P", frame.payload))
-
-    def _close_channel(self, reason: Optional[str]) -> None:
-        if self._program is not None:
-            os.close(self._program.fd)
-            self._program = None
-        if reason is not None:
-            self._problem("program_channel", reason)
-
-    def _problem(self, stage: str, message: str) -> None:
-        self._host.put(encode_json(b"P", {"stage": stage, "message": message[:2000]}))
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -314,22 +180,11 @@ class Supervisor:
         grace_ms = request.get("graceMs")
         self._grace_s = max(0, min(grace_ms if isinstance(grace_ms, (int, float)) else 0, GRACE_MAX_MS)) / 1000
         self._signal(signal.SIGCONT)
-        if request.get("trace") is True and self._trace is not None and self._begun:
-            self._forget_trace(self._trace)
-            self._tracing = True
+        if request.get("trace") is True and self._link.expect_trace():
             self._signal(TRACE_SIGNAL)
             self._term_at = time.monotonic() + TRACE_WAIT_S
         else:
             self._term_at = time.monotonic()
-
-    def _forget_trace(self, fd: int) -> None:
-        """Drops what the program itself wrote there before anybody asked."""
-        try:
-            for _ in range(32):
-                if not os.read(fd, MAX_OUTPUT_BYTES):
-                    return
-        except BlockingIOError:
-            pass
 
     def _signal(self, number: int) -> None:
         if self._pid is not None and self._status is None:
@@ -364,10 +219,6 @@ class Supervisor:
                 # The run ends with its program; forks that appear meanwhile are met by the next round.
                 kernel.kill_everything()
                 self._kill_at = time.monotonic() + KILL_AGAIN_S
-
-    def _finished(self) -> bool:
-        drained = not self._pipes and self._program is None and (self._trace is None or not self._tracing)
-        return self._alone and drained
 
     def _report_exit(self) -> None:
         status = self._status if self._has_job else None
@@ -404,7 +255,7 @@ class Supervisor:
             time.sleep(0.002)
 
     def give_up(self, message: str) -> NoReturn:
-        self._problem("supervisor", message)
+        self._host.put(encode_problem("supervisor", message))
         self._end_all_processes()
         self._flush_all()
         os._exit(70)

@@ -1,0 +1,186 @@
+"""What the supervisor has of the program: its output, its stack dump, and the channel for its job, answers and messages.
+
+All of it is hostile. It is relayed to the host as frames that say whose words they are; all descriptors are non-blocking.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from typing import NamedTuple, Optional
+
+from .frames import FROM_PROGRAM, MAX_OUTPUT_BYTES, Decoder, FrameError, encode, encode_problem
+from .launch import Child
+from .outbox import Outbox
+
+# While as much waits for the host, nothing more is taken from the program.
+HOST_BUFFER_BYTES = 1024 * 1024
+ANSWER_BUFFER_BYTES = 32 * 1024 * 1024
+# More is not read from the host while the program still takes some; a stop behind it waits no longer than a stall may last.
+ANSWER_HOLD_BYTES = 1024 * 1024
+STALL_S = 1.0
+READ_BYTES = 256 * 1024
+TRACE_MAX_BYTES = 512 * 1024
+READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+
+
+class Pipe(NamedTuple):
+    kind: bytes
+    fd: int
+
+
+class ProgramLink:
+    def __init__(self, child: Child, host: Outbox) -> None:
+        self.begun = False
+        self._host = host
+        self._pipes = [Pipe(b"O", child.stdout), Pipe(b"E", child.stderr), Pipe(b"L", child.log)]
+        self._trace: Optional[int] = child.trace
+        self._trace_bytes = 0
+        self._tracing = False
+        self._channel: Optional[Outbox] = Outbox(child.channel)  # the same descriptor is read for messages
+        self._took_at = 0.0  # when the program last took some of what waits for it
+        self._messages = Decoder(FROM_PROGRAM)
+
+    def register(self, poll: select.poll) -> None:
+        """What to wake up for."""
+        if self._hears_output():
+            for pipe in self._pipes:
+                poll.register(pipe.fd, READABLE)
+            if self._trace is not None and self._tracing:
+                poll.register(self._trace, READABLE)
+        if self._channel is not None:
+            readable = READABLE if self._host_has_room() else 0
+            writable = select.POLLOUT if self._channel.pending else 0
+            if readable or writable:
+                poll.register(self._channel.fd, readable | writable)
+
+    def give(self, frame: bytes) -> None:
+        """The job, or an answer."""
+        if self._channel is None:
+            return
+        if not self._channel.pending:
+            self._took_at = time.monotonic()
+        self._channel.put(frame)
+        if self._channel.pending > ANSWER_BUFFER_BYTES + len(frame):
+            self._close_channel("the program does not read the answers of its tool calls")
+
+    def holds_back_until(self) -> Optional[float]:
+        """Until when nothing more is to be given, as answers come faster than they are taken; None where there is room."""
+        if self._channel is None or self._channel.pending <= ANSWER_HOLD_BYTES:
+            return None
+        until = self._took_at + STALL_S
+        return until if time.monotonic() < until else None
+
+    def relay(self) -> bool:
+        """Moves what can be moved, and says whether some of the stack dump was among it."""
+        # The channel first: the host learns that user code has begun before it gets the first output.
+        if self._channel is not None:
+            self._serve(self._channel)
+        for pipe in list(self._pipes):
+            if self._hears_output() and not self._relay_output(pipe.kind, pipe.fd):
+                self._pipes.remove(pipe)
+        if self._tracing and self._trace is not None and self._host_has_room():
+            return self._relay_trace(self._trace)
+        return False
+
+    def expect_trace(self) -> bool:
+        """Listens for the stack dump from now on; false where none can come."""
+        if self._trace is None or not self.begun:
+            return False
+        _drop_unread(self._trace)
+        self._tracing = True
+        return True
+
+    def is_drained(self) -> bool:
+        return not self._pipes and self._channel is None and (self._trace is None or not self._tracing)
+
+    def _host_has_room(self) -> bool:
+        return self._host.pending < HOST_BUFFER_BYTES
+
+    def _hears_output(self) -> bool:
+        return self._host_has_room() and (self.begun or self._channel is None)
+
+    def _relay_output(self, kind: bytes, fd: int) -> bool:
+        """False at the end of the stream."""
+        try:
+            chunk = os.read(fd, MAX_OUTPUT_BYTES)
+        except BlockingIOError:
+            return True
+        if not chunk:
+            os.close(fd)
+            return False
+        self._host.put(encode(kind, chunk))
+        return True
+
+    def _relay_trace(self, fd: int) -> bool:
+        try:
+            chunk = os.read(fd, MAX_OUTPUT_BYTES)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            os.close(fd)
+            self._trace = None
+            return False
+        if self._trace_bytes < TRACE_MAX_BYTES:
+            self._trace_bytes += len(chunk)
+            self._host.put(encode(b"T", chunk))
+        return True
+
+    def _serve(self, channel: Outbox) -> None:
+        waiting = channel.pending
+        try:
+            channel.flush()
+        except OSError:
+            pass  # the program closed its end; what it wrote before is still read below
+        if channel.pending < waiting:
+            self._took_at = time.monotonic()
+        if not self._host_has_room():
+            return
+        try:
+            chunk = os.read(channel.fd, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self._close_channel(None)
+            return
+        self._messages.feed(chunk)
+        try:
+            self._relay_messages()
+        except FrameError as error:
+            self._close_channel(str(error))
+
+    def _relay_messages(self) -> None:
+        while True:
+            frame = self._messages.next()
+            if frame is None:
+                return
+            if frame.kind == b"C":
+                self._host.put(encode(b"C", frame.payload))
+            elif self.begun:
+                # Before it begins only our own code has run in the child; afterwards these two are forgeries.
+                raise FrameError(f"a frame of kind {frame.kind.decode()} after the program began")
+            elif frame.kind == b"B":
+                self.begun = True
+                self._host.put(encode(b"B", b"{}"))
+            else:
+                self._host.put(encode(b"P", frame.payload))
+
+    def _close_channel(self, reason: Optional[str]) -> None:
+        if self._channel is not None:
+            os.close(self._channel.fd)
+            self._channel = None
+        if reason is not None:
+            self._host.put(encode_problem("program_channel", reason))
+
+
+def _drop_unread(fd: int) -> None:
+    """What the program itself wrote there before anybody asked."""
+    try:
+        for _ in range(32):
+            if not os.read(fd, MAX_OUTPUT_BYTES):
+                return
+    except BlockingIOError:
+        pass
