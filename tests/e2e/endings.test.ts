@@ -83,6 +83,24 @@ const ROWS: [string, Omit<RunRequest, "userId">, Want][] = [
     { code: "import os\ntry: os.kill(1, 9)\nexcept OSError: pass\nos.kill(os.getppid(), 9)\nprint('alive')" },
     { status: "succeeded", code: null },
   ],
+  [
+    "a daemon thread that computes for ever",
+    {
+      code: "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin, daemon=True).start()\nprint('x' * 9000, end='')",
+      timeoutMs: 20_000,
+    },
+    { status: "succeeded", code: null },
+  ],
+  [
+    "an exception of a child, and exit code 1 of its own",
+    { code: "import os, sys\nif os.fork() == 0: raise ValueError('of the child')\nos.wait()\nsys.exit(1)" },
+    { code: "program_exit", exitCode: 1 },
+  ],
+  [
+    "all descriptors closed, then an exception",
+    { code: "import os\nos.closerange(3, 1024)\n1 / 0" },
+    { code: "program_error", exitCode: 1 },
+  ],
   ["stdin is empty", { code: "import sys; assert sys.stdin.read() == ''" }, { status: "succeeded", code: null }],
   ["stdin as given", { code: "assert input() == 'hi'", stdin: "hi\n" }, { status: "succeeded", code: null }],
   [
