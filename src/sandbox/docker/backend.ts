@@ -87,6 +87,7 @@ export class DockerBackend implements SandboxBackend {
     const running = await startContainer(docker, options, (left) => this.#owed.add(left));
     const sandbox = new DockerSandbox({
       ...{ ...running, id, slot },
+      cpus: info.limits.cpus ? info.cpus : null,
       policy: (facts, isolation) =>
         policyOf(profile, info, this.#context, { facts, isolation, filtered: filter !== null }),
       onGone: (removed) => {

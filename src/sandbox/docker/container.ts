@@ -72,6 +72,11 @@ export async function killContainer(container: Container): Promise<void> {
   }
 }
 
+/** Gives it as many processors as the engine has, from now on. */
+export async function liftCpuLimit(container: Container, cpus: number): Promise<void> {
+  await inTime(container.update({ NanoCpus: cpus * 1e9 }), "lift the limit on processor time", STATE_TIMEOUT_MS);
+}
+
 /** Removes a container in whatever state; fine where it is gone. Its stream must be closed or read, else the engine waits for us. */
 export async function removeContainer(container: Container): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {

@@ -7,7 +7,7 @@ import type { InitProcess } from "../init-process.js";
 import type { Isolation } from "../read-back.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
 import type { AttachedChannel } from "./attach.js";
-import { killContainer, pause, removeContainer, type State, stateOf } from "./container.js";
+import { killContainer, liftCpuLimit, pause, removeContainer, type State, stateOf } from "./container.js";
 import { INSIDE } from "./container-options.js";
 import { messageOf } from "./engine.js";
 import { findHostInit } from "./host-init.js";
@@ -25,6 +25,8 @@ export interface SandboxParts {
   readonly container: Container;
   readonly channel: AttachedChannel;
   readonly slot: Slot;
+  /** Processors of the engine, where it limits their use; null where it does not. */
+  readonly cpus: number | null;
   policy(facts: KernelFacts | null, isolation: Isolation | null): Policy;
   /** `removed` is false where the engine could not be told to. */
   onGone(removed: boolean): void;
@@ -80,6 +82,12 @@ export class DockerSandbox implements Sandbox {
     this.channel.ref();
     await deliverInto(this.#parts.slot, dir);
     this.#delivered = true;
+  }
+
+  hasten(): void {
+    const { container, cpus } = this.#parts;
+    // An engine that cannot be told leaves the end late, no more.
+    if (cpus !== null) void liftCpuLimit(container, cpus).catch(() => undefined);
   }
 
   stop(counted?: Counted): Promise<KernelFacts> {
