@@ -7,6 +7,8 @@ export interface Profile {
   readonly backend: string;
   /** Image of container backends. */
   readonly image: string;
+  /** What the engine of container backends runs containers with, by the name it knows, as `runsc`; null: its default. */
+  readonly runtime: string | null;
   /** Interpreter the caller chose; null: the backend finds one. */
   readonly python: string | null;
   readonly network: "none";

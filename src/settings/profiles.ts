@@ -21,6 +21,7 @@ const UNITS: Record<string, number> = {
 const SIZE = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/;
 /** What an engine takes as one; nothing that its address could be bent with. */
 const IMAGE_NAME = /^[a-zA-Z0-9][\w.-]*(?:[:/@][a-zA-Z0-9][\w.-]*)*$/;
+const RUNTIME_NAME = /^[a-zA-Z0-9][\w.-]*$/;
 const RESERVED_ENV = /^(OUTPUT_DIR|WORKDIR|.*_ID|PATH|PYTHON.*|LD_.*)$/;
 
 const bounded = (name: LimitName, factor = 1) =>
@@ -46,6 +47,7 @@ const bytes = (name: LimitName) =>
 export const ProfileConfig = z.strictObject({
   backend: z.string().optional(),
   image: z.string().max(512).regex(IMAGE_NAME, "must be an image's name, like python:3.12-slim").optional(),
+  runtime: z.string().max(128).regex(RUNTIME_NAME, "must be a name the engine knows, like runsc").optional(),
   python: z.string().min(1).max(4096).optional(),
   network: z.literal("none", { error: 'must be "none", the only network policy today' }).optional(),
   cpus: bounded("cpus").optional(),
@@ -84,8 +86,7 @@ export const BUILTIN_PROFILES: readonly Profile[] = [builtin("default", "auto"),
 export function makeProfile(name: string, config: unknown, base: Profile, source: string): Profile {
   const parsed = ProfileConfig.safeParse(config, { error: sayIssue });
   if (!parsed.success) throw configError(parsed.error, source, ["profiles", name], Object.keys(ProfileConfig.shape));
-  const { backend, image, python, cpus, memory, processes, timeout, disk, files, output, cwd, env, packages, require } =
-    parsed.data;
+  const { cpus, memory, processes, timeout, disk, files, output, ...own } = parsed.data;
   const given = {
     cpus,
     memory,
@@ -100,7 +101,7 @@ export function makeProfile(name: string, config: unknown, base: Profile, source
     ...base,
     name,
     limits,
-    ...withoutUndefined({ backend, image, python, cwd, env, packages, require }),
+    ...withoutUndefined(own),
   };
 }
 
@@ -124,7 +125,16 @@ export function configError(error: z.ZodError, source: string, path: string[], k
 
 function builtin(name: string, backend: string): Profile {
   return {
-    ...{ name, backend, image: DEFAULT_IMAGE, python: null, network: "none", limits: DEFAULT_LIMITS, cwd: "work" },
+    ...{
+      name,
+      backend,
+      image: DEFAULT_IMAGE,
+      runtime: null,
+      python: null,
+      network: "none",
+      limits: DEFAULT_LIMITS,
+      cwd: "work",
+    },
     ...{ env: {}, packages: [], require: [] },
   };
 }

@@ -126,6 +126,26 @@ describe.runIf(realBackends().includes("docker"))("a Docker engine", () => {
     expect(await neighbour.run({ userId: "m", code: "" })).toMatchObject({ ok: true, sandbox: { warm: true } });
   });
 
+  it("runs containers by the runtime that the profile names, and says which there are", async () => {
+    const profiles = { other: { backend: "docker", runtime: "other" }, none: { backend: "docker", runtime: "runsc" } };
+    await using own = await createRuntime({ ...options(), config: { profiles }, warm: 0 });
+    const used: string[] = [];
+    const request = { userId: "r", code: 'print("here")\nimport time\ntime.sleep(0.5)', profile: "other" };
+    for await (const event of own.stream(request)) {
+      if (event.type === "output") {
+        for (const id of await containers())
+          used.push((await docker.getContainer(id).inspect()).HostConfig.Runtime ?? "");
+      }
+      if (event.type === "run.finished") expect(event.result).toMatchObject({ ok: true, error: null });
+    }
+    expect(used).toEqual(["other"]);
+    expect((await own.run({ userId: "r", code: "", profile: "none" })).error).toMatchObject({
+      code: "sandbox_unavailable",
+      message: expect.stringMatching(/has no runtime "runsc". It has: .*other/),
+      hint: expect.stringContaining("daemon.json"),
+    });
+  });
+
   it.each<[string, (slots: string, runner: string) => { from: string; to: string }[], RegExp | null]>([
     ["right", (slots) => [{ from: slots, to: `${slots}/.` }], null],
     ["wrong for our folders", (slots) => [{ from: slots, to: "/nowhere" }], /is wrong: .*\/nowhere/],

@@ -6,7 +6,15 @@ import { SandboxPool } from "../../src/sandbox/pool.js";
 import type { Profile } from "../../src/sandbox/profile.js";
 
 const profile: Profile = {
-  ...{ name: "p", backend: "counting", image: "", python: null, network: "none", limits: DEFAULT_LIMITS },
+  ...{
+    name: "p",
+    backend: "counting",
+    image: "",
+    runtime: null,
+    python: null,
+    network: "none",
+    limits: DEFAULT_LIMITS,
+  },
   ...{ cwd: "work", env: {}, packages: [], require: [] },
 };
 

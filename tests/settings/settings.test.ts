@@ -46,6 +46,7 @@ describe("loadSettings", () => {
     for (const key of [
       { python: "/x" },
       { image: "x" },
+      { runtime: "x" },
       { backend: "docker" },
       { env: { A: "b" } },
       { packages: ["x"] },
@@ -70,6 +71,7 @@ describe("loadSettings", () => {
     ["too little memory", { profiles: { a: { memory: 5 } } }, /profiles\.a\.memory/],
     ["a timeout of no time", { profiles: { a: { timeout: 0 } } }, /profiles\.a\.timeout/],
     ["an image that is no name", { profiles: { a: { image: "a/../../x?y=" } } }, /profiles\.a\.image/],
+    ["a runtime that is no name", { profiles: { a: { runtime: "../x" } } }, /profiles\.a\.runtime/],
     ["half a process", { profiles: { a: { processes: 4.5 } } }, /profiles\.a\.processes/],
     ["a network", { profiles: { a: { network: "all" } } }, /network/],
     ["a reserved variable", { profiles: { a: { env: { PYTHONPATH: "x" } } } }, /reserved/],

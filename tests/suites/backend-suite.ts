@@ -21,7 +21,15 @@ import { openChannel } from "../../src/sandbox/protocol/channel.js";
 import type { Exit } from "../../src/sandbox/protocol/frames.js";
 
 const suiteProfile: Profile = {
-  ...{ name: "suite", backend: "auto", image: DEFAULT_IMAGE, python: null, network: "none", limits: DEFAULT_LIMITS },
+  ...{
+    name: "suite",
+    backend: "auto",
+    image: DEFAULT_IMAGE,
+    runtime: null,
+    python: null,
+    network: "none",
+    limits: DEFAULT_LIMITS,
+  },
   ...{ cwd: "work", env: {}, packages: [], require: [] },
 };
 

@@ -60,8 +60,8 @@ export async function start(): Promise<PrivateDocker> {
 }
 
 function startDaemon(state: string, cgroup: string): ChildProcess {
-  // Without a config file of its own it would read the machine's.
-  writeFileSync(join(state, "daemon.json"), "{}");
+  // Without a config file of its own it would read the machine's. The second runtime is the first by another name.
+  writeFileSync(join(state, "daemon.json"), JSON.stringify({ runtimes: { other: { path: "runc" } } }));
   const at = (name: string) => join(state, name);
   const args = [
     ...[

@@ -14,7 +14,7 @@ import { connect, type EngineInfo, inTime, meet, messageOf, statusOf } from "./e
 import { buildImage, checkPackages, findImage, type Image, refuseOldPython } from "./image.js";
 import type { Connection } from "./one-off.js";
 import { NAMESPACES, policyOf } from "./policy.js";
-import { probeDocker, refuseUnfit } from "./probe.js";
+import { probeDocker, refuseUnfit, refuseUnknownRuntime } from "./probe.js";
 import { explain } from "./refusal.js";
 import { DockerSandbox } from "./sandbox.js";
 
@@ -60,11 +60,13 @@ export class DockerBackend implements SandboxBackend {
     try {
       const connection = await this.#connected();
       void this.#removeOwed();
+      refuseUnknownRuntime(connection.info, profile.runtime);
       const image = await this.#image(connection, profile);
       sandbox = await this.#start(connection, profile, image, slot);
       const { python } = await readHello(sandbox.channel, HELLO_TIMEOUT_MS);
       refuseOldPython(python.version, profile.image);
-      const init = await sandbox.findInit();
+      // What stands behind another runtime's pid may be a kernel of its own, whose state is not the sandbox's.
+      const init = profile.runtime === null ? await sandbox.findInit() : null;
       this.#refuseClosed();
       sandbox.setReady({ python, host: init && { init, isolation: readIsolation(init.pid, DEMANDS) } });
       return sandbox;
@@ -77,12 +79,12 @@ export class DockerBackend implements SandboxBackend {
 
   async #start(connection: Connection, profile: Profile, image: Image, slot: Slot): Promise<DockerSandbox> {
     const id = randomBytes(8).toString("hex");
-    const { limits } = profile;
+    const { limits, runtime } = profile;
     const mounts = sandboxMounts(slot.dir, this.#context);
     const { info, docker } = connection;
     const filter = filterFor(info, image);
     const command = [...RUNNER_COMMAND, ...(filter ? ["--filter", filter.toString("base64")] : [])];
-    const order = { name: `iso-runtime-${id}`, image: image.id, command, limits, mounts };
+    const order = { name: `iso-runtime-${id}`, image: image.id, runtime, command, limits, mounts };
     const options = containerOptions(this.#context, info, order);
     const running = await startContainer(docker, options, (left) => this.#owed.add(left));
     const sandbox = new DockerSandbox({

@@ -27,6 +27,8 @@ export interface Order {
   readonly name: string;
   /** An image's id: a tag may come to mean another one meanwhile. */
   readonly image: string;
+  /** Null: the engine's default. */
+  readonly runtime: string | null;
   readonly command: readonly string[];
   readonly limits: Limits;
   readonly mounts: readonly MountSettings[];
@@ -37,7 +39,7 @@ type Engine = Pick<EngineInfo, "limits" | "cpus" | "users">;
 export function containerOptions(
   { owner, instance }: Pick<BackendContext, "owner" | "instance">,
   engine: Engine,
-  { name, image, command, limits, mounts }: Order,
+  { name, image, runtime, command, limits, mounts }: Order,
 ): ContainerCreateOptions {
   return {
     name,
@@ -62,7 +64,7 @@ export function containerOptions(
     // The runner hears no other: an engine that stops would wait ten seconds for each container.
     StopSignal: "SIGKILL",
     NetworkDisabled: true,
-    HostConfig: hostConfig(limits, engine, mounts),
+    HostConfig: { ...hostConfig(limits, engine, mounts), ...(runtime !== null && { Runtime: runtime }) },
   };
 }
 

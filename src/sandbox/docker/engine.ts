@@ -23,6 +23,8 @@ export interface EngineInfo {
   seccomp: boolean;
   /** For which ours, beside it, is made; null where there is none for it. */
   machine: Machine | null;
+  /** What it can run containers with, by name. */
+  runtimes: readonly string[];
   /** Whose uids its containers have: the host's, those of a range set aside unless asked otherwise, or only a user's own. */
   users: "host" | "remapped" | "rootless";
 }
@@ -115,6 +117,7 @@ export function understand(info: Readonly<Record<string, unknown>>): Omit<Engine
     // An engine can filter and be told not to.
     seccomp: says("seccomp")?.includes("profile=unconfined") === false,
     machine: machineOf(info.Architecture),
+    runtimes: typeof info.Runtimes === "object" && info.Runtimes !== null ? Object.keys(info.Runtimes) : [],
     users: says("rootless") !== undefined ? "rootless" : says("userns") !== undefined ? "remapped" : "host",
   };
 }

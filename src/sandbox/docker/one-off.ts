@@ -24,7 +24,7 @@ export async function ask(
   order: Pick<Order, "image" | "command" | "mounts">,
 ): Promise<string> {
   const name = `iso-runtime-question-${randomBytes(8).toString("hex")}`;
-  const options = containerOptions(context, info, { ...order, name, limits: DEFAULT_LIMITS });
+  const options = containerOptions(context, info, { ...order, name, runtime: null, limits: DEFAULT_LIMITS });
   const { container, channel } = await startContainer(docker, options);
   try {
     const answer = readAll(channel);

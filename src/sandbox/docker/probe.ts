@@ -37,6 +37,16 @@ export function refuseUnfit(info: EngineInfo): void {
     throw new IsoError("sandbox_unavailable", failed.message, failed.fix === undefined ? {} : { hint: failed.fix });
 }
 
+/** Throws where a profile names a runtime that this engine was not told of. */
+export function refuseUnknownRuntime({ runtimes }: EngineInfo, runtime: string | null): void {
+  if (runtime === null || runtimes.includes(runtime)) return;
+  const known = runtimes.join(", ") || "none that it names";
+  throw new IsoError("sandbox_unavailable", `The Docker engine has no runtime "${runtime}". It has: ${known}.`, {
+    field: "runtime",
+    hint: `Add it to "runtimes" in the engine's daemon.json and restart the engine, or change the profile's \`runtime\`.`,
+  });
+}
+
 const isUsable = (checks: readonly Check[]): boolean => checks.every(({ status }) => status !== "fail");
 
 /** What the engine's own description tells. */

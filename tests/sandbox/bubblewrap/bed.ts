@@ -42,6 +42,7 @@ export function makeProfile(limits: Partial<Limits> = {}, changes: Partial<Profi
     name: "test",
     backend: "bubblewrap",
     image: DEFAULT_IMAGE,
+    runtime: null,
     python: null,
     network: "none",
     limits: { ...DEFAULT_LIMITS, ...limits },

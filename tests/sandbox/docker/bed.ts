@@ -23,5 +23,6 @@ export const ABLE: EngineInfo = {
   cpus: 2,
   seccomp: true,
   machine: "x64",
+  runtimes: ["runc"],
   users: "host",
 };

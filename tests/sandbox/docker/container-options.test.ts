@@ -10,13 +10,13 @@ import {
 import type { EngineInfo } from "../../../src/sandbox/docker/engine.js";
 import { ABLE, makeContext } from "./bed.js";
 
-function made(limits: Partial<Limits> = {}, engine: Partial<EngineInfo> = {}) {
+function made(limits: Partial<Limits> = {}, engine: Partial<EngineInfo> = {}, runtime: string | null = null) {
   const context = makeContext();
   return containerOptions(
     context,
     { ...ABLE, ...engine },
     {
-      ...{ name: "iso-runtime-1", image: "sha256:1", command: RUNNER_COMMAND },
+      ...{ name: "iso-runtime-1", image: "sha256:1", runtime, command: RUNNER_COMMAND },
       limits: { ...DEFAULT_LIMITS, ...limits },
       mounts: sandboxMounts("/slots/i-1", context),
     },
@@ -55,6 +55,11 @@ describe("a container", () => {
 
   it("has the host's uids, as its files do, on an engine that remaps them", () => {
     expect(made({}, { users: "remapped" }).HostConfig).toMatchObject({ UsernsMode: "host" });
+  });
+
+  it("is run by the runtime that the profile names", () => {
+    expect(made().HostConfig).not.toHaveProperty("Runtime");
+    expect(made({}, {}, "runsc").HostConfig).toMatchObject({ Runtime: "runsc" });
   });
 
   it("ends at once when its engine stops, as the runner hears no gentler signal", () => {

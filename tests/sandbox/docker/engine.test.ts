@@ -13,7 +13,15 @@ import { tempDir } from "../../support/temp.js";
 import { ABLE, makeContext } from "./bed.js";
 
 const profile: Profile = {
-  ...{ name: "test", backend: "docker", image: DEFAULT_IMAGE, python: null, network: "none", limits: DEFAULT_LIMITS },
+  ...{
+    name: "test",
+    backend: "docker",
+    image: DEFAULT_IMAGE,
+    runtime: null,
+    python: null,
+    network: "none",
+    limits: DEFAULT_LIMITS,
+  },
   ...{ cwd: "work", env: {}, packages: [], require: [] },
 };
 
@@ -31,7 +39,7 @@ describe("an engine's description", () => {
   it("is understood", () => {
     expect(understand({ ...able, SecurityOptions: ["name=seccomp,profile=default", "name=cgroupns"] })).toEqual({
       ...{ cgroup: "cgroup-v2", limits: { memory: true, processes: true, cpus: true }, limitsSwap: true, cpus: 4 },
-      ...{ seccomp: true, machine: "x64", users: "host" },
+      ...{ seccomp: true, machine: "x64", runtimes: [], users: "host" },
     });
   });
 
@@ -46,6 +54,7 @@ describe("an engine's description", () => {
     ["a machine that our filter does not know", { Architecture: "riscv64" }, { machine: null }],
     ["remapped users", { SecurityOptions: ["name=userns"] }, { users: "remapped" }],
     ["a rootless engine", { SecurityOptions: ["name=rootless"] }, { users: "rootless" }],
+    ["its runtimes", { Runtimes: { runc: {}, runsc: {} } }, { runtimes: ["runc", "runsc"] }],
     ["no control groups", { CgroupDriver: "none" }, { cgroup: null }],
     ["cgroup v1, which old engines do not name", { CgroupVersion: undefined }, { cgroup: "cgroup-v1" }],
     ["nothing at all", { MemoryLimit: null, NCPU: "many" }, { limits: { memory: false, processes: true, cpus: true } }],
