@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { collect, once } from "./flags.js";
+import { addReceiptsCommands } from "./receipts-commands.js";
 import { tellFault, usageError } from "./usage-error.js";
 
 const RUN_HELP = `
@@ -90,6 +91,8 @@ program
     const { doctorCommand } = await import("./doctor.js");
     process.exitCode = await doctorCommand(flags);
   });
+
+addReceiptsCommands(program);
 
 program
   .command("help [command]")

@@ -1,5 +1,6 @@
 // What runs need and a refused request must not touch: the opened roots, the backends over them, the pool. Opened by the first accepted run.
 import { History } from "../records/history.js";
+import type { Receipts } from "../records/receipts.js";
 import { RunIds } from "../records/run-ids.js";
 import type { SandboxBackend } from "../sandbox/backend.js";
 import { SandboxPool } from "../sandbox/pool.js";
@@ -7,6 +8,7 @@ import type { Settings } from "../settings/settings.js";
 import { WorkspaceStore } from "../workspace/store.js";
 import { BackendChooser, fileOwner } from "./backend-chooser.js";
 import { Once } from "./once.js";
+import { openReceipts } from "./receipts.js";
 
 export interface EngineOptions {
   /** Sandboxes that wait ready for each profile in use. */
@@ -20,6 +22,7 @@ export class Engine {
   readonly chooser: BackendChooser;
   readonly pool: SandboxPool;
   readonly history: History;
+  readonly receipts: Receipts;
   readonly once: Once;
 
   private constructor(store: WorkspaceStore, settings: Settings, options: EngineOptions) {
@@ -27,6 +30,7 @@ export class Engine {
     this.chooser = new BackendChooser(settings, store, options.backends);
     this.pool = new SandboxPool(options.warm);
     this.history = new History(store.stateDir);
+    this.receipts = openReceipts(store, settings);
     this.once = new Once(new RunIds(store.stateDir, { id: store.instance.id, isAlive: (id) => store.isAlive(id) }));
   }
 
@@ -34,7 +38,12 @@ export class Engine {
   static async open(settings: Settings, options: EngineOptions): Promise<Engine> {
     const { workspaceRoot, sandboxRoot } = settings;
     const store = await WorkspaceStore.open({ workspaceRoot, sandboxRoot, owner: fileOwner(settings) });
-    return new Engine(store, settings, options);
+    try {
+      return new Engine(store, settings, options);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

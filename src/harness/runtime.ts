@@ -18,6 +18,7 @@ import { ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
 import { checkOptions, type RuntimeOptions } from "./options.js";
+import { receipted } from "./receipts.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult } from "./result.js";
 import { run } from "./run.js";
@@ -174,7 +175,7 @@ export class Runtime implements AsyncDisposable {
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
     const { labels, env, progName } = accepted;
     await engine.history.append(result, { labels, envNames: Object.keys(env), progName }).catch(() => undefined);
-    return result;
+    return await receipted(engine.receipts, result, accepted, this.tools.table);
   }
 
   #opened(): Promise<Engine> {

@@ -72,6 +72,8 @@ export interface Settings {
   readonly dockerHost: string | null;
   readonly hostPathMap: readonly { from: string; to: string }[];
   readonly sandboxUid: number;
+  /** A private key that signs receipts; null: the one in the state folder, where there is one. */
+  readonly receiptsKey: string | null;
   /** What a person should know of how these settings came to be. */
   readonly notes: string[];
 }
@@ -107,6 +109,7 @@ export function loadSettings({ flags, env, cwd }: SettingsInput): Settings {
     searchPath: env.PATH ?? "",
     dockerHost: env.DOCKER_HOST || null,
     hostPathMap: parsePathMap(env.ISO_RUNTIME_DOCKER_HOST_PATH_MAP ?? ""),
+    receiptsKey: env.ISO_RUNTIME_RECEIPTS_KEY ? at(env.ISO_RUNTIME_RECEIPTS_KEY) : null,
     sandboxUid: parseUid(env.ISO_RUNTIME_SANDBOX_UID),
   };
 }

@@ -45,11 +45,12 @@ export function openLayout(workspaceRoot: string, sandboxRoot: string): Layout {
   return layout;
 }
 
+export const stateDirOf = (workspaceRoot: string): string => join(workspaceRoot, STATE);
 export const liveDir = (layout: Layout, dir: string): string => join(layout.workspaceRoot, dir, "out");
 export const sandboxDir = (layout: Layout, dir: string): string => join(layout.sandboxRoot, dir);
 
 function describe(workspaceRoot: string, sandboxRoot: string): Layout {
-  const state = join(workspaceRoot, STATE);
+  const state = stateDirOf(workspaceRoot);
   const sandboxState = join(sandboxRoot, STATE);
   return {
     workspaceRoot,

@@ -19,6 +19,7 @@ import { claimWorkspaceDir, whoseDir } from "./user-record.js";
 
 export type { CommitResult } from "./commit.js";
 export type { TreeDiff } from "./diff.js";
+export { stateDirOf } from "./layout.js";
 export type { Prepared } from "./prepared.js";
 export type { WorkspaceRef } from "./user-dir.js";
 
@@ -109,6 +110,17 @@ export class WorkspaceStore implements AsyncDisposable {
       throw failure(error, "An interrupted commit of this workspace cannot be brought to its end");
     }
     return makeLock(ref, dirName, ticket.release);
+  }
+
+  /** Runs `work` while no other process of these roots does work of this name; in the order of the calls. */
+  async exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+    // No workspace's folder begins with this.
+    const ticket = await this.#queues.acquire(`+${name}`);
+    try {
+      return await work();
+    } finally {
+      ticket.release();
+    }
   }
 
   /** A fresh sandbox folder with a copy of the workspace's out/. */
