@@ -16,6 +16,7 @@ const OPEN_TO: Record<Passage["door"], string[]> = {
     "comm/event-bus.ts",
     "diagnostics/infra-log.ts",
     "records/history.ts",
+    "records/receipts.ts",
     "sandbox/bubblewrap/cgroup.ts",
     "tools/session.ts",
     "workspace/manifest.ts",
