@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
+import type { FileOwner } from "../model/instance.js";
 import { removeTree } from "../safefs/remove.js";
 import type { Sandbox, SandboxBackend } from "../sandbox/backend.js";
 import type { SandboxPool } from "../sandbox/pool.js";
@@ -31,8 +32,13 @@ export async function acquire(
   watch: Stopwatch,
   lock: WorkspaceLock,
 ): Promise<Held> {
-  const leasing = watch.time("acquireMs", () => pool.acquire(backend, request.profile));
-  leasing.catch(() => undefined);
+  let tellOwner: (owner: FileOwner) => void = () => undefined;
+  const told = new Promise<FileOwner>((resolve) => {
+    tellOwner = resolve;
+  });
+  const leasing = watch.time("acquireMs", () => pool.acquire(backend, request.profile, tellOwner));
+  const owner = Promise.race([told, leasing.then(({ sandbox }) => sandbox.owner)]);
+  owner.catch(() => undefined);
   if (request.profile.require.length > 0) {
     // Nothing of the user's may have been touched when a requirement turns out to be unmet.
     const lease = await leasing;
@@ -43,7 +49,7 @@ export async function acquire(
       throw error;
     }
   }
-  const booting = watch.time("bootstrapMs", () => store.bootstrap(lock, request.runId));
+  const booting = watch.time("bootstrapMs", () => store.bootstrap(lock, request.runId, owner));
   // Two users may have chosen the same run id: the name must be nobody else's.
   const making = mkdtemp(join(store.slotsDir, `${store.instance.id}-${request.runId}.logs-`));
   const [prepared, lease, logs] = await Promise.allSettled([booting, leasing, making]);
@@ -52,7 +58,7 @@ export async function acquire(
     if (logs.status === "fulfilled") await removeTree(logs.value);
     if (lease.status === "fulfilled") pool.giveBack(backend, request.profile, lease.value.sandbox);
     if (prepared.status === "fulfilled") await store.discard(prepared.value);
-    throw [prepared, lease, logs].find((outcome) => outcome.status === "rejected")?.reason;
+    throw [lease, prepared, logs].find((outcome) => outcome.status === "rejected")?.reason;
   }
 
   const { sandbox, warm } = lease.value;

@@ -4,6 +4,7 @@ import { IsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
 import type { BackendContext, Check, SandboxBackend } from "../sandbox/backend.js";
 import { createBackends } from "../sandbox/backends.js";
+import { type HostUsers, LeasedUsers, oneUser } from "../sandbox/host-users.js";
 import type { Settings } from "../settings/settings.js";
 import type { WorkspaceStore } from "../workspace/store.js";
 
@@ -102,7 +103,7 @@ function backendContext(settings: Settings, store: WorkspaceStore): BackendConte
   return {
     instance: store.instance,
     slotsDir: store.slotsDir,
-    owner: fileOwner(settings),
+    users: hostUsers(settings),
     runnerDir: RUNNER_DIR,
     python: settings.python,
     searchPath: settings.searchPath,
@@ -110,7 +111,14 @@ function backendContext(settings: Settings, store: WorkspaceStore): BackendConte
   };
 }
 
-/** Who the program runs as on this host: a uid of its own where the caller is root, else the caller. */
+function hostUsers(settings: Settings): HostUsers {
+  const owner = fileOwner(settings);
+  // Elsewhere than on Linux an engine maps the files of its machine to the caller's.
+  const canLease = process.getuid?.() === 0 && process.platform === "linux";
+  return canLease ? new LeasedUsers({ range: settings.sandboxUids, owner }) : oneUser(owner);
+}
+
+/** Whose the workspaces' files are: one unprivileged uid's where the caller is root, else the caller's. */
 export function fileOwner(settings: Settings): FileOwner {
   const uid = process.getuid?.() ?? 0;
   const gid = process.getgid?.() ?? 0;

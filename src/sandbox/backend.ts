@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { FileOwner, Instance } from "../model/instance.js";
 import type { Policy } from "../model/result.js";
+import type { HostUsers } from "./host-users.js";
 import type { Profile } from "./profile.js";
 
 export type BackendName = "bubblewrap" | "docker" | (string & {});
@@ -15,9 +16,10 @@ export interface SandboxBackend {
 
   /**
    * Starts one single-use sandbox whose runner waits for a job, with empty `work/` and `out/`.
-   * Throws IsoError `sandbox_unavailable` that names what is missing and the command that mends it.
+   * Throws IsoError `sandbox_unavailable` that names what is missing and the command that mends it. A backend that knows before the
+   * boot is over whose the files will have to be may say so by `onOwner`.
    */
-  boot(profile: Profile): Promise<Sandbox>;
+  boot(profile: Profile, onOwner?: (owner: FileOwner) => void): Promise<Sandbox>;
 
   /** Removes what processes that died without cleaning left behind; `isAlive` says which instance ids are still at work,
    * and is asked only after the leftovers were listed: a neighbour may start at any moment. */
@@ -39,6 +41,8 @@ export interface Sandbox {
   readonly channel: Duplex;
   /** Settles when the engine is gone, whoever ended it: this is how a warm sandbox that died is noticed. */
   readonly ended: Promise<void>;
+  /** Whose the delivered files must be, for the program to own them. */
+  readonly owner: FileOwner;
   /** Paths of the two folders as the program sees them. */
   readonly inside: { work: string; out: string };
 
@@ -91,8 +95,8 @@ export interface BackendContext {
   readonly instance: Instance;
   /** Folder for one subfolder per sandbox, on the same mount as the folders passed to `deliver`. Each name starts with the instance id. */
   readonly slotsDir: string;
-  /** Who the program runs as on the host, and who owns its files. */
-  readonly owner: FileOwner;
+  /** Who programs run as on the host. */
+  readonly users: HostUsers;
   /** Folder that holds the `iso_runner` Python package. */
   readonly runnerDir: string;
   /** The operator's choice of interpreter, or null to search `searchPath`. */

@@ -1,6 +1,7 @@
 // Sandboxes booted ahead of need, each leased once. A warm sandbox that dies while it waits is thrown away.
 // It does not know what runs inside, nor how many runs there may be at once.
 import { createHash } from "node:crypto";
+import type { FileOwner } from "../model/instance.js";
 import type { Sandbox, SandboxBackend } from "./backend.js";
 import type { Profile } from "./profile.js";
 
@@ -34,15 +35,15 @@ export class SandboxPool {
     this.#size = size;
   }
 
-  /** A sandbox nobody had before. Its place is refilled when it is retired, or a little later. */
-  async acquire(backend: SandboxBackend, profile: Profile): Promise<Lease> {
+  /** A sandbox nobody had before. Its place is refilled when it is retired, or a little later. `onOwner` may be told before it is there. */
+  async acquire(backend: SandboxBackend, profile: Profile, onOwner?: (owner: FileOwner) => void): Promise<Lease> {
     const shelf = this.#shelf(backend, profile);
     const idle = shelf.idle.shift();
     if (idle) {
       this.#refillIn(shelf, DELAY_WHILE_RUNNING_MS);
       return { sandbox: idle, warm: true };
     }
-    const sandbox = await backend.boot(profile);
+    const sandbox = await backend.boot(profile, onOwner);
     if (this.#closed) {
       await sandbox.dispose();
       throw new Error("the pool was closed while a sandbox was booting");

@@ -15,6 +15,7 @@ const PACKAGE_DIR = fileURLToPath(new URL("../..", import.meta.url));
 const DEFAULT_SANDBOX_UID = 10_001;
 /** `nobody`: other services of a host share it. */
 const NOBODY = 65_534;
+const MAX_SANDBOX_UIDS = 65_536;
 const MAX_CONFIG_BYTES = 1024 * 1024;
 /** Keys a config file that was merely found in the current folder may set. */
 const FOUND_CONFIG_KEYS = [
@@ -71,9 +72,12 @@ export interface Settings {
   readonly searchPath: string;
   readonly dockerHost: string | null;
   readonly hostPathMap: readonly { from: string; to: string }[];
+  /** Owns the files of workspaces where the caller is root. */
   readonly sandboxUid: number;
   /** A private key that signs receipts; null: the one in the state folder, where there is one. */
   readonly receiptsKey: string | null;
+  /** Whom programs run as there, each as another one; null for a range of ours. */
+  readonly sandboxUids: { readonly first: number; readonly last: number } | null;
   /** What a person should know of how these settings came to be. */
   readonly notes: string[];
 }
@@ -111,6 +115,7 @@ export function loadSettings({ flags, env, cwd }: SettingsInput): Settings {
     hostPathMap: parsePathMap(env.ISO_RUNTIME_DOCKER_HOST_PATH_MAP ?? ""),
     receiptsKey: env.ISO_RUNTIME_RECEIPTS_KEY ? at(env.ISO_RUNTIME_RECEIPTS_KEY) : null,
     sandboxUid: parseUid(env.ISO_RUNTIME_SANDBOX_UID),
+    sandboxUids: parseUids(env.ISO_RUNTIME_SANDBOX_UIDS),
   };
 }
 
@@ -311,4 +316,17 @@ function parseUid(text: string | undefined): number {
     field: "ISO_RUNTIME_SANDBOX_UID",
     hint: `Leave it out to get ${DEFAULT_SANDBOX_UID}, or choose one nobody else on this host has.`,
   });
+}
+
+/** `70000-99999`. Which of them may really be used is found out on the host. */
+function parseUids(text: string | undefined): Settings["sandboxUids"] {
+  if (!text) return null;
+  const [, from = "", to = ""] = /^(\d{1,10})-(\d{1,10})$/.exec(text) ?? [];
+  const [first, last] = [Number(from), Number(to)];
+  if (first > 0 && last >= first && last < 2 ** 31 && last - first < MAX_SANDBOX_UIDS) return { first, last };
+  throw new IsoError(
+    "config_invalid",
+    `ISO_RUNTIME_SANDBOX_UIDS: "${text}" must be FIRST-LAST, at most ${MAX_SANDBOX_UIDS} uids above 0`,
+    { field: "ISO_RUNTIME_SANDBOX_UIDS", hint: "Leave it out to get a range that hosts seldom use." },
+  );
 }

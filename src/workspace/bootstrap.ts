@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { IsoError } from "../model/errors.js";
+import type { FileOwner } from "../model/instance.js";
 import { openTrustedDir } from "../safefs/dir.js";
 import { removeTree } from "../safefs/remove.js";
 import { buildTree } from "./build-tree.js";
@@ -19,15 +20,15 @@ import { userDirName } from "./user-dir.js";
 export async function bootstrap(
   context: StoreContext,
   workspace: { userId: string; dirName: string | null },
-  runId: string,
+  { runId, owner }: { runId: string; owner: FileOwner | Promise<FileOwner> },
 ): Promise<Prepared> {
-  const { layout, instance, step, owner } = context;
+  const { layout, instance, step } = context;
   const { dirName } = workspace;
   // Two users may have chosen the same run id: the random part keeps their folders apart.
   const mark = `${instance.id}.${fileNameOf(runId)}.${randomBytes(8).toString("hex")}`;
   const building = join(layout.building, mark);
   try {
-    const source = await fill(context, building, dirName);
+    const source = await fill(context, building, { dirName, owner });
     step("bootstrap.built");
     const baseline = await scanOf(join(building, "out"));
     const dir = dirName === null ? join(layout.runs, mark) : sandboxDir(layout, dirName);
@@ -36,7 +37,8 @@ export async function bootstrap(
     renameSync(building, dir);
     step("bootstrap.placed");
     return {
-      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), owner, runId, dirName, baseline, source },
+      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), runId, dirName, baseline, source },
+      owner: context.chownTo === null ? context.owner : await owner,
       workspaceDir: join(layout.workspaceRoot, dirName ?? userDirName(workspace.userId)),
       size: sizeWith(baseline, dir),
     };
@@ -46,7 +48,12 @@ export async function bootstrap(
   }
 }
 
-async function fill(context: StoreContext, building: string, dirName: string | null): Promise<Manifest | null> {
+interface Filling {
+  dirName: string | null;
+  owner: FileOwner | Promise<FileOwner>;
+}
+
+async function fill(context: StoreContext, building: string, filling: Filling): Promise<Manifest | null> {
   const out = join(building, "out");
   const work = join(building, "work");
   for (const path of [building, out, work]) {
@@ -55,22 +62,23 @@ async function fill(context: StoreContext, building: string, dirName: string | n
   }
   // On a root host work/ stays root's, and sticky: the program can add files to it but not replace the snippet in it.
   if (context.chownTo) chmodSync(work, 0o1777);
-  return await copyLive(context, dirName, { out, links: join(building, "links") });
+  return await copyLive(context, filling, { out, links: join(building, "links") });
 }
 
 /** Copies the workspace's out/ and returns what it held; `leftOut` marks what of it stays behind. */
 async function copyLive(
   context: StoreContext,
-  dirName: string | null,
+  { dirName, owner: programs }: Filling,
   to: { out: string; links: string },
 ): Promise<Manifest | null> {
-  const { chownTo: owner, layout } = context;
+  const { chownTo, layout } = context;
   if (dirName === null) {
+    const owner = chownTo && (await programs);
     if (owner) chownSync(to.out, owner.uid, owner.gid);
     return null;
   }
   const live = liveDir(layout, dirName);
-  ensureLive(live, owner);
+  ensureLive(live, chownTo);
   using target = openTrustedDir(to.out);
   using source = openTrustedDir(live);
   const manifest = await scan(source);
@@ -80,6 +88,8 @@ async function copyLive(
     });
   }
   judgeKept(manifest);
+  // Known as late as this where the sandbox is still booting.
+  const owner = chownTo && (await programs);
   await buildTree({ root: manifest.root, source, target, links: to.links, owner, durable: false });
   return manifest;
 }

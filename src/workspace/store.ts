@@ -123,10 +123,14 @@ export class WorkspaceStore implements AsyncDisposable {
     }
   }
 
-  /** A fresh sandbox folder with a copy of the workspace's out/. */
-  async bootstrap(lock: WorkspaceLock, runId: string): Promise<Prepared> {
+  /** A fresh sandbox folder with a copy of the workspace's out/. Where the host is root it becomes `owner`'s, once it is known who that is. */
+  async bootstrap(
+    lock: WorkspaceLock,
+    runId: string,
+    owner: FileOwner | Promise<FileOwner> = this.#context.owner,
+  ): Promise<Prepared> {
     const { ref, dirName } = lock;
-    const prepared = await bootstrap(this.#context, { userId: ref.userId, dirName }, runId);
+    const prepared = await bootstrap(this.#context, { userId: ref.userId, dirName }, { runId, owner });
     if (dirName !== null) this.#context.exchanger.warm();
     return prepared;
   }

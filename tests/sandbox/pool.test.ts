@@ -43,6 +43,7 @@ class CountingBackend implements SandboxBackend {
         channel: new PassThrough(),
         python: { path: "", version: "" },
         inside: { work: "", out: "" },
+        owner: { uid: 1, gid: 1 },
       },
       deliver: async () => {},
       collect: async () => {},

@@ -27,7 +27,12 @@ describe("loadSettings", () => {
       ...{ disk: 250 * MiB, files: 100_000, output: 4096 * MiB },
     });
     expect(settings.workspaceRoot).toMatch(/examples\/bundles\/data\/workspace$/);
-    expect(settings.sandboxUid).toBe(10_001);
+    expect([settings.sandboxUid, settings.sandboxUids]).toEqual([10_001, null]);
+  });
+
+  it("takes a range of uids", () => {
+    const { sandboxUids } = load({}, { ISO_RUNTIME_SANDBOX_UIDS: "70000-70000" });
+    expect(sandboxUids).toEqual({ first: 70_000, last: 70_000 });
   });
 
   it("lets flags beat the environment, and that beat the config", () => {
@@ -88,6 +93,11 @@ describe("loadSettings", () => {
     [{ ISO_RUNTIME_SANDBOX_UID: "65534" }, /SANDBOX_UID/],
     [{ ISO_RUNTIME_SANDBOX_UID: "0x2711" }, /SANDBOX_UID/],
     [{ ISO_RUNTIME_SANDBOX_UID: "-1" }, /SANDBOX_UID/],
+    [{ ISO_RUNTIME_SANDBOX_UIDS: "70000" }, /SANDBOX_UIDS/],
+    [{ ISO_RUNTIME_SANDBOX_UIDS: "0-10" }, /SANDBOX_UIDS/],
+    [{ ISO_RUNTIME_SANDBOX_UIDS: "70001-70000" }, /SANDBOX_UIDS/],
+    [{ ISO_RUNTIME_SANDBOX_UIDS: "1-4000000000" }, /SANDBOX_UIDS/],
+    [{ ISO_RUNTIME_SANDBOX_UIDS: "70000-70001,9" }, /SANDBOX_UIDS/],
     [{ ISO_RUNTIME_DOCKER_HOST_PATH_MAP: "a=b" }, /PATH_MAP/],
   ])("names a variable that is wrong: %j", (env, sentence) => {
     expect(() => load({}, env)).toThrow(sentence);

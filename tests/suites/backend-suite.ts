@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS, LIMITS, type LimitName } from "../../src/model/limits.js";
 import { removeTree } from "../../src/safefs/tree.js";
 import type { BackendContext, Sandbox, SandboxBackend } from "../../src/sandbox/backend.js";
+import { oneUser } from "../../src/sandbox/host-users.js";
 import { DEFAULT_IMAGE, type Profile } from "../../src/sandbox/profile.js";
 import { openChannel } from "../../src/sandbox/protocol/channel.js";
 import type { Exit } from "../../src/sandbox/protocol/frames.js";
@@ -41,7 +42,7 @@ export function backendSuite(name: string, make: (context: BackendContext) => Sa
     const context: BackendContext = {
       instance: { id: "suite", rootId: `suite${process.pid}` },
       slotsDir: join(root, "slots"),
-      owner,
+      users: oneUser(owner),
       runnerDir: fileURLToPath(new URL("../../python", import.meta.url)),
       ...{ python: null, searchPath: process.env.PATH ?? "" },
       docker: { host: process.env.DOCKER_HOST ?? null, hostPathMap: [] },

@@ -63,6 +63,7 @@ async function bootRemote(profile: Profile, onGone: () => void): Promise<Sandbox
     channel,
     ended,
     inside,
+    owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
     async deliver(dir) {
       delivered = dir;
       for (const part of ["work", "out"] as const)

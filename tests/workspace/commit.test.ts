@@ -19,7 +19,7 @@ import { removeTree } from "../../src/safefs/tree.js";
 import { Exchanger } from "../../src/workspace/exchange.js";
 import { WorkspaceStore } from "../../src/workspace/store.js";
 import { tempDir } from "../support/temp.js";
-import { contentsOf, owner, World } from "./fixtures/world.js";
+import { contentsOf, listed, owner, World } from "./fixtures/world.js";
 
 const isRoot = process.getuid?.() === 0;
 const PYTHON = "/usr/bin/python3";
@@ -60,6 +60,39 @@ describe("bootstrap", () => {
     }
     for (const root of ["w", "s"]) expect(statSync(join(world.root, root, ".iso-runtime")).mode & 0o7777).toBe(0o700);
   });
+
+  it.runIf(isRoot)(
+    "gives a run's files to whom its sandbox turns out to be, and the workspace's back to their owner",
+    async () => {
+      await using world = await World.open();
+      const programs = { uid: 4400, gid: 4401 };
+      mkdirSync(join(world.live, "d"), { recursive: true });
+      for (const name of ["root's", "d/kept", "edited"]) writeFileSync(join(world.live, name), "old", { mode: 0o600 });
+      symlinkSync("d/kept", join(world.live, "link"));
+      const entries = ["d", "d/kept", "edited", "link", "root's"];
+      const ids = (dir: string, paths: string[]) =>
+        paths.map((path) => [lstatSync(join(dir, path)).uid, lstatSync(join(dir, path)).gid]);
+      const all = (pair: { uid: number; gid: number }, paths: string[]) => paths.map(() => [pair.uid, pair.gid]);
+      await using lock = await world.store.lock({ userId: "u" });
+      const prepared = await world.store.bootstrap(lock, "run", Promise.resolve(programs));
+      expect(ids(prepared.out, ["", ...entries])).toEqual(all(programs, ["", ...entries]));
+      expect(prepared.owner).toEqual(programs);
+      expect([statSync(prepared.dir).uid, statSync(prepared.work).uid]).toEqual([0, 0]);
+      writeFileSync(join(prepared.out, "edited"), "new");
+      const diff = await world.store.diff(prepared);
+      expect(listed(diff)).toEqual({ modified: ["edited"] });
+      expect([diff.written("d/kept"), diff.written("edited")]).toEqual([false, true]);
+      await world.store.commit(prepared, diff, { durability: "process" });
+      expect(ids(world.live, ["", ...entries])).toEqual(all(owner, ["", ...entries]));
+      await using scratch = await world.store.lock({ userId: "u", workspace: null });
+      const empty = await world.store.bootstrap(scratch, "none", programs);
+      expect(ids(empty.out, [""])).toEqual(all(programs, [""]));
+      await expect(world.store.bootstrap(lock, "failed", Promise.reject(new Error("no sandbox")))).rejects.toThrow(
+        "no sandbox",
+      );
+      expect(readdirSync(join(world.root, "s/.iso-runtime/building"))).toEqual([]);
+    },
+  );
 
   it("has a folder of its own for each run without a workspace, gone when it is discarded", async () => {
     await using world = await World.open();

@@ -12,10 +12,11 @@ export function canReach(owner: FileOwner, path: string): boolean {
   return foldersAbove(realpathSync(path)).every((dir) => allows(owner, statSync(dir), EXECUTE));
 }
 
-/** Whether `owner` could read the file or list and enter the folder itself. */
-export function canRead(owner: FileOwner, path: string): boolean {
+/** Whether anybody could read the file or list and enter the folder itself. */
+export function canBeReadByAll(path: string): boolean {
   const stat = statSync(path);
-  return allows(owner, stat, stat.isDirectory() ? READ | EXECUTE : READ);
+  const wanted = stat.isDirectory() ? READ | EXECUTE : READ;
+  return (stat.mode & wanted) === wanted;
 }
 
 function foldersAbove(path: string): string[] {

@@ -3,7 +3,9 @@
 import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
 import { IsoError } from "../../model/errors.js";
+import type { FileOwner } from "../../model/instance.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
+import type { HostUser } from "../host-users.js";
 import { InitProcess } from "../init-process.js";
 import type { Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
@@ -46,6 +48,12 @@ interface Python {
   readonly mounts: InterpreterMounts;
 }
 
+interface Order {
+  readonly slotDir: string;
+  readonly user: HostUser;
+  readonly profile: Profile;
+}
+
 export class BubblewrapBackend implements SandboxBackend {
   readonly name = "bubblewrap";
   readonly #context: BackendContext;
@@ -59,12 +67,24 @@ export class BubblewrapBackend implements SandboxBackend {
   }
 
   probe(): Promise<Probe> {
-    const { searchPath, python, owner } = this.#context;
-    return probeHost({ roots: REAL_HOST, platform: process.platform, searchPath, python, owner, isRoot: this.#isRoot });
+    const { searchPath, python, users } = this.#context;
+    return probeHost({ roots: REAL_HOST, platform: process.platform, searchPath, python, users, isRoot: this.#isRoot });
   }
 
-  async boot(profile: Profile): Promise<Sandbox> {
+  async boot(profile: Profile, onOwner?: (owner: FileOwner) => void): Promise<Sandbox> {
     if (this.#closed) throw new IsoError("internal", "the bubblewrap backend was closed");
+    const user = await this.#context.users.lease();
+    onOwner?.(user);
+    try {
+      return await this.#boot(profile, user);
+    } catch (error) {
+      // Whatever was started is gone by now.
+      user.release();
+      throw error;
+    }
+  }
+
+  async #boot(profile: Profile, user: HostUser): Promise<Sandbox> {
     const [host, python] = await Promise.all([this.#prepared(), this.#python(profile)]);
     const slot = makeSlot(this.#context);
     const id = randomBytes(8).toString("hex");
@@ -75,11 +95,14 @@ export class BubblewrapBackend implements SandboxBackend {
     const group = new SandboxGroup(cgroups.version, places, name, profile.limits);
     let sandbox: BubblewrapSandbox | null = null;
     try {
-      const engine = await this.#start(host, python, slot.dir, profile);
+      const engine = await this.#start(host, python, { slotDir: slot.dir, user, profile });
       const log = new EngineLog(engine.stderr);
       if (cgroupTrouble !== null) log.note(cgroupTrouble);
-      const onGone = () => this.#live.delete(booting);
-      const booting = new BubblewrapSandbox({ id, profile, slot, group, engine, log, onGone });
+      const onGone = () => {
+        this.#live.delete(booting);
+        user.release();
+      };
+      const booting = new BubblewrapSandbox({ id, profile, slot, user, group, engine, log, onGone });
       sandbox = booting;
       this.#live.add(booting);
       await this.#finishBoot(booting, engine, group);
@@ -94,10 +117,10 @@ export class BubblewrapBackend implements SandboxBackend {
     }
   }
 
-  async #start(host: Host, { interpreter, mounts }: Python, slotDir: string, profile: Profile): Promise<Engine> {
+  async #start(host: Host, { interpreter, mounts }: Python, { slotDir, user, profile }: Order): Promise<Engine> {
     const { files, bwrap, root } = host;
     const launch = planLaunch({
-      owner: this.#context.owner,
+      user,
       isRoot: this.#isRoot,
       bwrap: bwrap.path,
       hostPython: interpreter.executable,

@@ -1,18 +1,18 @@
 // Files every sandbox of one instance shows or is started with, made once: the few generated files of /etc, the system call
 // filter, and a readable copy of the runner where the installed one is closed to the sandbox's uid.
 import { chmodSync, cpSync, mkdirSync, openSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { IsoError } from "../../model/errors.js";
 import { removeTree } from "../../safefs/remove.js";
+import { accountFiles, writeReadableFiles } from "../account-files.js";
 import type { BackendContext } from "../backend.js";
 import { buildFilter, thisMachine } from "../seccomp/filter.js";
-import { canRead } from "./access.js";
+import { canBeReadByAll } from "./access.js";
 import { INSIDE_ID } from "./args.js";
 import type { ReadOnlyBind } from "./root-layout.js";
 
 const ETC_FILES: Readonly<Record<string, string>> = {
-  passwd: `sandbox:x:${INSIDE_ID}:${INSIDE_ID}::/tmp:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n`,
-  group: `sandbox:x:${INSIDE_ID}:\nnogroup:x:65534:\n`,
+  ...accountFiles({ uid: INSIDE_ID, gid: INSIDE_ID }),
   hosts: "127.0.0.1 localhost sandbox\n::1 localhost\n",
   "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 };
@@ -36,26 +36,24 @@ export function makeEngineFiles(context: BackendContext): EngineFiles {
   }
   const dir = join(context.slotsDir, `${context.instance.id}-engine`);
   const etcDir = join(dir, "etc");
-  for (const folder of [dir, etcDir]) makeReadable(folder);
-  const etc = Object.entries(ETC_FILES).map(([name, text]) => {
-    writeReadable(join(etcDir, name), text);
-    return { source: join(etcDir, name), dest: `/etc/${name}` };
-  });
+  makeReadable(dir);
+  const etc = writeReadableFiles(etcDir, ETC_FILES).map((source) => ({ source, dest: `/etc/${basename(source)}` }));
   const filter = join(dir, "seccomp.bpf");
-  writeReadable(filter, buildFilter(machine));
+  writeFileSync(filter, buildFilter(machine));
+  chmodSync(filter, 0o644);
   return {
     etc,
-    runnerPackage: readableRunner(context, dir),
+    runnerPackage: readableRunner(context.runnerDir, dir),
     openFilter: () => openSync(filter, "r"),
     remove: () => removeTree(dir),
   };
 }
 
-/** The folder above may be closed to the sandbox's uid, which a launcher mends; the files themselves may not be. */
-function readableRunner({ runnerDir, owner }: BackendContext, dir: string): string {
+/** The folder above may be closed to the sandboxes' uids, which a launcher mends; the files themselves may not be. */
+function readableRunner(runnerDir: string, dir: string): string {
   const installed = realpathSync(join(runnerDir, "iso_runner"));
   const sources = readdirSync(installed).filter((name) => name.endsWith(".py"));
-  if (canRead(owner, installed) && sources.every((name) => canRead(owner, join(installed, name)))) return installed;
+  if ([installed, ...sources.map((name) => join(installed, name))].every(canBeReadByAll)) return installed;
   const copy = join(dir, "iso_runner");
   makeReadable(copy);
   for (const name of sources) {
@@ -69,9 +67,4 @@ function readableRunner({ runnerDir, owner }: BackendContext, dir: string): stri
 function makeReadable(folder: string): void {
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o755);
-}
-
-function writeReadable(path: string, content: string | Buffer): void {
-  writeFileSync(path, content);
-  chmodSync(path, 0o644);
 }

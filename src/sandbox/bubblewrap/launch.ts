@@ -1,4 +1,4 @@
-// How the engine is started so that it is never root on the host: as it is by an ordinary user, as the sandbox's uid by root,
+// How the engine is started so that it is never root on the host: as it is by an ordinary user, as the sandbox's own uid by root,
 // or through the launcher where that uid could not reach what a sandbox binds.
 import { fileURLToPath } from "node:url";
 import { IsoError } from "../../model/errors.js";
@@ -18,7 +18,8 @@ export interface Launch {
 }
 
 export interface LaunchOptions {
-  readonly owner: FileOwner;
+  /** Whom the sandbox is on the host. */
+  readonly user: FileOwner;
   readonly isRoot: boolean;
   readonly bwrap: string;
   /** Runs the launcher, as root. */
@@ -29,16 +30,16 @@ export interface LaunchOptions {
 }
 
 export function planLaunch(options: LaunchOptions): Launch {
-  const { owner, isRoot, bwrap, readOnly, writable } = options;
+  const { user, isRoot, bwrap, readOnly, writable } = options;
   if (!isRoot) return { sourceOf: (path) => path, command: (args) => ({ command: bwrap, args, as: null }) };
-  checkOwner(owner);
-  const reachable = [...readOnly, ...writable].every((path) => canReach(owner, path));
-  if (reachable) return { sourceOf: (path) => path, command: (args) => ({ command: bwrap, args, as: owner }) };
+  refuseShared(user);
+  const reachable = [...readOnly, ...writable].every((path) => canReach(user, path));
+  if (reachable) return { sourceOf: (path) => path, command: (args) => ({ command: bwrap, args, as: user }) };
   return staged(options);
 }
 
 /** Root of the host could write to the host through /proc, and nobody's processes are shared by strangers. */
-function checkOwner({ uid, gid }: FileOwner): void {
+function refuseShared({ uid, gid }: FileOwner): void {
   const wrong = [uid, gid].find((id) => id === 0 || id === NOBODY);
   if (wrong === undefined) return;
   throw new IsoError("sandbox_unavailable", `Sandboxes never run as user or group ${wrong} of the host.`, {
@@ -46,10 +47,10 @@ function checkOwner({ uid, gid }: FileOwner): void {
   });
 }
 
-function staged({ owner, bwrap, hostPython, readOnly, writable }: LaunchOptions): Launch {
+function staged({ user, bwrap, hostPython, readOnly, writable }: LaunchOptions): Launch {
   const sources = [...readOnly, ...writable];
   const names = new Map(sources.map((source, index) => [source, `${STAGE}/${index}`]));
-  const head = [owner.uid, owner.gid, process.pid, Object.values(FD).join(","), STAGE].map(String);
+  const head = [user.uid, user.gid, process.pid, Object.values(FD).join(","), STAGE].map(String);
   const binds = [...readOnly.map((source) => ["ro", source]), ...writable.map((source) => ["rw", source])].flat();
   return {
     sourceOf: (path) => names.get(path) ?? path,

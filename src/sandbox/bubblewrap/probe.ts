@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { toIsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Check, Probe } from "../backend.js";
+import type { HostUser, HostUsers } from "../host-users.js";
 import { thisMachine } from "../seccomp/filter.js";
 import { INSIDE_ID } from "./args.js";
 import { planCgroups } from "./cgroup.js";
@@ -21,7 +22,7 @@ export interface ProbeOptions {
   readonly platform: string;
   readonly searchPath: string;
   readonly python: string | null;
-  readonly owner: FileOwner;
+  readonly users: HostUsers;
   readonly isRoot: boolean;
   /** Makes a sandbox once; a test stands in for a host that refuses. */
   readonly trial?: (bwrap: BwrapProgram) => Promise<Answer>;
@@ -38,16 +39,18 @@ export async function probeHost(options: ProbeOptions): Promise<Probe> {
       ],
     };
   }
+  const uids = await options.users.check();
   const checks = [
     ...(await Promise.all([engineChecks(options), pythonCheck(options)])).flat(),
     filterCheck(),
     cgroupCheck(options),
+    ...(uids === null ? [] : [uids]),
   ];
   return { usable: checks.every((check) => check.status !== "fail"), checks };
 }
 
 async function engineChecks(options: ProbeOptions): Promise<Check[]> {
-  const { roots, searchPath, owner, isRoot } = options;
+  const { roots, searchPath, users, isRoot } = options;
   let bwrap: BwrapProgram;
   try {
     bwrap = await findBwrap(searchPath, readOsRelease(roots.root));
@@ -61,8 +64,17 @@ async function engineChecks(options: ProbeOptions): Promise<Check[]> {
     const message = `${what} has no --disable-userns; the system call filter alone keeps programs from nesting namespaces`;
     checks.push({ name: "bubblewrap", status: "warn", message, fix: "Update bubblewrap to 0.8 or newer." });
   }
-  const trial = options.trial ?? ((program) => tryBwrap(program, roots, isRoot ? owner : null));
-  checks.push(namespaceCheck(await trial(bwrap), roots));
+  let user: HostUser | null = null;
+  try {
+    user = await users.lease();
+    const as = isRoot ? user : null;
+    const trial = options.trial ?? ((program) => tryBwrap(program, roots, as));
+    checks.push(namespaceCheck(await trial(bwrap), roots));
+  } catch (error) {
+    checks.push(failed("namespaces", error));
+  } finally {
+    user?.release();
+  }
   return checks;
 }
 

@@ -2,8 +2,10 @@
 import { once } from "node:events";
 import { Socket } from "node:net";
 import { IsoError } from "../../model/errors.js";
+import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
 import type { KernelFacts, Sandbox } from "../backend.js";
+import type { HostUser } from "../host-users.js";
 import type { InitProcess } from "../init-process.js";
 import type { Profile } from "../profile.js";
 import type { Isolation } from "../read-back.js";
@@ -22,6 +24,7 @@ export interface SandboxParts {
   readonly id: string;
   readonly profile: Profile;
   readonly slot: Slot;
+  readonly user: HostUser;
   readonly group: SandboxGroup;
   readonly engine: Engine;
   readonly log: EngineLog;
@@ -61,6 +64,10 @@ export class BubblewrapSandbox implements Sandbox {
 
   get python(): { path: string; version: string } {
     return this.#known.python;
+  }
+
+  get owner(): FileOwner {
+    return this.#parts.user;
   }
 
   get #known(): Ready {

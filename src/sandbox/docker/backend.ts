@@ -2,12 +2,14 @@
 import { randomBytes } from "node:crypto";
 import type { Container } from "dockerode";
 import { IsoError } from "../../model/errors.js";
+import type { FileOwner } from "../../model/instance.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { DEFAULT_IMAGE, type Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
 import { type Demands, readIsolation } from "../read-back.js";
 import { buildFilter } from "../seccomp/filter.js";
 import { makeSlot, removeSlot, type Slot } from "../slot.js";
+import { type Account, takeAccount } from "./account.js";
 import { removeContainer, startContainer } from "./container.js";
 import { containerOptions, LABELS, RUNNER_COMMAND, sandboxMounts } from "./container-options.js";
 import { connect, type EngineInfo, inTime, meet, messageOf, statusOf } from "./engine.js";
@@ -23,13 +25,19 @@ const HELLO_TIMEOUT_MS = 60_000;
 const DEMANDS: Demands = { namespaces: ["mnt", "pid", "net", "ipc"], seccomp: false, said: NAMESPACES };
 const BUILD_IDLE_MS = 20 * 60_000;
 
+interface Parts {
+  readonly image: Image;
+  readonly slot: Slot;
+  readonly account: Account;
+}
+
 export class DockerBackend implements SandboxBackend {
   readonly name = "docker";
   readonly #context: BackendContext;
   readonly #live = new Set<DockerSandbox>();
   readonly #booting = new Set<Promise<unknown>>();
-  /** Containers that a lost engine did not remove; it may be back. */
-  readonly #owed = new Set<Container>();
+  /** Containers that a lost engine did not remove, and whom they may still run as; it may be back. */
+  readonly #owed = new Map<Container, Account>();
   /** Whether an image has the packages asked for, by its id and their list. */
   readonly #checked = new Map<string, Promise<void>>();
   #connection: Promise<Connection> | null = null;
@@ -43,8 +51,9 @@ export class DockerBackend implements SandboxBackend {
     return probeDocker(this.#context, DEFAULT_IMAGE);
   }
 
-  async boot(profile: Profile): Promise<Sandbox> {
-    const booting = this.#boot(profile);
+  async boot(profile: Profile, onOwner?: (owner: FileOwner) => void): Promise<Sandbox> {
+    this.#refuseClosed();
+    const booting = this.#bootAs(await takeAccount(this.#context), profile, onOwner);
     this.#booting.add(booting);
     try {
       return await booting;
@@ -53,7 +62,17 @@ export class DockerBackend implements SandboxBackend {
     }
   }
 
-  async #boot(profile: Profile): Promise<Sandbox> {
+  async #bootAs(account: Account, profile: Profile, onOwner?: (owner: FileOwner) => void): Promise<Sandbox> {
+    onOwner?.(account.user);
+    try {
+      return await this.#boot(account, profile);
+    } catch (error) {
+      if (![...this.#owed.values()].includes(account)) await account.giveBack();
+      throw error;
+    }
+  }
+
+  async #boot(account: Account, profile: Profile): Promise<Sandbox> {
     this.#refuseClosed();
     const slot = makeSlot(this.#context);
     let sandbox: DockerSandbox | null = null;
@@ -62,7 +81,7 @@ export class DockerBackend implements SandboxBackend {
       void this.#removeOwed();
       refuseUnknownRuntime(connection.info, profile.runtime);
       const image = await this.#image(connection, profile);
-      sandbox = await this.#start(connection, profile, image, slot);
+      sandbox = await this.#start(connection, profile, { image, slot, account });
       const { python } = await readHello(sandbox.channel, HELLO_TIMEOUT_MS);
       refuseOldPython(python.version, profile.image);
       // What stands behind another runtime's pid may be a kernel of its own, whose state is not the sandbox's.
@@ -77,24 +96,25 @@ export class DockerBackend implements SandboxBackend {
     }
   }
 
-  async #start(connection: Connection, profile: Profile, image: Image, slot: Slot): Promise<DockerSandbox> {
+  async #start(connection: Connection, profile: Profile, { image, slot, account }: Parts): Promise<DockerSandbox> {
     const id = randomBytes(8).toString("hex");
     const { limits, runtime } = profile;
-    const mounts = sandboxMounts(slot.dir, this.#context);
+    const { user } = account;
+    const mounts = sandboxMounts(slot.dir, this.#context, account.files);
     const { info, docker } = connection;
     const filter = filterFor(info, image);
     const command = [...RUNNER_COMMAND, ...(filter ? ["--filter", filter.toString("base64")] : [])];
-    const order = { name: `iso-runtime-${id}`, image: image.id, runtime, command, limits, mounts };
+    const order = { name: `iso-runtime-${id}`, image: image.id, runtime, command, limits, mounts, user };
     const options = containerOptions(this.#context, info, order);
-    const running = await startContainer(docker, options, (left) => this.#owed.add(left));
+    const running = await startContainer(docker, options, (left) => this.#owed.set(left, account));
     const sandbox = new DockerSandbox({
-      ...{ ...running, id, slot },
+      ...{ ...running, id, slot, user },
       cpus: info.limits.cpus ? info.cpus : null,
-      policy: (facts, isolation) =>
-        policyOf(profile, info, this.#context, { facts, isolation, filtered: filter !== null }),
-      onGone: (removed) => {
+      policy: (facts, isolation) => policyOf(profile, info, user, { facts, isolation, filtered: filter !== null }),
+      onGone: async (removed) => {
         this.#live.delete(sandbox);
-        if (!removed) this.#owed.add(running.container);
+        if (removed) await account.giveBack();
+        else this.#owed.set(running.container, account);
       },
     });
     this.#live.add(sandbox);
@@ -212,7 +232,17 @@ export class DockerBackend implements SandboxBackend {
   async #removeOwed(): Promise<void> {
     const owed = [...this.#owed];
     this.#owed.clear();
-    await Promise.all(owed.map((container) => removeContainer(container).catch(() => this.#owed.add(container))));
+    await Promise.all(owed.map(([container, account]) => this.#remove(container, account)));
+  }
+
+  async #remove(container: Container, account: Account): Promise<void> {
+    try {
+      await removeContainer(container);
+    } catch {
+      this.#owed.set(container, account);
+      return;
+    }
+    await account.giveBack();
   }
 
   async close(): Promise<void> {

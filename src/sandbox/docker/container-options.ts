@@ -1,6 +1,7 @@
 // What a container of ours is made with: pure. Each line closes something.
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { ContainerCreateOptions, HostConfig, MountSettings } from "dockerode";
+import type { FileOwner } from "../../model/instance.js";
 import { type Limits, MiB } from "../../model/limits.js";
 import type { BackendContext } from "../backend.js";
 import type { EngineInfo } from "./engine.js";
@@ -32,14 +33,15 @@ export interface Order {
   readonly command: readonly string[];
   readonly limits: Limits;
   readonly mounts: readonly MountSettings[];
+  readonly user: FileOwner;
 }
 
 type Engine = Pick<EngineInfo, "limits" | "cpus" | "users">;
 
 export function containerOptions(
-  { owner, instance }: Pick<BackendContext, "owner" | "instance">,
+  { instance }: Pick<BackendContext, "instance">,
   engine: Engine,
-  { name, image, runtime, command, limits, mounts }: Order,
+  { name, image, runtime, command, limits, mounts, user }: Order,
 ): ContainerCreateOptions {
   return {
     name,
@@ -48,7 +50,7 @@ export function containerOptions(
     Entrypoint: [...command],
     Cmd: [],
     Env: ["HOME=/tmp", "LANG=C.UTF-8"],
-    User: `${owner.uid}:${owner.gid}`,
+    User: `${user.uid}:${user.gid}`,
     WorkingDir: "/",
     Hostname: "sandbox",
     Labels: { [LABELS.ours]: "1", [LABELS.instance]: instance.id, [LABELS.root]: instance.rootId },
@@ -117,14 +119,16 @@ function kernelLimits({ memory, processes, cpus }: Limits, engine: Engine): Host
   };
 }
 
-/** The two folders of the host that a sandbox sees, by the names the daemon has for them. */
+/** What of the host a sandbox sees, by the names the daemon has for it. `accounts` are files that stand for those of /etc. */
 export function sandboxMounts(
   slotDir: string,
   { runnerDir, docker: { hostPathMap } }: Pick<BackendContext, "runnerDir" | "docker">,
+  accounts: readonly string[] = [],
 ): MountSettings[] {
   return [
     bind(daemonPath(slotDir, hostPathMap), "/sandbox", false),
     bind(daemonPath(join(runnerDir, "iso_runner"), hostPathMap), RUNNER, true),
+    ...accounts.map((path) => bind(daemonPath(path, hostPathMap), `/etc/${basename(path)}`, true)),
   ];
 }
 

@@ -4,7 +4,7 @@ import type Docker from "dockerode";
 import { DEFAULT_LIMITS } from "../../model/limits.js";
 import type { BackendContext } from "../backend.js";
 import type { AttachedChannel } from "./attach.js";
-import { pause, removeContainer, startContainer, stateOf } from "./container.js";
+import { pause, type Running, removeContainer, startContainer, stateOf } from "./container.js";
 import { containerOptions, type Order } from "./container-options.js";
 import { type EngineInfo, inTime } from "./engine.js";
 
@@ -20,12 +20,20 @@ export interface Connection {
 /** What the command printed, to a bound. Throws what its stderr said where it did not end well. */
 export async function ask(
   { docker, info }: Connection,
-  context: Pick<BackendContext, "owner" | "instance">,
+  context: Pick<BackendContext, "users" | "instance">,
   order: Pick<Order, "image" | "command" | "mounts">,
 ): Promise<string> {
   const name = `iso-runtime-question-${randomBytes(8).toString("hex")}`;
-  const options = containerOptions(context, info, { ...order, name, runtime: null, limits: DEFAULT_LIMITS });
-  const { container, channel } = await startContainer(docker, options);
+  const user = await context.users.lease();
+  const options = containerOptions(context, info, { ...order, name, user, runtime: null, limits: DEFAULT_LIMITS });
+  try {
+    return await answerOf(await startContainer(docker, options));
+  } finally {
+    user.release();
+  }
+}
+
+async function answerOf({ container, channel }: Running): Promise<string> {
   try {
     const answer = readAll(channel);
     const exitCode = await untilExit();

@@ -1,7 +1,8 @@
 // What each limit of a container really is enforced by, as its engine says it can.
 import { type EnforcedBy, type EnforcedLimit, LIMITS, type LimitName } from "../../model/limits.js";
 import type { Policy } from "../../model/result.js";
-import type { BackendContext, KernelFacts } from "../backend.js";
+import type { KernelFacts } from "../backend.js";
+import type { HostUser } from "../host-users.js";
 import type { Profile } from "../profile.js";
 import type { Isolation } from "../read-back.js";
 import type { EngineInfo } from "./engine.js";
@@ -21,10 +22,11 @@ export interface Known {
 export function policyOf(
   profile: Profile,
   info: EngineInfo,
-  { owner }: BackendContext,
+  user: HostUser,
   { facts, isolation, filtered }: Known,
 ): Policy {
   const by = (can: boolean): EnforcedBy => (can && info.cgroup ? info.cgroup : "none");
+  const processesBy = by(info.limits.processes);
   const row = (name: LimitName, enforcedBy: EnforcedBy, hits: number | null = null): EnforcedLimit => ({
     ...{ value: profile.limits[name], unit: LIMITS[name].unit, enforcedBy, hits },
   });
@@ -32,7 +34,12 @@ export function policyOf(
     limits: {
       memory: row("memory", by(info.limits.memory), facts?.oomKills ?? null),
       cpus: row("cpus", by(info.limits.cpus)),
-      processes: row("processes", by(info.limits.processes), facts?.processHits ?? null),
+      // Of a user that others have as well, the kernel would count theirs too.
+      processes: row(
+        "processes",
+        processesBy === "none" && user.exclusive ? "rlimit" : processesBy,
+        facts?.processHits ?? null,
+      ),
       openFiles: row("openFiles", "rlimit"),
       timeout: row("timeout", "polling"),
       fileSize: row("fileSize", "rlimit"),
@@ -44,7 +51,7 @@ export function policyOf(
     isolation: {
       namespaces: [...(isolation?.namespaces ?? NAMESPACES)],
       seccomp: filtered || (isolation ?? info).seccomp,
-      hostUid: isolation?.hostUid ?? owner.uid,
+      hostUid: isolation?.hostUid ?? user.uid,
     },
   };
 }

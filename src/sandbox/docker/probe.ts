@@ -15,6 +15,8 @@ export async function probeDocker(context: BackendContext, image: string): Promi
   try {
     const connection: Connection = await meet(host);
     checks.push(...engineChecks(connection.info));
+    const uids = await context.users.check();
+    if (uids !== null) checks.push(uids);
     if (isUsable(checks)) {
       stage = "image";
       const { id } = await findImage(connection.docker, image);

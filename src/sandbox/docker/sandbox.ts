@@ -1,6 +1,7 @@
 // One container: its files, its end, what the engine counted. It is booted by backend.ts and runs one job at most.
 import type { Container } from "dockerode";
 import { IsoError } from "../../model/errors.js";
+import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
 import type { Counted, KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
@@ -25,11 +26,12 @@ export interface SandboxParts {
   readonly container: Container;
   readonly channel: AttachedChannel;
   readonly slot: Slot;
+  readonly user: FileOwner;
   /** Processors of the engine, where it limits their use; null where it does not. */
   readonly cpus: number | null;
   policy(facts: KernelFacts | null, isolation: Isolation | null): Policy;
   /** `removed` is false where the engine could not be told to. */
-  onGone(removed: boolean): void;
+  onGone(removed: boolean): Promise<void>;
 }
 
 /** What is known once the runner has said hello. */
@@ -60,6 +62,10 @@ export class DockerSandbox implements Sandbox {
   get python(): { path: string; version: string } {
     if (this.#ready === null) throw new IsoError("internal", "the sandbox has not booted");
     return this.#ready.python;
+  }
+
+  get owner(): FileOwner {
+    return this.#parts.user;
   }
 
   get channel(): AttachedChannel {
@@ -162,7 +168,7 @@ export class DockerSandbox implements Sandbox {
       () => false,
     );
     if (!this.#delivered) await removeSlot(this.#parts.slot);
-    this.#parts.onGone(removed);
+    await this.#parts.onGone(removed);
   }
 
   policy(): Policy {

@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { canReach, canRead } from "../../../src/sandbox/bubblewrap/access.js";
+import { canBeReadByAll, canReach } from "../../../src/sandbox/bubblewrap/access.js";
 import { bwrapArguments, type SandboxArguments } from "../../../src/sandbox/bubblewrap/args.js";
 import { planLaunch } from "../../../src/sandbox/bubblewrap/launch.js";
 import { readRootLayout } from "../../../src/sandbox/bubblewrap/root-layout.js";
@@ -89,17 +89,17 @@ describe("the root of a host", () => {
 
 describe("the launch", () => {
   const base = { bwrap: "/usr/bin/bwrap", hostPython: "/usr/bin/python3", readOnly: [], writable: [] };
-  const owner = { uid: 4242, gid: 4242 };
+  const user = { uid: 4242, gid: 4242 };
 
   it("is the engine itself for an ordinary user", () => {
-    const launch = planLaunch({ ...base, owner, isRoot: false, writable: ["/anywhere/at/all"] });
+    const launch = planLaunch({ ...base, user, isRoot: false, writable: ["/anywhere/at/all"] });
     expect(launch.command(["--x"])).toEqual({ command: "/usr/bin/bwrap", args: ["--x"], as: null });
     expect(launch.sourceOf("/a")).toBe("/a");
   });
 
   it("is the engine as the sandbox's uid where that one can reach everything", () => {
-    const launch = planLaunch({ ...base, owner, isRoot: true, readOnly: ["/usr/bin"] });
-    expect(launch.command([])).toEqual({ command: "/usr/bin/bwrap", args: [], as: owner });
+    const launch = planLaunch({ ...base, user, isRoot: true, readOnly: ["/usr/bin"] });
+    expect(launch.command([])).toEqual({ command: "/usr/bin/bwrap", args: [], as: user });
   });
 
   it("goes through the launcher where it cannot", () => {
@@ -108,7 +108,7 @@ describe("the launch", () => {
     chmodSync(closed, 0o700);
     const launch = planLaunch({
       ...base,
-      owner,
+      user,
       isRoot: true,
       readOnly: ["/usr/lib"],
       writable: [join(closed, "slot")],
@@ -126,9 +126,9 @@ describe("the launch", () => {
   });
 
   it.each([0, 65_534])("never is as user %d of the host", (id) => {
-    const plan = () => planLaunch({ ...base, owner: { uid: id, gid: 4242 }, isRoot: true });
+    const plan = () => planLaunch({ ...base, user: { uid: id, gid: 4242 }, isRoot: true });
     expect(plan).toThrow(/never run as user or group/);
-    expect(() => planLaunch({ ...base, owner: { uid: 4242, gid: id }, isRoot: true })).toThrow(/never run/);
+    expect(() => planLaunch({ ...base, user: { uid: 4242, gid: id }, isRoot: true })).toThrow(/never run/);
   });
 });
 
@@ -140,12 +140,14 @@ describe.skipIf(!isRoot)("access of another user", () => {
     writeFileSync(file, "");
     chmodSync(dir, 0o755);
     const stranger = { uid: 4242, gid: 4242 };
-    expect([canReach(stranger, file), canRead(stranger, file)]).toEqual([true, true]);
+    expect([canReach(stranger, file), canBeReadByAll(file), canBeReadByAll(dir)]).toEqual([true, true, true]);
     chmodSync(join(dir, "a"), 0o700);
     expect(canReach(stranger, file)).toBe(false);
     chmodSync(join(dir, "a"), 0o701);
     expect(canReach(stranger, file)).toBe(true);
+    expect(canReach({ uid: 4242, gid: 0 }, file)).toBe(false);
     chmodSync(file, 0o640);
-    expect([canRead(stranger, file), canRead({ uid: 4242, gid: 0 }, file)]).toEqual([false, true]);
+    chmodSync(dir, 0o754);
+    expect([canBeReadByAll(file), canBeReadByAll(dir)]).toEqual([false, false]);
   });
 });

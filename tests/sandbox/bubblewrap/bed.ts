@@ -7,6 +7,7 @@ import { onTestFinished } from "vitest";
 import { DEFAULT_LIMITS, type Limits } from "../../../src/model/limits.js";
 import type { BackendContext, KernelFacts, Sandbox } from "../../../src/sandbox/backend.js";
 import { BubblewrapBackend } from "../../../src/sandbox/bubblewrap/backend.js";
+import { oneUser } from "../../../src/sandbox/host-users.js";
 import { DEFAULT_IMAGE, type Profile } from "../../../src/sandbox/profile.js";
 import { openChannel, type RunnerChannel } from "../../../src/sandbox/protocol/channel.js";
 import type { Exit, Job } from "../../../src/sandbox/protocol/frames.js";
@@ -28,7 +29,7 @@ export function makeContext(changes: Partial<BackendContext> = {}, root = tempDi
   return {
     instance: { id: id(), rootId: id() },
     slotsDir,
-    owner: { uid, gid },
+    users: oneUser({ uid, gid }),
     runnerDir: PYTHON_DIR,
     python: "/usr/bin/python3",
     searchPath: SYSTEM_PATH,
@@ -65,7 +66,7 @@ export function makeRunDir(context: BackendContext, name = "run"): string {
   const dir = join(context.slotsDir, "..", name);
   for (const folder of [dir, join(dir, "work"), join(dir, "out")]) {
     mkdirSync(folder, { recursive: true });
-    if (isRoot) chownSync(folder, context.owner.uid, context.owner.gid);
+    if (isRoot) chownSync(folder, SANDBOX_UID, SANDBOX_UID);
   }
   return dir;
 }

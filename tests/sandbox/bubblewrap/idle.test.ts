@@ -9,19 +9,24 @@ import type { BackendContext } from "../../../src/sandbox/backend.js";
 import { planCgroups } from "../../../src/sandbox/bubblewrap/cgroup.js";
 import { REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
 import { tempDir } from "../../support/temp.js";
-import { isRoot, makeBackend, makeContext, makeProfile } from "./bed.js";
+import { isRoot, makeBackend, makeContext, makeProfile, SANDBOX_UID } from "./bed.js";
 
 const BACKEND = fileURLToPath(new URL("../../../src/sandbox/bubblewrap/backend.ts", import.meta.url));
+const USERS = fileURLToPath(new URL("../../../src/sandbox/host-users.ts", import.meta.url));
 const JITI = fileURLToPath(import.meta.resolve("jiti"));
 
-/** A program that boots one sandbox, says so, and goes on with `then`. */
+/** A program that boots one sandbox, as a leased user where that can be, says so, and goes on with `then`. */
 function hostProgram(context: BackendContext, then: string): string {
+  const users = isRoot ? "new LeasedUsers({ range: null, owner })" : "oneUser(owner)";
   const script = join(tempDir(), "host.mjs");
   writeFileSync(
     script,
     `import { createJiti } from ${JSON.stringify(JITI)};
-const { BubblewrapBackend } = await createJiti(import.meta.url).import(${JSON.stringify(BACKEND)});
-const backend = new BubblewrapBackend(${JSON.stringify(context)});
+const jiti = createJiti(import.meta.url);
+const { BubblewrapBackend } = await jiti.import(${JSON.stringify(BACKEND)});
+const { LeasedUsers, oneUser } = await jiti.import(${JSON.stringify(USERS)});
+const owner = { uid: ${isRoot ? SANDBOX_UID : "process.getuid()"}, gid: ${isRoot ? SANDBOX_UID : "process.getgid()"} };
+const backend = new BubblewrapBackend({ ...${JSON.stringify(context)}, users: ${users} });
 await backend.boot(${JSON.stringify(makeProfile())});
 console.log("booted");
 ${then}

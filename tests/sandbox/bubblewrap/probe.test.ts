@@ -13,8 +13,8 @@ import { makeHost, makeV2Host } from "./host-tree.js";
 const REFUSED = { exitCode: 1, stdout: "", stderr: "bwrap: setting up uid map: Permission denied\n" };
 
 function probe(changes: Partial<ProbeOptions>) {
-  const { owner, python } = makeContext();
-  const base = { roots: REAL_HOST, platform: "linux", searchPath: SYSTEM_PATH, python, owner, isRoot };
+  const { users, python } = makeContext();
+  const base = { roots: REAL_HOST, platform: "linux", searchPath: SYSTEM_PATH, python, users, isRoot };
   return probeHost({ ...base, ...changes });
 }
 

@@ -1,12 +1,13 @@
 // What the tests of the Docker backend share: a context and an engine's description.
 import type { BackendContext } from "../../../src/sandbox/backend.js";
 import type { EngineInfo } from "../../../src/sandbox/docker/engine.js";
+import { oneUser } from "../../../src/sandbox/host-users.js";
 
 export function makeContext(docker: Partial<BackendContext["docker"]> = {}): BackendContext {
   return {
     instance: { id: "i", rootId: "r" },
     slotsDir: "/slots",
-    owner: { uid: 10001, gid: 10002 },
+    users: oneUser({ uid: 10001, gid: 10002 }),
     runnerDir: "/python",
     python: null,
     searchPath: "",

@@ -19,6 +19,7 @@ function made(limits: Partial<Limits> = {}, engine: Partial<EngineInfo> = {}, ru
       ...{ name: "iso-runtime-1", image: "sha256:1", runtime, command: RUNNER_COMMAND },
       limits: { ...DEFAULT_LIMITS, ...limits },
       mounts: sandboxMounts("/slots/i-1", context),
+      user: { uid: 10001, gid: 10002 },
     },
   );
 }

@@ -81,8 +81,8 @@ describe("what the engine's description leads to", () => {
   });
 
   it("is in each run's policy", () => {
-    const context = makeContext();
-    expect(policyOf(profile, ABLE, context, { facts: null, isolation: null, filtered: false })).toMatchObject({
+    const user = { uid: 10001, gid: 10001, exclusive: false, release() {} };
+    expect(policyOf(profile, ABLE, user, { facts: null, isolation: null, filtered: false })).toMatchObject({
       limits: {
         memory: { enforcedBy: "cgroup-v1", hits: null },
         processes: { enforcedBy: "cgroup-v1" },
@@ -97,14 +97,18 @@ describe("what the engine's description leads to", () => {
       limits: { memory: true, processes: false, cpus: false },
       seccomp: false,
     };
-    const policy = policyOf(profile, weak, context, {
+    const policy = policyOf(profile, weak, user, {
       facts: { oomKills: 1, processHits: null, lost: null },
       isolation: null,
       filtered: false,
     });
-    expect(policyOf(profile, weak, context, { facts: null, isolation: null, filtered: true }).isolation.seccomp).toBe(
+    expect(policyOf(profile, weak, user, { facts: null, isolation: null, filtered: true }).isolation.seccomp).toBe(
       true,
     );
+    // What the kernel counts for a user bounds one sandbox only where the user is that sandbox's alone.
+    const known = { facts: null, isolation: null, filtered: true };
+    const alone = policyOf(profile, weak, { ...user, exclusive: true }, known);
+    expect(alone.limits.processes.enforcedBy).toBe("rlimit");
     expect(policy).toMatchObject({
       limits: {
         memory: { enforcedBy: "cgroup-v1", hits: 1 },
