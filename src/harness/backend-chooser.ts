@@ -2,9 +2,9 @@
 import { fileURLToPath } from "node:url";
 import { IsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
-import type { BackendContext, Check, SandboxBackend } from "../sandbox/backend.js";
+import type { BackendContext, Check, HostUsers, SandboxBackend } from "../sandbox/backend.js";
 import { createBackends } from "../sandbox/backends.js";
-import { type HostUsers, LeasedUsers, oneUser } from "../sandbox/host-users.js";
+import { LeasedUsers, oneUser } from "../sandbox/host-users.js";
 import type { Settings } from "../settings/settings.js";
 import type { WorkspaceStore } from "../workspace/store.js";
 

@@ -3,7 +3,6 @@
 import type { Duplex } from "node:stream";
 import type { FileOwner, Instance } from "../model/instance.js";
 import type { Policy } from "../model/result.js";
-import type { HostUsers } from "./host-users.js";
 import type { Profile } from "./profile.js";
 
 export type BackendName = "bubblewrap" | "docker" | (string & {});
@@ -88,6 +87,21 @@ export interface Check {
   status: "ok" | "warn" | "fail";
   message: string;
   fix?: string;
+}
+
+/** Who a sandbox's processes are on the host, and whose its files. */
+export interface HostUser extends FileOwner {
+  /** Nobody else on this host has it: what the kernel counts for a user, it counts for this sandbox alone. */
+  readonly exclusive: boolean;
+  /** Only once no process of this user is left. Idempotent. */
+  release(): void;
+}
+
+export interface HostUsers {
+  /** Throws IsoError `sandbox_unavailable` where none is free. */
+  lease(): Promise<HostUser>;
+  /** What `doctor` says; null where there is nothing to say. Never rejects. */
+  check(): Promise<Check | null>;
 }
 
 /** What the host hands every backend at start. */

@@ -6,22 +6,8 @@ import { createServer, type Server } from "node:net";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
 import { errnoOf } from "../safefs/errors.js";
-import type { Check } from "./backend.js";
+import type { Check, HostUser, HostUsers } from "./backend.js";
 import { contains, type IdRange, readIdTables, usableIds } from "./id-ranges.js";
-
-export interface HostUser extends FileOwner {
-  /** Nobody else on this host has it: what the kernel counts for a user, it counts for this sandbox alone. */
-  readonly exclusive: boolean;
-  /** Only once no process of this user is left. Idempotent. */
-  release(): void;
-}
-
-export interface HostUsers {
-  /** Throws IsoError `sandbox_unavailable` where none is free. */
-  lease(): Promise<HostUser>;
-  /** What `doctor` says; null where there is nothing to say. Never rejects. */
-  check(): Promise<Check | null>;
-}
 
 /** Everybody is `owner`: an ordinary user can become no other. */
 export function oneUser(owner: FileOwner): HostUsers {

@@ -5,7 +5,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type HostUser, LeasedUsers, oneUser } from "../../src/sandbox/host-users.js";
+import type { HostUser } from "../../src/sandbox/backend.js";
+import { LeasedUsers, oneUser } from "../../src/sandbox/host-users.js";
 import { tempDir } from "../support/temp.js";
 
 const owner = { uid: 10_001, gid: 10_001 };

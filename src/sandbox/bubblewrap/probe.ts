@@ -3,8 +3,7 @@
 import { existsSync } from "node:fs";
 import { toIsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
-import type { Check, Probe } from "../backend.js";
-import type { HostUser, HostUsers } from "../host-users.js";
+import type { Check, HostUser, HostUsers, Probe } from "../backend.js";
 import { thisMachine } from "../seccomp/filter.js";
 import { INSIDE_ID } from "./args.js";
 import { planCgroups } from "./cgroup.js";

@@ -4,8 +4,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { removeTree } from "../../safefs/remove.js";
 import { accountFiles, writeReadableFiles } from "../account-files.js";
-import type { BackendContext } from "../backend.js";
-import type { HostUser } from "../host-users.js";
+import type { BackendContext, HostUser } from "../backend.js";
 
 export interface Account {
   readonly user: HostUser;

@@ -1,8 +1,7 @@
 // What each limit of a container really is enforced by, as its engine says it can.
 import { type EnforcedBy, type EnforcedLimit, LIMITS, type LimitName } from "../../model/limits.js";
 import type { Policy } from "../../model/result.js";
-import type { KernelFacts } from "../backend.js";
-import type { HostUser } from "../host-users.js";
+import type { HostUser, KernelFacts } from "../backend.js";
 import type { Profile } from "../profile.js";
 import type { Isolation } from "../read-back.js";
 import type { EngineInfo } from "./engine.js";
