@@ -41,6 +41,53 @@ const STARTS_PROCESSES = [
   "src/workspace/exchange.ts",
 ];
 
+/**
+ * The only files outside safefs that touch the file system, each with what it touches. Files that a sandbox made or may have
+ * touched are safefs' alone: a file here works on what no program reaches, or on descriptors that safefs opened.
+ */
+const TOUCHES_FILES = {
+  "src/bundles/builtin.ts": "the package's own bundle",
+  "src/bundles/bundle.ts": "a bundle, which the operator chose",
+  "src/cli/flags.ts": "files that the command line names",
+  "src/cli/host-checks.ts": "the two roots themselves, looked at and not into",
+  "src/cli/main.ts": "the package's own description",
+  "src/diagnostics/log-file.ts": "logs in a folder of the host's, until the run is over",
+  "src/harness/acquire.ts": "makes the folder of those logs",
+  "src/records/history.ts": "our own state",
+  "src/records/run-ids.ts": "our own state",
+  "src/sandbox/bubblewrap/access.ts": "who may enter which folder of the host",
+  "src/sandbox/bubblewrap/backend.ts": "closes the engine's descriptors",
+  "src/sandbox/bubblewrap/cgroup-group.ts": "control groups",
+  "src/sandbox/bubblewrap/cgroup-host.ts": "control groups",
+  "src/sandbox/bubblewrap/cgroup.ts": "control groups",
+  "src/sandbox/bubblewrap/engine-files.ts": "what the engine binds read-only, in our own state",
+  "src/sandbox/bubblewrap/engine.ts": "where bubblewrap is",
+  "src/sandbox/bubblewrap/interpreter-mounts.ts": "the interpreter's folders",
+  "src/sandbox/bubblewrap/interpreter.ts": "where interpreters are",
+  "src/sandbox/bubblewrap/probe.ts": "what the host has",
+  "src/sandbox/bubblewrap/refusal.ts": "what the host has",
+  "src/sandbox/bubblewrap/root-layout.ts": "the host's own top-level folders",
+  "src/sandbox/docker/host-init.ts": "/proc",
+  "src/sandbox/docker/image.ts": "the package's Dockerfile",
+  "src/sandbox/docker/path-map.ts": "a token in a folder of the host's, read back by a container",
+  "src/sandbox/init-process.ts": "/proc",
+  "src/sandbox/read-back.ts": "/proc",
+  "src/sandbox/slot.ts": "moves the run's folders, which no program had yet; never looks into one",
+  "src/settings/settings.ts": "config files, which are refused below the roots",
+  "src/tools/descriptor.ts": "a tools descriptor, which the operator chose",
+  "src/workspace/bootstrap.ts": "makes and places a new sandbox folder; the old one is moved away unopened",
+  "src/workspace/build-tree.ts": "writes a new tree where no program is; what it copies is opened by safefs",
+  "src/workspace/commit.ts": "names of whole trees in our own state, one level above any program's files",
+  "src/workspace/diff.ts": "closes descriptors that safefs opened",
+  "src/workspace/instance.ts": "our own state",
+  "src/workspace/kernel-lock.ts": "our own state",
+  "src/workspace/layout.ts": "the roots and our own state",
+  "src/workspace/live.ts": "makes a user's folder; nothing below it",
+  "src/workspace/lock.ts": "our own state",
+  "src/workspace/small-file.ts": "our own state",
+  "src/workspace/trash.ts": "moves whole trees away unopened",
+};
+
 const escapeRegExp = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const below = (path) => `^src/${escapeRegExp(path)}${path.endsWith(".ts") ? "$" : "/"}`;
 const anyOf = (patterns) => patterns.join("|");
@@ -103,6 +150,16 @@ module.exports = {
       severity: "error",
       from: { path: "^src/", pathNot: anyOf(STARTS_PROCESSES.map((path) => `^${escapeRegExp(path)}$`)) },
       to: { path: "^(node:)?child_process$" },
+    },
+    {
+      name: "files-have-their-doors",
+      comment: "Files are touched through src/safefs; who else may is in TOUCHES_FILES, with the reason.",
+      severity: "error",
+      from: {
+        path: "^src/",
+        pathNot: anyOf([below("safefs"), ...Object.keys(TOUCHES_FILES).map((path) => `^${escapeRegExp(path)}$`)]),
+      },
+      to: { path: "^(node:)?fs(/promises)?$" },
     },
     { name: "no-cycle", comment: "Types count too.", severity: "error", from: {}, to: { circular: true } },
     { name: "resolvable", severity: "error", from: { path: "^(src|tests|scripts)/" }, to: { couldNotResolve: true } },

@@ -1,10 +1,7 @@
 // A regular file of out/ as checks see it: size, media type, and its bytes within bounds, always through safefs.
-import { closeSync, read } from "node:fs";
-import { promisify } from "node:util";
 import type { Tree } from "../safefs/tree.js";
 import { mediaTypeOf, type Sniffed, sniff } from "./detect-media-type.js";
 
-const readAsync = promisify(read);
 const CHUNK_BYTES = 1024 * 1024;
 
 /** What was found out by reading a whole file; hard links of one file share it, so that a thousand of them cost one reading. */
@@ -33,7 +30,7 @@ export class ArtifactFile {
 
   /** The first bytes, at most `maxBytes`. */
   async head(maxBytes: number): Promise<Buffer> {
-    for await (const chunk of this.chunks(Math.min(maxBytes, this.bytes))) return chunk;
+    for await (const chunk of this.chunks(maxBytes)) return chunk;
     return Buffer.alloc(0);
   }
 
@@ -43,18 +40,8 @@ export class ArtifactFile {
   }
 
   /** The file's bytes in order. Each chunk is the reader's to keep. */
-  async *chunks(chunkBytes = CHUNK_BYTES): AsyncGenerator<Buffer, void, undefined> {
-    const fd = this.#tree.openFile(this.path);
-    try {
-      while (true) {
-        const chunk = Buffer.allocUnsafe(Math.max(1, chunkBytes));
-        const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, null);
-        if (bytesRead === 0) return;
-        yield chunk.subarray(0, bytesRead);
-      }
-    } finally {
-      closeSync(fd);
-    }
+  chunks(chunkBytes = CHUNK_BYTES): AsyncGenerator<Buffer, void, undefined> {
+    return this.#tree.chunks(this.path, chunkBytes);
   }
 
   sha256(): Promise<string> {

@@ -29,14 +29,17 @@ const bufferB = Buffer.allocUnsafe(CHUNK_BYTES);
 
 type Shape = Pick<BigIntStats, "size" | "blocks" | "mode">;
 
-/** Copies an open file to a new file and returns the descriptor of the copy. `target` lies in a folder only we write to. */
+/**
+ * Copies an open file to a new file and returns the descriptor of the copy. `target` lies in a folder only we write to. What is
+ * added to the file meanwhile is left out, so that one that is written faster than it is read comes to an end as well.
+ */
 export async function copyToNewFile(source: number, shape: Shape, target: Buffer): Promise<number> {
   const sparse = shape.blocks * 512n < shape.size;
   if (!sparse && shape.size >= KERNEL_COPY_BYTES && (await copyInKernel(source, shape, target)))
     return openSync(target, constants.O_RDWR | constants.O_NOFOLLOW);
   const copy = openSync(target, CREATE, 0o600);
   try {
-    const size = await copyChunks(source, copy);
+    const size = await copyChunks(source, copy, Number(shape.size));
     if (sparse) ftruncateSync(copy, size);
     return copy;
   } catch (error) {
@@ -53,10 +56,10 @@ async function copyInKernel(source: number, shape: Shape, target: Buffer): Promi
   return true;
 }
 
-async function copyChunks(source: number, copy: number): Promise<number> {
+async function copyChunks(source: number, copy: number, size: number): Promise<number> {
   const pause = pacer();
   for (let at = 0; ; ) {
-    const length = readSync(source, bufferA, 0, CHUNK_BYTES, at);
+    const length = readSync(source, bufferA, 0, Math.min(CHUNK_BYTES, size - at), at);
     if (length === 0) return at;
     const chunk = bufferA.subarray(0, length);
     const hole = length === CHUNK_BYTES && chunk.equals(ZEROS);

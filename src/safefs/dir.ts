@@ -4,7 +4,7 @@
 // open, so neither a renamed parent nor a swapped link nor PATH_MAX matters. Elsewhere (macOS) there is no such door: there
 // the path of the directory is used, the last component is opened with O_NOFOLLOW, and the opened directory is compared with
 // what lstat of that path says. A parent swapped between two steps can go unnoticed there, and PATH_MAX holds.
-import { chmodSync, closeSync, constants, fstatSync, lstatSync, openSync } from "node:fs";
+import { chmodSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync } from "node:fs";
 import { errnoOf, SafeFsError } from "./errors.js";
 
 const ON_LINUX = process.platform === "linux";
@@ -37,6 +37,21 @@ export class Dir implements Disposable {
   /** A path that means the entry `name` of this very directory. `name` is one checked component. */
   child(name: Buffer): Buffer {
     return Buffer.concat([this.#base, SLASH, name]);
+  }
+
+  /** When an entry was last made or taken away. */
+  get mtimeNs(): bigint {
+    return fstatSync(this.fd, { bigint: true }).mtimeNs;
+  }
+
+  /** Gives a directory that was opened the owner's bits it has lost meanwhile; false where they are not ours to give. */
+  unlock(): boolean {
+    try {
+      fchmodSync(this.fd, fstatSync(this.fd).mode | 0o700);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 // One entry of a tree as lstat tells it. The path is built on demand, so that a tree of long paths costs what its names cost.
-import { type BigIntStats, lstatSync } from "node:fs";
+import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
 import type { Dir } from "./dir.js";
 import { errnoOf, SafeFsError } from "./errors.js";
 
@@ -74,13 +74,29 @@ function kindOf(stats: BigIntStats): EntryKind {
   return "device";
 }
 
+/** Looks at one entry while its owner takes the directory's permissions away again and again. */
+const LOOKS = 10;
+
 /** The entry `name` of an opened directory, itself and not what it may point to; null where there is none. */
 export function statAt(dir: Dir, name: Buffer, parent: TreeEntry | null = null): TreeEntry | null {
+  for (let look = 1; ; look += 1) {
+    try {
+      const stats = lstatSync(dir.child(name), { bigint: true, throwIfNoEntry: false });
+      return stats === undefined ? null : new TreeEntry(parent, name, stats);
+    } catch (error) {
+      if (errnoOf(error) === "ENAMETOOLONG") return null;
+      if (errnoOf(error) !== "EACCES" || look === LOOKS || !dir.unlock())
+        throw new SafeFsError("io", `cannot look at an entry: ${errnoOf(error)}`, error);
+    }
+  }
+}
+
+/** Where the link `name` of an opened directory points; null where no link is there. */
+export function readLinkAt(dir: Dir, name: Buffer): Buffer | null {
   try {
-    const stats = lstatSync(dir.child(name), { bigint: true, throwIfNoEntry: false });
-    return stats === undefined ? null : new TreeEntry(parent, name, stats);
+    return readlinkSync(dir.child(name), { encoding: "buffer" });
   } catch (error) {
-    if (errnoOf(error) === "ENAMETOOLONG") return null;
-    throw new SafeFsError("io", `cannot look at an entry: ${errnoOf(error)}`, error);
+    if (["ENOENT", "EINVAL"].includes(errnoOf(error) ?? "")) return null;
+    throw new SafeFsError("io", `cannot read a link: ${errnoOf(error)}`, error);
   }
 }

@@ -8,8 +8,12 @@ import { errnoOf, SafeFsError } from "./errors.js";
 import { pacer } from "./pace.js";
 import { traverse } from "./walk.js";
 
-/** Rounds for a directory that somebody still fills while it is emptied. */
+/** Rounds without any progress for a directory that somebody still fills, or moves about, while it is emptied. */
 const ROUNDS = 5;
+/** Rounds in all: somebody who fills it for ever is not waited for. */
+const MAX_ROUNDS = 2_000;
+/** Names of one directory that are held at a time: a million of them costs as little memory as this. */
+const NAMES_AT_A_TIME = 20_000;
 
 /** Removes a folder of ours with all it holds. Absent is fine. Only the folder above must be trusted. */
 export async function removeTree(path: string): Promise<void> {
@@ -29,29 +33,34 @@ export async function removeTree(path: string): Promise<void> {
 
 /** Removes the entry `name` of an open directory with all below it. */
 export async function removeAt(parent: Dir, name: Buffer): Promise<void> {
-  for (let round = 1; ; round++) {
+  for (let round = 1, fruitless = 0; ; round += 1) {
     const entry = statAt(parent, name);
     if (entry === null) return;
+    const progress = { removed: 0 };
     try {
       if (entry.kind !== "dir") return unlinkSync(parent.child(name));
-      await emptyDir(parent, name);
+      await emptyDir(parent, name, progress);
       return rmdirSync(parent.child(name));
     } catch (error) {
       // Somebody else took part of it away: look again, for that is no failure.
       if (errnoOf(error) === "ENOENT" && statAt(parent, name) === null) return;
-      if (round === ROUNDS) throw new SafeFsError("io", `cannot remove an entry: ${messageOf(error)}`, error);
+      fruitless = progress.removed > 0 ? 0 : fruitless + 1;
+      if (fruitless === ROUNDS || round === MAX_ROUNDS)
+        throw new SafeFsError("io", `cannot remove an entry: ${messageOf(error)}`, error);
     }
   }
 }
 
-async function emptyDir(parent: Dir, name: Buffer): Promise<void> {
+async function emptyDir(parent: Dir, name: Buffer, progress: { removed: number }): Promise<void> {
   const pause = pacer();
   using dir = openDirAt(parent, name);
-  for (const step of traverse(dir)) {
+  for (const step of traverse(dir, NAMES_AT_A_TIME)) {
     await pause();
     if (step.type === "lost") throw step.error;
     if (step.type === "leave") rmdirSync(step.dir.child(step.entry.name));
     else if (step.entry.kind !== "dir") unlinkSync(step.dir.child(step.entry.name));
+    else continue;
+    progress.removed += 1;
   }
 }
 

@@ -10,7 +10,6 @@ import {
   mkdirSync,
   openSync,
   read,
-  readlinkSync,
   readSync,
   renameSync,
   unlinkSync,
@@ -19,7 +18,7 @@ import {
 import { promisify } from "node:util";
 import type { FileOwner } from "../model/instance.js";
 import { type Dir, openDirAt, openFileAt, openTrustedDir } from "./dir.js";
-import { type Entry, statAt } from "./entry.js";
+import { type Entry, readLinkAt, statAt } from "./entry.js";
 import { errnoOf, SafeFsError } from "./errors.js";
 import { pacer } from "./pace.js";
 import { type RelPath, splitPath } from "./rel-path.js";
@@ -117,8 +116,24 @@ export class Tree implements Disposable {
         const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, null);
         if (bytesRead === 0) return hash.digest("hex");
         total += bytesRead;
-        if (total > bound) throw tooLarge(total, bound);
+        if (total > stats.size) throw new SafeFsError("moved", "the file grows while it is read");
         hash.update(chunk.subarray(0, bytesRead));
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** A regular file's bytes in order, as far as it reaches at the beginning. Each chunk is the reader's to keep. */
+  async *chunks(rel: RelPath, chunkBytes: number): AsyncGenerator<Buffer, void, undefined> {
+    const fd = this.openFile(rel);
+    try {
+      for (let left = fstatSync(fd).size; left > 0; ) {
+        const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, left));
+        const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, null);
+        if (bytesRead === 0) return;
+        left -= bytesRead;
+        yield chunk.subarray(0, bytesRead);
       }
     } finally {
       closeSync(fd);
@@ -128,12 +143,9 @@ export class Tree implements Disposable {
   /** Where a symbolic link points, as bytes. */
   readLink(rel: RelPath): Buffer {
     return this.#at(rel, (dir, name) => {
-      try {
-        return readlinkSync(dir.child(name), { encoding: "buffer" });
-      } catch (error) {
-        const missing = errnoOf(error) === "ENOENT";
-        throw new SafeFsError(missing ? "missing" : "not_regular", `not a link: ${errnoOf(error)}`, error);
-      }
+      const target = readLinkAt(dir, name);
+      if (target !== null) return target;
+      throw new SafeFsError(statAt(dir, name) === null ? "missing" : "not_regular", "the entry is no symbolic link");
     });
   }
 
@@ -153,25 +165,32 @@ export class Tree implements Disposable {
     }
   }
 
-  /** Allocated bytes and number of entries below; ends early beyond `maxEntries`, with a count that says so. */
+  /**
+   * Allocated bytes and number of entries below; ends early beyond `maxEntries`, with a count that says so. Of a tree that a
+   * program turns over meanwhile it is what could be seen: who measures while one runs must not be blinded by it.
+   */
   async measure(options: { maxEntries?: number } = {}): Promise<{ bytes: number; entries: number }> {
     const maxEntries = options.maxEntries ?? Number.POSITIVE_INFINITY;
     const pause = pacer();
     const counted = new Set<string>();
     let bytes = 0;
     let entries = 0;
-    for (const { type, entry } of traverse(this.root, maxEntries + 1)) {
-      if (type !== "entry") continue;
-      await pause();
-      entries += 1;
-      if (entries > maxEntries) break;
-      // Several names of one file occupy the disk once.
-      if (entry.nlink > 1 && entry.kind !== "dir") {
-        const identity = `${entry.dev}:${entry.ino}`;
-        if (counted.has(identity)) continue;
-        counted.add(identity);
+    try {
+      for (const { type, entry } of traverse(this.root, maxEntries + 1)) {
+        if (type !== "entry") continue;
+        await pause();
+        entries += 1;
+        if (entries > maxEntries) break;
+        // Several names of one file occupy the disk once.
+        if (entry.nlink > 1 && entry.kind !== "dir") {
+          const identity = `${entry.dev}:${entry.ino}`;
+          if (counted.has(identity)) continue;
+          counted.add(identity);
+        }
+        bytes += entry.blocks * 512;
       }
-      bytes += entry.blocks * 512;
+    } catch (error) {
+      if (!(error instanceof SafeFsError)) throw error;
     }
     return { bytes, entries };
   }

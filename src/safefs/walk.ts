@@ -13,7 +13,7 @@ export type Step =
   | { type: "entry"; entry: TreeEntry; dir: Dir; descend: boolean }
   /** All below `entry` was seen; `dir` is the directory that holds it. */
   | { type: "leave"; entry: TreeEntry; dir: Dir }
-  /** The directory `entry` could not be opened or listed, or went away. */
+  /** The directory `entry` could not be opened, listed or looked through to its end, or went away. */
   | { type: "lost"; entry: TreeEntry; error: SafeFsError };
 
 interface Frame {
@@ -30,10 +30,18 @@ export function* traverse(root: Dir, maxNames = Number.POSITIVE_INFINITY): Gener
     const name = frame.names[frame.next++];
     if (name === undefined) {
       frames.pop();
-      yield* leaveFrames(cursor, frame, frames);
+      yield* leaveFrames(cursor, frame, frames, null);
       continue;
     }
-    const entry = statAt(cursor.dir, name, frame.entry);
+    let entry: TreeEntry | null;
+    try {
+      entry = statAt(cursor.dir, name, frame.entry);
+    } catch (error) {
+      if (frame.entry === null) throw error;
+      frames.pop();
+      yield* leaveFrames(cursor, frame, frames, asSafeFsError(error));
+      continue;
+    }
     if (entry === null) continue;
     const step: Step = { type: "entry", entry, dir: cursor.dir, descend: entry.kind === "dir" };
     yield step;
@@ -44,26 +52,39 @@ export function* traverse(root: Dir, maxNames = Number.POSITIVE_INFINITY): Gener
       yield { type: "lost", entry, error: asSafeFsError(error) };
       continue;
     }
+    let names: Buffer[];
     try {
-      frames.push({ entry, names: listDir(cursor.dir, maxNames), next: 0 });
+      names = listDir(cursor.dir, maxNames);
     } catch (error) {
-      cursor.leave();
-      yield { type: "lost", entry, error: asSafeFsError(error) };
+      yield* leaveFrames(cursor, { entry, names: [], next: 0 }, frames, asSafeFsError(error));
+      continue;
     }
+    frames.push({ entry, names, next: 0 });
   }
 }
 
-/** Goes up one level, and further where the levels above were moved away meanwhile. */
-function* leaveFrames(cursor: DirCursor, done: Frame, frames: Frame[]): Generator<Step, void, void> {
-  for (let frame: Frame | undefined = done; frame?.entry; frame = frames.pop()) {
+/**
+ * Goes up one level, and further where the levels above were moved away meanwhile: what those still held was not seen, so they
+ * are lost. `error` is why the lowest one was not seen to its end, or null.
+ */
+function* leaveFrames(
+  cursor: DirCursor,
+  lowest: Frame,
+  frames: Frame[],
+  error: SafeFsError | null,
+): Generator<Step, void, void> {
+  let why = error;
+  for (let frame: Frame | undefined = lowest; frame?.entry; frame = frames.pop()) {
+    const { entry } = frame;
+    let isAbove = false;
     try {
       cursor.leave();
-      yield { type: "leave", entry: frame.entry, dir: cursor.dir };
-      return;
-    } catch (error) {
-      if (!(error instanceof SafeFsError)) throw error;
-      yield { type: "lost", entry: frame.entry, error };
+      isAbove = true;
+    } catch (moved) {
+      why = asSafeFsError(moved);
     }
+    yield why === null ? { type: "leave", entry, dir: cursor.dir } : { type: "lost", entry, error: why };
+    if (isAbove) return;
   }
 }
 

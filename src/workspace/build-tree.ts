@@ -122,7 +122,7 @@ class Building implements Disposable {
     const { owner, durable } = this.#plan;
     if (owner) fchownSync(fd, owner.uid, owner.gid);
     fchmodSync(fd, 0o755);
-    if (entry) futimesSync(fd, seconds(entry.mtimeNs), seconds(entry.mtimeNs));
+    if (entry) futimesSync(fd, fileTime(entry.mtimeNs), fileTime(entry.mtimeNs));
     if (durable) syncToDisk(fd);
   }
 
@@ -130,7 +130,7 @@ class Building implements Disposable {
     const path = this.#target.dir.child(entry.name);
     symlinkSync(target ?? Buffer.alloc(0), path);
     if (this.#plan.owner) lchownSync(path, this.#plan.owner.uid, this.#plan.owner.gid);
-    lutimesSync(path, seconds(entry.mtimeNs), seconds(entry.mtimeNs));
+    lutimesSync(path, fileTime(entry.mtimeNs), fileTime(entry.mtimeNs));
   }
 
   /** An operator's own entry that no run ever sees: one more name for it in the new tree. */
@@ -166,7 +166,7 @@ class Building implements Disposable {
       const copy = await copyToNewFile(from, stats, path);
       try {
         this.#normalise(copy, entry);
-        futimesSync(copy, seconds(entry.mtimeNs), seconds(entry.mtimeNs));
+        futimesSync(copy, fileTime(entry.mtimeNs), fileTime(entry.mtimeNs));
         if (this.#plan.durable) syncToDisk(copy);
       } finally {
         closeSync(copy);
@@ -236,4 +236,11 @@ function tryLink(existing: string | Buffer, path: Buffer): boolean {
   }
 }
 
-const seconds = (ns: bigint): number => Number(ns) / 1e9;
+/** Dates reach as far as this on either side of 1970; a file system that holds later times has them cut to it. */
+const MAX_TIME_S = 8.64e12;
+
+/** A time as Node's calls take it. As a number it would make what is before 1970 the present. */
+function fileTime(ns: bigint): number | Date {
+  const seconds = Math.max(-MAX_TIME_S, Math.min(MAX_TIME_S, Number(ns) / 1e9));
+  return seconds < 0 ? new Date(seconds * 1000) : seconds;
+}

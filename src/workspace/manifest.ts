@@ -1,10 +1,9 @@
 // What a tree held at one moment: a node for each entry, in byte order of names. Nodes know their parents, so that a tree of
 // very long paths costs what its names cost.
-import { fstatSync, readlinkSync } from "node:fs";
 import type { FilePath } from "../model/files.js";
 import type { Dir } from "../safefs/dir.js";
 import { displayPath } from "../safefs/display-path.js";
-import type { Entry, TreeEntry } from "../safefs/entry.js";
+import { type Entry, readLinkAt, type TreeEntry } from "../safefs/entry.js";
 import type { SafeFsError } from "../safefs/errors.js";
 import { pacer } from "../safefs/pace.js";
 import { traverse } from "../safefs/walk.js";
@@ -62,7 +61,7 @@ export const keyOf = (name: Buffer): string => name.toString("latin1");
 
 export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Promise<Manifest> {
   const root: Folder = { children: new Map(), node: null, parent: null };
-  const { mtimeNs } = fstatSync(dir.fd, { bigint: true });
+  const { mtimeNs } = dir;
   const size = { bytes: 0, entries: 0 };
   const linked = new Set<string>();
   const lost: Node[] = [];
@@ -84,6 +83,7 @@ export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Pro
       break;
     }
     const node = makeNode(entry, folder, step.dir);
+    if (node === null) continue;
     folder.children.set(keyOf(entry.name), node);
     size.entries += 1;
     if (entry.nlink === 1 || entry.kind === "dir" || isNew(linked, `${entry.dev}:${entry.ino}`))
@@ -93,9 +93,11 @@ export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Pro
   return { root, mtimeNs, size, cut, lost, takenAtNs: BigInt(Date.now()) * 1_000_000n };
 }
 
-function makeNode(entry: TreeEntry, parent: Folder, dir: Dir): Node {
+/** Null for a link that somebody took away after it was seen. */
+function makeNode(entry: TreeEntry, parent: Folder, dir: Dir): Node | null {
   if (entry.kind === "dir") return new FolderNode(entry, parent);
-  const target = entry.kind === "link" ? readlinkSync(dir.child(entry.name), { encoding: "buffer" }) : null;
+  const target = entry.kind === "link" ? readLinkAt(dir, entry.name) : null;
+  if (entry.kind === "link" && target === null) return null;
   return { entry, parent, children: null, target, leftOut: null };
 }
 

@@ -1,6 +1,5 @@
 // What the operator has in a workspace and no program saw: entries that no sandbox gets, and those put there by hand while a run
 // was under way. Both outlive the exchange of the tree.
-import { fstatSync } from "node:fs";
 import type { Dir } from "../safefs/dir.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
 import { type Folder, isFolder, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
@@ -16,7 +15,7 @@ export async function operatorsOwn(source: Manifest, live: Dir): Promise<Node[]>
 
 /** True where a folder has other entries than it had: its mtime tells, and looking at folders alone is quick. */
 function foldersChanged(source: Manifest, live: Dir): boolean {
-  if (fstatSync(live.fd, { bigint: true }).mtimeNs !== source.mtimeNs) return true;
+  if (live.mtimeNs !== source.mtimeNs) return true;
   using cursor = new FollowCursor(live);
   const frames = [source.root.children.values()];
   for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
@@ -27,7 +26,7 @@ function foldersChanged(source: Manifest, live: Dir): boolean {
     } else if (isFolder(node) && node.leftOut === null) {
       cursor.down(node.entry.name);
       const folder = cursor.dir;
-      if (folder === null || fstatSync(folder.fd, { bigint: true }).mtimeNs !== node.entry.mtimeNs) return true;
+      if (folder === null || folder.mtimeNs !== node.entry.mtimeNs) return true;
       frames.push(node.children.values());
     }
   }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { openTrustedDir } from "../safefs/dir.js";
 import { errnoOf } from "../safefs/errors.js";
 import { removeTree } from "../safefs/remove.js";
 import { ownerOf } from "./instance.js";
@@ -18,7 +19,7 @@ export class Trash {
   discard(path: string, folder: string): void {
     const aside = join(folder, `${this.#instanceId}.${randomBytes(8).toString("hex")}`);
     try {
-      renameSync(path, aside);
+      move(path, aside);
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return;
       throw error;
@@ -29,6 +30,17 @@ export class Trash {
 
   async close(): Promise<void> {
     await this.#removing;
+  }
+}
+
+/** A program of our own uid may have taken its folder's permissions away, without which no folder changes its place. */
+function move(path: string, aside: string): void {
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (errnoOf(error) !== "EACCES") throw error;
+    openTrustedDir(path).close();
+    renameSync(path, aside);
   }
 }
 

@@ -43,6 +43,10 @@ const OFFENCES: [string, string, string][] = [
   ["nobody-imports-the-entrance", "src/cli/c.ts", "../index.js"],
   ["index-exports-no-command", "src/index.ts", "./cli/target.js"],
   ["processes-have-their-doors", "src/sandbox/b.ts", "node:child_process"],
+  ["files-have-their-doors", "src/tools/g.ts", "node:fs"],
+  ["files-have-their-doors", "src/workspace/b.ts", "node:fs/promises"],
+  ["files-have-their-doors", "src/contract/b.ts", "fs"],
+  ["files-have-their-doors", "src/sandbox/bubblewrap/c.ts", "fs/promises"],
   ["resolvable", "src/records/b.ts", "./gone.js"],
   ["src-needs-no-tests", "src/records/c.ts", "../../tests/target.js"],
   ["src-needs-no-dev-package", "src/records/d.ts", "fast-check"],
@@ -57,6 +61,8 @@ const ALLOWED: [string, string][] = [
   ["src/cli/ok.ts", "../harness/target.js"],
   ["src/cli/ok2.ts", "../diagnostics/printable.js"],
   ["src/sandbox/bubblewrap/spawn.ts", "node:child_process"],
+  ["src/safefs/ok2.ts", "node:fs"],
+  ["src/workspace/layout.ts", "node:fs"],
   ["src/sandbox/docker/ok.ts", "dockerode"],
 ];
 
