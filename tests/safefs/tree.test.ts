@@ -255,6 +255,24 @@ describe("walking", () => {
     expect(seen.at(-1)).toBe("z");
   });
 
+  it("calls a directory lost that was moved away before all of it was seen", async () => {
+    const { dir, tree } = openTree();
+    const outside = tempDir();
+    using opened = tree;
+    opened.makeDir(Array.from({ length: 100 }, (_, level) => `l${level}`).join("/"));
+    for (const path of ["l0/z", "l0/l1/unseen"]) opened.makeDir(path);
+    const seen: string[] = [];
+    const lost: string[] = [];
+    for await (const entry of opened.walk({ onLost: (lostOne) => lost.push(lostOne.name.toString()) })) {
+      seen.push(entry.name.toString());
+      if (entry.name.toString() !== "l99") continue;
+      renameSync(join(dir, "l0/l1/l2"), join(outside, "l2"));
+      renameSync(join(dir, "l0/l1"), join(outside, "l1"));
+    }
+    expect(lost).toEqual(["l2", "l1"]);
+    expect([seen.at(-1), seen.includes("unseen")]).toEqual(["z", false]);
+  });
+
   it("counts the bytes of a file with several names once", async () => {
     const { dir, tree } = openTree();
     writeFileSync(join(dir, "a"), Buffer.alloc(1 << 20, 1));
