@@ -12,6 +12,13 @@ made_policy=no
 missing=
 lacks() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 
+# CPython's own tests, a package of their own on Debian; elsewhere, and where the version is unknown, those who want them look for them.
+lacks_python_tests() {
+  version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || return 0
+  command -v apt-get >/dev/null 2>&1 || return 0
+  /usr/bin/python3 -I -c 'import test.test_mmap' 2>/dev/null || missing="$missing libpython$version-testsuite"
+}
+
 wants_docker() { [ "${ISO_RUNTIME_TEST_NO_DOCKER:-}" != 1 ]; }
 
 case "${1:-}" in
@@ -23,6 +30,7 @@ case "${1:-}" in
     lacks bwrap bubblewrap
     lacks /usr/bin/python3 python3
     lacks unshare util-linux
+    lacks_python_tests
     if wants_docker; then
       lacks dockerd docker.io
       lacks debootstrap debootstrap

@@ -73,6 +73,15 @@ export function openDirAt(dir: Dir, name: Buffer): Dir {
   return openDirPath(dir.child(name), "an entry of the tree");
 }
 
+/** Gives a folder of ours back the owner's bits that a program of our own uid may have taken; what is no folder stays as it is. */
+export function unlockTrustedDir(path: string): void {
+  try {
+    openTrustedDir(path).close();
+  } catch (error) {
+    if (!(error instanceof SafeFsError)) throw error;
+  }
+}
+
 /** The directory above an open one, or null where it is not the one that is expected. */
 export function openParent(dir: Dir, expected: { dev: bigint; ino: bigint }): Dir | null {
   if (!ON_LINUX) return null;

@@ -33,8 +33,9 @@ export class ChangeLists {
     });
   }
 
-  leftInWork(entry: Entry): void {
-    this.#add("leftInWork", () => this.#changes.leftInWork.push(fileEntry(entry)));
+  /** `above` is the way from work/ to the folder that the entry's path begins in. */
+  leftInWork(entry: Entry, above = ""): void {
+    this.#add("leftInWork", () => this.#changes.leftInWork.push(from(above, fileEntry(entry))));
   }
 
   result(): { changes: Changes; totals: Totals } {
@@ -45,6 +46,13 @@ export class ChangeLists {
     this.#totals[list] += 1;
     if (this.#totals[list] <= this.#maxListed) push();
   }
+}
+
+function from(above: string, entry: FileEntry): FileEntry {
+  const path = `${above}${entry.path}`;
+  if (entry.pathBase64 === undefined) return { ...entry, path };
+  const bytes = Buffer.concat([Buffer.from(above), Buffer.from(entry.pathBase64, "base64")]);
+  return { ...entry, path, pathBase64: bytes.toString("base64") };
 }
 
 function fileEntry(entry: Entry): FileEntry {

@@ -4,7 +4,7 @@ import { closeSync, fstatSync } from "node:fs";
 import type { Changes } from "../model/files.js";
 import { KEEP } from "../model/limits.js";
 import { sameBytes } from "../safefs/content.js";
-import { type Dir, openFileAt, openTrustedDir } from "../safefs/dir.js";
+import { type Dir, openFileAt, openTrustedDir, unlockTrustedDir } from "../safefs/dir.js";
 import { type Entry, statAt } from "../safefs/entry.js";
 import { SafeFsError } from "../safefs/errors.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
@@ -25,7 +25,7 @@ export interface TreeDiff {
   /** Lists hold the first `KEEP.listEntries`; `totals` has the true counts. */
   readonly changes: Changes;
   readonly totals: { [list in keyof Changes]: number };
-  /** Allocated bytes and entries that out/ and work/ have more than before. */
+  /** Allocated bytes and entries that the run folder has more than before. */
   readonly growth: { bytes: number; entries: number };
   /** True where out/ is gone or no directory any more. */
   readonly replaced: boolean;
@@ -54,7 +54,8 @@ export async function diffTrees(
   maxNewEntries = MAX_NEW_ENTRIES,
 ): Promise<TreeDiff> {
   const lists = new ChangeLists(KEEP.listEntries);
-  const work = await readWork(prepared.work, maxNewEntries, lists);
+  unlockTrustedDir(prepared.dir);
+  const work = await readWork(prepared, maxNewEntries, lists);
   const out = openOut(prepared.out);
   if (out === null) return replacedOut(prepared, lists, work);
   const workspace = live === null ? null : openTrustedDir(live);

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { openTrustedDir } from "../safefs/dir.js";
+import { unlockTrustedDir } from "../safefs/dir.js";
 import { errnoOf } from "../safefs/errors.js";
 import { removeTree } from "../safefs/remove.js";
 import { ownerOf } from "./instance.js";
@@ -39,7 +39,7 @@ function move(path: string, aside: string): void {
     renameSync(path, aside);
   } catch (error) {
     if (errnoOf(error) !== "EACCES") throw error;
-    openTrustedDir(path).close();
+    unlockTrustedDir(path);
     renameSync(path, aside);
   }
 }

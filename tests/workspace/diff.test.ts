@@ -272,13 +272,33 @@ describe("work/", () => {
     expect(diff.growth.entries).toBe(3);
   });
 
+  it("is not all that is listed: a program of the host's own uid can put files beside it, and close the folder of both", async () => {
+    await using world = await World.open();
+    const { diff, synced } = await world.run(({ dir, out }) => {
+      mkdirSync(join(dir, "beside"));
+      writeFileSync(join(dir, "beside/hidden"), Buffer.alloc(1 << 20, 1));
+      writeFileSync(Buffer.concat([Buffer.from(`${dir}/`), Buffer.from([0xff])]), "");
+      writeFileSync(join(out, "kept"), "x");
+      chmodSync(dir, 0);
+    });
+    expect(diff.changes.leftInWork).toEqual([
+      { path: "../beside/hidden", bytes: 1 << 20 },
+      { path: "../\\xff", pathBase64: "Li4v/w==", bytes: 0 },
+    ]);
+    expect(diff.growth.bytes).toBeGreaterThan(1 << 20);
+    expect([synced.synced, contentsOf(world.live)]).toEqual([true, { kept: "x" }]);
+    // As an ordinary user, who could not move a closed folder away.
+    await world.run(({ dir }) => chmodSync(dir, 0));
+    await world.run(({ out }) => expect(contentsOf(out)).toEqual({ kept: "x" }));
+  });
+
   it("may be gone or a link", async () => {
     await using world = await World.open();
     const { diff } = await world.run(({ work }) => {
       rmSync(work, { recursive: true });
       symlinkSync("/etc", work);
     });
-    expect(diff.changes.leftInWork).toEqual([]);
+    expect(diff.changes.leftInWork).toEqual([{ path: "../work", bytes: 4 }]);
   });
 });
 

@@ -27,6 +27,8 @@ const TOP_LEVEL = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 const ETC = [
   "ld.so.cache",
   "localtime",
+  "protocols",
+  "services",
   "alternatives",
   "mime.types",
   "fonts",
