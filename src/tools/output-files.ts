@@ -6,6 +6,8 @@ import { SafeFsError, type Tree } from "../safefs/tree.js";
 
 const MAX_READ_BYTES = 64 * MiB;
 const MAX_LIST = 10_000;
+/** Entries looked at for a list: the program may go on making them meanwhile. */
+const MAX_WALKED = 200_000;
 
 /** Paths are relative to out/, "/"-separated. What cannot be done throws SafeFsError, whose `reason` is a word to switch on. */
 export interface OutputFiles {
@@ -16,7 +18,7 @@ export interface OutputFiles {
   exists(path: string): Promise<boolean>;
   /** Makes a folder and those above it; fine where it exists. */
   makeDir(path: string): Promise<void>;
-  /** Paths of the regular files below a folder, at most 10,000; names that are no UTF-8 are left out. */
+  /** Paths of the regular files below a folder, at most 10,000 found among 200,000 entries; names that are no UTF-8 are left out. */
   list(folder?: string): Promise<string[]>;
 }
 
@@ -59,7 +61,7 @@ export class TreeOutputFiles implements OutputFiles {
     // A folder beside the wanted one is not entered: the program decides how much there is.
     const skip = (path: Buffer) => !`${path}/`.startsWith(below) && !below.startsWith(`${path}/`);
     const found: string[] = [];
-    for await (const { path, kind } of tree.walk({ skip })) {
+    for await (const { path, kind } of tree.walk({ skip, maxEntries: MAX_WALKED })) {
       if (kind !== "file" || !isUtf8(path)) continue;
       const text = path.toString();
       if (text.startsWith(below)) found.push(text);
