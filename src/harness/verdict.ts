@@ -50,7 +50,11 @@ export function decide(evidence: Evidence): Verdict {
     if (exitCode === 1 && end.exception) {
       const { type, message } = end.exception;
       const head = message ? `${type}: ${message}` : type;
-      return own("program_error", `The program raised ${shorten(head)}`, { ...limit, ...ownWords(end) });
+      return own("program_error", `The program raised ${shorten(head)}`, {
+        ...limit,
+        ...wayOut(type),
+        ...ownWords(end),
+      });
     }
     return own("program_exit", `The program ended with exit code ${exitCode}.`, limit);
   }
@@ -75,6 +79,13 @@ function ownWords({ exception }: ProgramEnd): Pick<RunError, "exception"> {
   if (!exception) return {};
   const { type, message, traceback } = exception;
   return { exception: { type, message, traceback } };
+}
+
+function wayOut(type: string): { hint?: string } {
+  if (type !== "ModuleNotFoundError") return {};
+  return {
+    hint: "Do without it, or choose a Python that has it: `ISO_RUNTIME_PYTHON`, or a profile's `python` or `image`.",
+  };
 }
 
 /** The supervisor did not tell of an end, or of one before user code began: the kernel's counts come first, then the engine's word; never a guess at success. */

@@ -25,6 +25,14 @@ const evidence = (over: Partial<Evidence> = {}): Evidence => ({
 });
 const exception = { type: "ValueError", message: "x", traceback: "Traceback…" };
 
+it("says where a module that is missing comes from", () => {
+  const missing = { ...exception, type: "ModuleNotFoundError", message: "No module named 'pandas'" };
+  const { error } = decide(evidence({ end: end({ exitCode: 1, exception: missing }) }));
+  expect(error?.message).toContain("pandas");
+  expect(error?.hint).toContain("ISO_RUNTIME_PYTHON");
+  expect(decide(evidence({ end: end({ exitCode: 1, exception }) })).error?.hint).toBeUndefined();
+});
+
 describe("decide", () => {
   it.each<[string, Partial<Evidence>, string, string | null]>([
     ["a clean end", {}, "succeeded", null],
