@@ -21,8 +21,8 @@ export async function sync(
   if (judged.diff.refused !== null) return no(judged.diff.refused);
   if (judged.overQuota) return no(`${judged.overQuota.message} The workspace is as it was before.`);
   try {
-    const { synced, reason } = await store.commit(prepared, judged.diff, { durability });
-    return { synced, ...(reason !== undefined && { reason }), durability, version: null };
+    const { synced, reason, version } = await store.commit(prepared, judged.diff, { durability });
+    return { synced, ...(reason !== undefined && { reason }), durability, version };
   } catch (error) {
     const { message, hint } = toIsoError(error);
     return no(hint === undefined ? message : `${message}. ${hint}`);

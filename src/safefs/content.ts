@@ -1,4 +1,5 @@
-// Copying and comparing the bytes of regular files that are already open. Holes stay holes.
+// Copying, comparing and hashing the bytes of regular files that are already open. Holes stay holes.
+import { createHash } from "node:crypto";
 import {
   type BigIntStats,
   closeSync,
@@ -78,6 +79,19 @@ export async function sameBytes(a: number, b: number): Promise<boolean> {
     if (length !== readSync(b, bufferB, 0, CHUNK_BYTES, at)) return false;
     if (length === 0) return true;
     if (!bufferA.subarray(0, length).equals(bufferB.subarray(0, length))) return false;
+    at += length;
+    await pause();
+  }
+}
+
+/** SHA-256 of an open file's bytes, in hex. */
+export async function hashContent(fd: number): Promise<string> {
+  const hash = createHash("sha256");
+  const pause = pacer();
+  for (let at = 0; ; ) {
+    const length = readSync(fd, bufferA, 0, CHUNK_BYTES, at);
+    if (length === 0) return hash.digest("hex");
+    hash.update(bufferA.subarray(0, length));
     at += length;
     await pause();
   }

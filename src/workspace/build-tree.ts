@@ -1,5 +1,5 @@
 // Builds a tree from a manifest in an empty folder that only we can reach: files copied from where the manifest was taken,
-// or linked from the live workspace where they did not change. Modes and owners come out in their normal form.
+// or linked from a tree of ours that has the same ones. Modes and owners come out in their normal form.
 import {
   closeSync,
   fchmodSync,
@@ -23,7 +23,8 @@ import { errnoOf, SafeFsError } from "../safefs/errors.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
 import { pacer } from "../safefs/pace.js";
 import { removeTree } from "../safefs/remove.js";
-import { type Folder, isFolder, type Node } from "./manifest.js";
+import { type Folder, isFolder, keyOf, type Node } from "./manifest.js";
+import { isRecordOf, normalMode, type RecordedTree, recordFile } from "./recorded-tree.js";
 
 export interface BuildPlan {
   /** What is built; nodes that are left out are not, unless `carry` holds them. */
@@ -36,17 +37,21 @@ export interface BuildPlan {
   links: string;
   owner: FileOwner | null;
   durable: boolean;
-  /** The live workspace and what of it is taken over by hard links. */
-  reuse?: { live: Dir; unchanged: ReadonlySet<Node>; carried: Carried };
+  /** A tree whose files are taken over by hard links, and which of them. */
+  reuse?: { from: Dir; unchanged: ReadonlySet<Node> };
+  /** The live workspace and what of it stays, whatever is built. */
+  carry?: { from: Dir; entries: Carried };
+  /** What was built is written to `tree`; a file that `known` has as it is need not be read for that. */
+  record?: { known: RecordedTree; tree: RecordedTree } | undefined;
 }
 
 /** Entries of the live workspace that never went into the sandbox, by the folder they are in: they stay, as they are. */
 export type Carried = ReadonlyMap<Folder, readonly Node[]>;
 
-export const normalMode = (mode: number): number => (mode & 0o100 ? 0o755 : 0o644);
-
 interface Frame {
   entry: TreeEntry | null;
+  /** The path of the folder as a record has it, with a slash behind. */
+  prefix: string;
   todo: Iterator<Node>;
 }
 
@@ -59,23 +64,27 @@ export async function buildTree(plan: BuildPlan): Promise<void> {
 class Building implements Disposable {
   readonly #plan: BuildPlan;
   readonly #source: FollowCursor;
-  readonly #live: FollowCursor | null;
+  readonly #reused: FollowCursor | null;
+  readonly #carried: FollowCursor | null;
   readonly #target: DirCursor;
+  #prefix = "";
   /** Files with several names that were placed already, by inode: their further name in `links`. */
   readonly #placed = new Map<string, string>();
 
   constructor(plan: BuildPlan) {
     this.#plan = plan;
     this.#source = new FollowCursor(plan.source);
-    this.#live = plan.reuse ? new FollowCursor(plan.reuse.live) : null;
+    this.#reused = plan.reuse ? new FollowCursor(plan.reuse.from) : null;
+    this.#carried = plan.carry ? new FollowCursor(plan.carry.from) : null;
     this.#target = new DirCursor(plan.target);
   }
 
   async all(): Promise<void> {
     const pause = pacer();
-    const frames: Frame[] = [{ entry: null, todo: this.#childrenOf(this.#plan.root) }];
+    const frames: Frame[] = [{ entry: null, prefix: "", todo: this.#childrenOf(this.#plan.root) }];
     for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
       await pause();
+      this.#prefix = frame.prefix;
       const { value: node, done } = frame.todo.next();
       if (done) {
         frames.pop();
@@ -84,7 +93,9 @@ class Building implements Disposable {
       } else if (isFolder(node)) {
         mkdirSync(this.#target.dir.child(node.entry.name), 0o700);
         this.#down(node.entry.name);
-        frames.push({ entry: node.entry, todo: this.#childrenOf(node) });
+        const path = this.#pathOf(node.entry);
+        if (node.leftOut === null) this.#plan.record?.tree.set(path, { kind: "dir" });
+        frames.push({ entry: node.entry, prefix: `${path}/`, todo: this.#childrenOf(node) });
       } else if (node.leftOut !== null || (node.entry.kind !== "file" && node.entry.kind !== "link")) {
         this.#carry(node);
       } else if (node.entry.kind === "link") {
@@ -102,19 +113,25 @@ class Building implements Disposable {
   *#childrenOf(folder: Folder): Generator<Node> {
     const carriedFolder = folder.node?.leftOut != null;
     for (const node of folder.children.values()) if (carriedFolder || node.leftOut === null) yield node;
-    for (const node of this.#plan.reuse?.carried.get(folder) ?? []) yield node;
+    for (const node of this.#plan.carry?.entries.get(folder) ?? []) yield node;
+  }
+
+  #pathOf({ name }: TreeEntry): string {
+    return `${this.#prefix}${keyOf(name)}`;
   }
 
   #down(name: Buffer): void {
     this.#target.enter(name);
     this.#source.down(name);
-    this.#live?.down(name);
+    this.#reused?.down(name);
+    this.#carried?.down(name);
   }
 
   #up(): void {
     this.#target.leave();
     this.#source.up();
-    this.#live?.up();
+    this.#reused?.up();
+    this.#carried?.up();
   }
 
   #finishDir(entry: TreeEntry | null): void {
@@ -131,17 +148,24 @@ class Building implements Disposable {
     symlinkSync(target ?? Buffer.alloc(0), path);
     if (this.#plan.owner) lchownSync(path, this.#plan.owner.uid, this.#plan.owner.gid);
     lutimesSync(path, fileTime(entry.mtimeNs), fileTime(entry.mtimeNs));
+    const record = { kind: "link", target: keyOf(target ?? Buffer.alloc(0)) } as const;
+    this.#plan.record?.tree.set(this.#pathOf(entry), record);
   }
 
   /** An operator's own entry that no run ever sees: one more name for it in the new tree. */
   #carry({ entry }: Node): void {
-    const live = this.#live?.dir;
+    const live = this.#carried?.dir;
     if (live) linkSync(live.child(entry.name), this.#target.dir.child(entry.name));
   }
 
   async #placeFile(node: Node): Promise<void> {
     const { entry } = node;
-    if (this.#plan.reuse?.unchanged.has(node) && this.#linkLive(entry)) return;
+    const linked = this.#plan.reuse?.unchanged.has(node) ? this.#linkReused(entry) : null;
+    if (linked === null) await this.#placeNewFile(entry);
+    await this.#record(entry, linked);
+  }
+
+  async #placeNewFile(entry: TreeEntry): Promise<void> {
     const path = this.#target.dir.child(entry.name);
     const shared = entry.nlink > 1 ? `${entry.dev}:${entry.ino}` : null;
     const earlier = shared === null ? undefined : this.#placed.get(shared);
@@ -152,6 +176,18 @@ class Building implements Disposable {
     const further = join(this.#plan.links, String(this.#placed.size));
     linkSync(path, further);
     this.#placed.set(shared, further);
+  }
+
+  /** Writes down what was placed for `wanted`; `linked` is how a linked file looked. */
+  async #record(wanted: TreeEntry, linked: TreeEntry | null): Promise<void> {
+    const { record } = this.#plan;
+    if (!record) return;
+    const { name } = wanted;
+    const path = this.#pathOf(wanted);
+    const mode = normalMode(wanted.mode);
+    const known = record.known.get(path);
+    if (known !== undefined && linked !== null && isRecordOf(known, linked, mode)) record.tree.set(path, known);
+    else record.tree.set(path, await recordFile(this.#target.dir, name, mode));
   }
 
   async #copy(entry: TreeEntry, path: Buffer): Promise<void> {
@@ -182,24 +218,23 @@ class Building implements Disposable {
     fchmodSync(fd, normalMode(entry.mode));
   }
 
-  /** One more name for the live file; false where there is no such file, or it cannot have one. */
-  #linkLive(wanted: TreeEntry): boolean {
-    const live = this.#live?.dir;
-    if (!live) return false;
+  /** One more name for the file that is reused, as it is then; null where there is no such file, or it cannot have one. */
+  #linkReused(wanted: TreeEntry): TreeEntry | null {
+    const reused = this.#reused?.dir;
+    if (!reused) return null;
     const path = this.#target.dir.child(wanted.name);
-    if (!tryLink(live.child(wanted.name), path)) return false;
+    if (!tryLink(reused.child(wanted.name), path)) return null;
     const entry = statAt(this.#target.dir, wanted.name);
-    if (entry?.kind === "file" && this.#settle(wanted)) return true;
+    if (entry?.kind === "file" && this.#settle(entry, wanted)) return entry;
     unlinkSync(path);
-    return false;
+    return null;
   }
 
   /** Gives a linked file its normal owner and mode, and writes it through where that is asked for. */
-  #settle(wanted: TreeEntry): boolean {
+  #settle(entry: TreeEntry, wanted: TreeEntry): boolean {
     const { owner, durable } = this.#plan;
-    const entry = statAt(this.#target.dir, wanted.name);
     const mode = normalMode(wanted.mode);
-    const normal = entry?.mode === mode && (!owner || (entry.uid === owner.uid && entry.gid === owner.gid));
+    const normal = entry.mode === mode && (!owner || (entry.uid === owner.uid && entry.gid === owner.gid));
     if (normal && !durable) return true;
     try {
       const fd = openFileAt(this.#target.dir, wanted.name);
@@ -218,7 +253,8 @@ class Building implements Disposable {
 
   [Symbol.dispose](): void {
     this.#source[Symbol.dispose]();
-    this.#live?.[Symbol.dispose]();
+    this.#reused?.[Symbol.dispose]();
+    this.#carried?.[Symbol.dispose]();
     this.#target[Symbol.dispose]();
   }
 }

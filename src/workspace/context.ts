@@ -1,5 +1,6 @@
 // What the steps of the store share.
 import type { FileOwner } from "../model/instance.js";
+import type { VersionLimits } from "../model/versions.js";
 import type { Exchanger } from "./exchange.js";
 import type { OwnInstance } from "./instance.js";
 import type { Layout } from "./layout.js";
@@ -13,6 +14,7 @@ export interface StoreContext {
   readonly owner: FileOwner;
   readonly trash: Trash;
   readonly exchanger: Exchanger;
+  readonly versions: VersionLimits;
   /** Called between the steps that change something on disk: where a test kills the process. */
   readonly step: (name: string) => void;
 }

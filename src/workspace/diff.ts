@@ -9,11 +9,11 @@ import { type Entry, statAt } from "../safefs/entry.js";
 import { SafeFsError } from "../safefs/errors.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
 import { pacer } from "../safefs/pace.js";
-import { normalMode } from "./build-tree.js";
 import { ChangeLists } from "./change-lists.js";
 import { judgeKept } from "./kept.js";
 import { type Folder, isFolder, lookUp, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
 import type { Prepared } from "./prepared.js";
+import { normalMode } from "./recorded-tree.js";
 import { readWork } from "./work.js";
 
 /** Entries a run may add before its tree is no longer looked through to the end. */

@@ -21,6 +21,8 @@ export interface Layout {
   readonly queues: string;
   /** New trees while they are built: one folder per workspace, one below it per commit. */
   readonly staging: string;
+  /** Earlier states of workspaces: one folder per workspace, one below it per version. */
+  readonly versions: string;
   /** Old trees on their way out, of the workspace root. */
   readonly trash: string;
   readonly slots: string;
@@ -34,19 +36,25 @@ export interface Layout {
 
 /** Makes the folders of both roots and says where they are. */
 export function openLayout(workspaceRoot: string, sandboxRoot: string): Layout {
-  const layout = describe(settle(workspaceRoot), settle(sandboxRoot));
+  const layout = locateLayout(workspaceRoot, sandboxRoot);
   checkApart(layout.workspaceRoot, layout.sandboxRoot, "workspace root", "sandbox root");
   checkApart(layout.sandboxRoot, layout.workspaceRoot, "sandbox root", "workspace root");
   for (const root of [layout.workspaceRoot, layout.sandboxRoot]) makeRoot(root);
-  const { instances, users, queues, staging, trash, slots, runs, building, sandboxTrash } = layout;
-  for (const folder of [instances, users, queues, staging, trash, slots, runs, building, sandboxTrash]) {
+  const { instances, users, queues, staging, versions, trash, slots, runs, building, sandboxTrash } = layout;
+  for (const folder of [instances, users, queues, staging, versions, trash, slots, runs, building, sandboxTrash]) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
   return layout;
 }
 
 export const stateDirOf = (workspaceRoot: string): string => join(workspaceRoot, STATE);
+/** The same without making anything. */
+export function locateLayout(workspaceRoot: string, sandboxRoot: string): Layout {
+  return describe(settle(workspaceRoot), settle(sandboxRoot));
+}
+
 export const liveDir = (layout: Layout, dir: string): string => join(layout.workspaceRoot, dir, "out");
+export const versionsDir = (layout: Layout, dir: string): string => join(layout.versions, dir);
 export const sandboxDir = (layout: Layout, dir: string): string => join(layout.sandboxRoot, dir);
 
 function describe(workspaceRoot: string, sandboxRoot: string): Layout {
@@ -61,6 +69,7 @@ function describe(workspaceRoot: string, sandboxRoot: string): Layout {
     users: join(state, "users"),
     queues: join(state, "queue"),
     staging: join(state, "staging"),
+    versions: join(state, "versions"),
     trash: join(state, "trash"),
     slots: join(sandboxState, "slots"),
     runs: join(sandboxState, "runs"),

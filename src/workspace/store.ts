@@ -2,9 +2,10 @@
 // is asked for four things in this order: lock, bootstrap, diff, commit.
 import type { Durability } from "../model/ending.js";
 import type { FileOwner, Instance } from "../model/instance.js";
+import { DEFAULT_VERSIONS, type VersionLimits } from "../model/versions.js";
 import { removeTree } from "../safefs/remove.js";
 import { bootstrap } from "./bootstrap.js";
-import { type CommitResult, commit, healCommits } from "./commit.js";
+import { type CommitResult, commit } from "./commit.js";
 import type { StoreContext } from "./context.js";
 import { diffTrees, type TreeDiff } from "./diff.js";
 import { DEFAULT_PYTHONS, Exchanger } from "./exchange.js";
@@ -13,6 +14,7 @@ import { clearDeadInstances, isInstanceAlive, startInstance } from "./instance.j
 import { liveDir, openLayout } from "./layout.js";
 import { LockQueues, type QueueTicket } from "./lock.js";
 import type { Prepared } from "./prepared.js";
+import { healReplacements } from "./replace-live.js";
 import { clearLeftovers, Trash } from "./trash.js";
 import type { WorkspaceRef } from "./user-dir.js";
 import { claimWorkspaceDir, whoseDir } from "./user-record.js";
@@ -30,6 +32,8 @@ export interface StoreOptions {
   owner: FileOwner;
   /** Interpreters for the helper that exchanges directories, best first. */
   pythonCandidates?: readonly string[];
+  /** How many earlier states a workspace keeps. */
+  versions?: VersionLimits;
   /** Called between the steps that change something on disk; for tests that end the process there. */
   step?: (name: string) => void;
 }
@@ -63,6 +67,7 @@ export class WorkspaceStore implements AsyncDisposable {
         chownTo: isRoot ? options.owner : null,
         trash: new Trash(instance.id),
         exchanger: new Exchanger(options.pythonCandidates ?? DEFAULT_PYTHONS),
+        versions: options.versions ?? DEFAULT_VERSIONS,
         step: options.step ?? (() => undefined),
       });
       await store.#clearAfterTheDead();
@@ -104,7 +109,7 @@ export class WorkspaceStore implements AsyncDisposable {
     const ticket: QueueTicket = await this.#queues.acquire(dirName, signal);
     try {
       this.#context.step("lock.taken");
-      healCommits(this.#context, dirName);
+      healReplacements(this.#context, dirName);
     } catch (error) {
       ticket.release();
       throw failure(error, "An interrupted commit of this workspace cannot be brought to its end");

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { WorkspaceStore } from "../../src/workspace/store.js";
+import { listVersions } from "../../src/workspace/version-folder.js";
 import { tempDir } from "../support/temp.js";
 import { Child } from "./fixtures/child.js";
 import { contentsOf, owner } from "./fixtures/world.js";
@@ -38,6 +39,19 @@ async function heal(root: string): Promise<void> {
   });
   await using lock = await store.lock({ userId: "u" });
   expect(lock.dirName).toBe("u");
+}
+
+/** Each version has one name, the tree it says, and the newest is the live one. */
+function expectVersions(root: string): void {
+  const versions = listVersions(join(root, "w/.iso-runtime/versions/u"));
+  const numbers = versions.map(({ record }) => record.number);
+  expect(numbers).toEqual(numbers.map((_, at) => (numbers[0] ?? 0) + at));
+  for (const { record, tree } of versions.slice(0, -1)) {
+    expect(tree, record.id).not.toBeNull();
+    expect(record.id).toBe(`${String(record.number).padStart(8, "0")}.${record.runId ?? "start"}`);
+    expect(`run-${versionOf(tree ?? "")}`, record.id).toBe(record.runId ?? "run-0");
+  }
+  expect(versions.at(-1)).toMatchObject({ tree: null, record: { runId: `run-${versionOf(join(root, "w/u/out"))}` } });
 }
 
 function expectTidy(root: string): void {
@@ -76,20 +90,42 @@ describe.each([
       await heal(root);
       const after = versionOf(live);
       expect(after, name).toBe(
-        current + (["commit.gap", "commit.placed", "commit.old-moved-away"].includes(name) ? 1 : 0),
+        current + (seen.includes("commit.gap") || seen.includes("commit.placed") ? 1 : 0),
       );
       current = after;
       expectTidy(root);
+      expectVersions(root);
     }
-    expect(seen).toEqual([
+    // Versions that a kill left unpruned are pruned one by one later.
+    expect([...new Set(seen)]).toEqual([
       ...["lock.taken", "bootstrap.built", "bootstrap.old-moved-away", "bootstrap.placed"],
-      ...["commit.begun", "commit.built", "commit.ready"],
+      ...["commit.begun", "commit.built", "commit.recorded", "commit.ready"],
       ...(python === "" ? ["commit.gap"] : []),
-      ...["commit.placed", "commit.old-moved-away"],
+      ...["commit.placed", "commit.old-kept", "commit.versioned", "commit.old-moved-away", "commit.pruned"],
     ]);
     expect(versionOf(live)).toBe(current + 1);
     expectTidy(root);
+    expectVersions(root);
   });
+});
+
+it("a kill at every step gives a newcomer a whole first version or none", { timeout: 180_000 }, async () => {
+  const seen: string[] = [];
+  for (let step = 1; ; step++) {
+    const root = tempDir();
+    const child = worker(root, PYTHON, step, 1, 1);
+    const ended = await child.ended;
+    if (ended === 0) break;
+    seen.push(await child.line());
+    await heal(root);
+    const placed = seen.includes("commit.gap") || seen.includes("commit.placed");
+    const live = join(root, "w/u/out");
+    expect(existsSync(live) ? versionOf(live) : 0, seen.at(-1)).toBe(placed ? 1 : 0);
+    const ids = listVersions(join(root, "w/.iso-runtime/versions/u")).map(({ record }) => record.id);
+    const started = seen.includes("commit.before-recorded");
+    expect(ids, seen.at(-1)).toEqual([...(started ? ["00000000.start"] : []), ...(placed ? ["00000001.run-1"] : [])]);
+  }
+  expect(seen).toContain("commit.versioned");
 });
 
 it("kills at random moments leave one whole version", { timeout: 180_000 }, async () => {
@@ -108,6 +144,7 @@ it("kills at random moments leave one whole version", { timeout: 180_000 }, asyn
   await heal(root);
   expect(versionOf(live)).toBe(current);
   expectTidy(root);
+  expectVersions(root);
 });
 
 it("a live tree is there at every instant while versions are exchanged", { timeout: 60_000 }, async () => {
