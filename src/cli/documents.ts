@@ -6,7 +6,7 @@ import type { RunResult } from "../model/result.js";
 export type Form = "human" | "json" | "events";
 
 /** What a stream says of a write after its reader left. */
-const READER_LEFT = ["EPIPE", "ERR_STREAM_DESTROYED"];
+export const READER_LEFT = ["EPIPE", "ERR_STREAM_DESTROYED"];
 
 /** Resolves when the operating system has it: a process that ends earlier would cut it off. A reader that left is none to write for. */
 export function writeOut(text: string): Promise<void> {

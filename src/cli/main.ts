@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { collect, once } from "./flags.js";
 import { addReceiptsCommands } from "./receipts-commands.js";
 import { tellFault, usageError } from "./usage-error.js";
+import { addWorkspaceCommands } from "./workspace-commands.js";
 
 const RUN_HELP = `
 One of FILE, -c and --scenario is needed. Exit status: 0 succeeded; 1 the run failed; 2 usage or
@@ -93,6 +94,7 @@ program
   });
 
 addReceiptsCommands(program);
+addWorkspaceCommands(program);
 
 program
   .command("help [command]")

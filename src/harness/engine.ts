@@ -36,8 +36,8 @@ export class Engine {
 
   /** Opens the roots and mends what a dead process left there. */
   static async open(settings: Settings, options: EngineOptions): Promise<Engine> {
-    const { workspaceRoot, sandboxRoot } = settings;
-    const store = await WorkspaceStore.open({ workspaceRoot, sandboxRoot, owner: fileOwner(settings) });
+    const { workspaceRoot, sandboxRoot, versions } = settings;
+    const store = await WorkspaceStore.open({ workspaceRoot, sandboxRoot, versions, owner: fileOwner(settings) });
     try {
       return new Engine(store, settings, options);
     } catch (error) {

@@ -22,6 +22,7 @@ import { receipted } from "./receipts.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult } from "./result.js";
 import { run } from "./run.js";
+import { Workspaces } from "./workspaces.js";
 
 const DEFAULT_WARM = 2;
 
@@ -57,6 +58,8 @@ export class Runtime implements AsyncDisposable {
   readonly settings: Settings;
   readonly bundle: Bundle | null;
   readonly tools: ToolSubsystem;
+  /** Files and versions of the workspaces. */
+  readonly workspaces: Workspaces;
   readonly #options: RuntimeOptions;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
@@ -68,6 +71,7 @@ export class Runtime implements AsyncDisposable {
     this.bundle = bundle;
     this.tools = tools;
     this.#options = options;
+    this.workspaces = new Workspaces(settings, async () => (await this.#opened()).store);
   }
 
   /** Runs one request to its end. Resolves with a result for every ending and every bad request; rejects only after `close` or for a non-object. */

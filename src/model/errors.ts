@@ -43,6 +43,8 @@ export const ERRORS = {
     422,
     "`iso-runtime doctor` shows what this host can enforce and how to mend what it cannot.",
   ),
+  not_found: caller(404),
+  conflict: caller(409),
   tools_invalid: caller(),
   bundle_invalid: caller(),
   config_invalid: caller(),

@@ -7,8 +7,10 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { sayIssue } from "../model/say-issue.js";
+import type { VersionLimits } from "../model/versions.js";
 import type { Profile } from "../sandbox/profile.js";
 import { BUILTIN_PROFILES, configError, makeProfile, ProfileConfig } from "./profiles.js";
+import { chooseVersions, VersionsConfig } from "./versions.js";
 
 const CONFIG_NAME = "iso-runtime.config.json";
 const PACKAGE_DIR = fileURLToPath(new URL("../..", import.meta.url));
@@ -34,11 +36,13 @@ const FOUND_CONFIG_KEYS = [
 const Config = z.strictObject({
   defaultProfile: z.string().optional(),
   profiles: z.record(z.string().min(1).max(128), z.unknown()).optional(),
+  versions: VersionsConfig.optional(),
 });
 
 export interface ConfigInput {
   defaultProfile?: string;
   profiles?: Record<string, z.input<typeof ProfileConfig>>;
+  versions?: z.input<typeof VersionsConfig>;
 }
 
 export interface SettingsFlags {
@@ -66,6 +70,7 @@ export interface Settings {
   readonly backend: { readonly name: string; readonly from: "flag" | "environment" | "default" };
   readonly profiles: Map<string, Profile>;
   readonly defaultProfile: string;
+  readonly versions: VersionLimits;
   readonly toolsDescriptor: string | null;
   readonly bundle: string | null;
   readonly python: string | null;
@@ -107,6 +112,7 @@ export function loadSettings({ flags, env, cwd }: SettingsInput): Settings {
   return {
     ...{ workspaceRoot, sandboxRoot, profiles, defaultProfile, notes },
     backend: chooseBackend(flags, env),
+    versions: chooseVersions(config.versions ?? {}, env.ISO_RUNTIME_VERSIONS),
     toolsDescriptor: tools === null ? null : at(tools),
     bundle: flags.bundle === undefined ? null : at(flags.bundle),
     python,
@@ -260,19 +266,21 @@ function refuseBelow(file: string, roots: string[]): void {
 }
 
 function refuseMoreThanLimits(config: z.output<typeof Config>, file: string): void {
+  // Whoever keeps fewer versions drops those that are there.
+  if (config.versions !== undefined) throw tooMuch(file, "versions");
   for (const [name, profile] of Object.entries(config.profiles ?? {})) {
     const keys = typeof profile === "object" && profile !== null ? Object.keys(profile) : [];
     const key = keys.find((candidate) => candidate in ProfileConfig.shape && !FOUND_CONFIG_KEYS.includes(candidate));
     if (key === undefined) continue;
-    throw new IsoError(
-      "config_invalid",
-      `${file}: profiles.${name}.${key}: a config found in the current folder may set limits only`,
-      {
-        field: `profiles.${name}.${key}`,
-        hint: `Name the file if you trust it: --config ${CONFIG_NAME}`,
-      },
-    );
+    throw tooMuch(file, `profiles.${name}.${key}`);
   }
+}
+
+function tooMuch(file: string, field: string): IsoError {
+  return new IsoError("config_invalid", `${file}: ${field}: a config found in the current folder may set limits only`, {
+    field,
+    hint: `Name the file if you trust it: --config ${CONFIG_NAME}`,
+  });
 }
 
 function chooseBackend(flags: SettingsFlags, env: SettingsInput["env"]): Settings["backend"] {

@@ -10,7 +10,15 @@ import { versionsDir } from "./layout.js";
 import type { Manifest } from "./manifest.js";
 import { countChanges, countFiles, type RecordedTree, recordTree, sameTree } from "./recorded-tree.js";
 import type { Before } from "./replace-live.js";
-import { listVersions, makeRecord, namesIn, nextNumber, readFiles, type StoredVersion, writeVersion } from "./version-folder.js";
+import {
+  listVersions,
+  makeRecord,
+  namesIn,
+  nextNumber,
+  readFiles,
+  type StoredVersion,
+  writeVersion,
+} from "./version-folder.js";
 
 /** `live` was scanned and judged as `manifest`. Null where versions are off. */
 export async function versionBefore(

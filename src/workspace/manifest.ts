@@ -116,6 +116,16 @@ export function isFolder(node: Node): node is Node & Folder {
   return node.children !== null;
 }
 
+/** The folder of that name in `parent`, made where there is nothing; null where it is no folder that is handed on. */
+export function folderIn(parent: Folder, entry: TreeEntry): Folder | null {
+  const key = keyOf(entry.name);
+  const found = parent.children.get(key);
+  if (found !== undefined && found.leftOut === null) return isFolder(found) ? found : null;
+  const made = new FolderNode(entry, parent);
+  parent.children.set(key, made);
+  return made;
+}
+
 /** The node at a path of bytes or text; null where there is none. */
 export function lookUp(root: Folder, path: string | Buffer): Node | null {
   const text = (typeof path === "string" ? Buffer.from(path) : path).toString("latin1");

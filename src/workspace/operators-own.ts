@@ -2,15 +2,26 @@
 // was under way. Both outlive the exchange of the tree.
 import type { Dir } from "../safefs/dir.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
-import { type Folder, isFolder, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
+import { type Folder, isFolder, keyOf, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
+import type { RecordedTree } from "./recorded-tree.js";
 
 /** `source` is the live tree as a run got it. Of a folder that is the operator's as a whole only the folder is listed. */
 export async function operatorsOwn(source: Manifest, live: Dir): Promise<Node[]> {
-  const withheld = [...nodesBelow(source.root, (node) => node.leftOut === null)].filter(
-    (node) => node.leftOut !== null,
-  );
-  if (!foldersChanged(source, live)) return withheld;
-  return [...withheld, ...newIn(source.root, (await scan(live)).root)];
+  const own = withheld(source);
+  if (!foldersChanged(source, live)) return own;
+  return [...own, ...newIn(source.root, (await scan(live)).root)];
+}
+
+/** What no sandbox gets of a tree that was judged. */
+export function withheld({ root }: Manifest): Node[] {
+  return [...nodesBelow(root, (node) => node.leftOut === null)].filter((node) => node.leftOut !== null);
+}
+
+/** The topmost entries that `recorded` does not have, marked as no program's. */
+export function addedTo(recorded: RecordedTree, { root }: Manifest): Node[] {
+  const isNew = ({ entry, leftOut }: Node) => leftOut === null && !recorded.has(keyOf(entry.path));
+  const found = [...nodesBelow(root, (node) => node.leftOut === null && !isNew(node))].filter(isNew);
+  return found.map(own);
 }
 
 /** True where a folder has other entries than it had: its mtime tells, and looking at folders alone is quick. */

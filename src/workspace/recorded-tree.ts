@@ -72,9 +72,7 @@ export async function recordTree(
   const tree: RecordedTree = new Map();
   using cursor = new FollowCursor(dir);
   const pause = pacer();
-  const frames: { prefix: string; todo: Iterator<Node> }[] = [
-    { prefix: "", todo: manifest.root.children.values() },
-  ];
+  const frames: { prefix: string; todo: Iterator<Node> }[] = [{ prefix: "", todo: manifest.root.children.values() }];
   for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
     await pause();
     const { value: node, done } = frame.todo.next();

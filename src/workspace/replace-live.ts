@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { type Dir, openTrustedDir } from "../safefs/dir.js";
 import { errnoOf } from "../safefs/errors.js";
 import { removeTree } from "../safefs/remove.js";
-import { buildTree, type BuildPlan } from "./build-tree.js";
+import { type BuildPlan, buildTree } from "./build-tree.js";
 import type { StoreContext } from "./context.js";
 import { failure } from "./failure.js";
 import { liveDir, versionsDir } from "./layout.js";
@@ -241,7 +241,9 @@ export function isPlaced(live: string, staging: string): boolean {
 
 /** The version that was put in place by a process that died before it could name it. */
 export function unnamedVersion(live: string, folder: string): VersionRecord | null {
-  const staging = namesIn(folder).map((name) => join(folder, name)).find((path) => isPlaced(live, path));
+  const staging = namesIn(folder)
+    .map((name) => join(folder, name))
+    .find((path) => isPlaced(live, path));
   return staging === undefined ? null : readRecord(join(staging, MADE));
 }
 

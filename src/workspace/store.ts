@@ -1,8 +1,10 @@
 // The store of workspaces: two roots on disk, opened by one process that is known by a lock the kernel holds. Around a run it
 // is asked for four things in this order: lock, bootstrap, diff, commit.
 import type { Durability } from "../model/ending.js";
+import { IsoError } from "../model/errors.js";
 import type { FileOwner, Instance } from "../model/instance.js";
 import { DEFAULT_VERSIONS, type VersionLimits } from "../model/versions.js";
+import type { RelPath } from "../safefs/rel-path.js";
 import { removeTree } from "../safefs/remove.js";
 import { bootstrap } from "./bootstrap.js";
 import { type CommitResult, commit } from "./commit.js";
@@ -16,8 +18,10 @@ import { LockQueues, type QueueTicket } from "./lock.js";
 import type { Prepared } from "./prepared.js";
 import { healReplacements } from "./replace-live.js";
 import { clearLeftovers, Trash } from "./trash.js";
+import { removePath, type Undone, type UndoOptions, undo } from "./undo.js";
 import type { WorkspaceRef } from "./user-dir.js";
 import { claimWorkspaceDir, whoseDir } from "./user-record.js";
+import type { VersionRecord } from "./version-folder.js";
 
 export type { CommitResult } from "./commit.js";
 export type { TreeDiff } from "./diff.js";
@@ -155,6 +159,20 @@ export class WorkspaceStore implements AsyncDisposable {
     return await commit(this.#context, prepared, diff, options.durability);
   }
 
+  /** Makes an earlier version the live tree again, as a new version. */
+  async undo(lock: WorkspaceLock, options: UndoOptions): Promise<Undone> {
+    return await this.#changed("The workspace cannot be brought back", lock, (dirName) =>
+      undo(this.#context, dirName, options),
+    );
+  }
+
+  /** Takes a file or folder out of the workspace. Null where versions are off. */
+  async removePath(lock: WorkspaceLock, path: RelPath, durable: boolean): Promise<VersionRecord | null> {
+    return await this.#changed("The entry cannot be removed", lock, (dirName) =>
+      removePath(this.#context, dirName, path, durable),
+    );
+  }
+
   /** Removes a sandbox folder. */
   async discard(prepared: Prepared): Promise<void> {
     await removeTree(prepared.dir);
@@ -168,6 +186,15 @@ export class WorkspaceStore implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #changed<T>(what: string, { dirName }: WorkspaceLock, act: (dirName: string) => Promise<T>): Promise<T> {
+    if (dirName === null) throw new IsoError("invalid_request", "There is no workspace to change.");
+    try {
+      return await act(dirName);
+    } catch (error) {
+      throw failure(error, what);
+    }
   }
 
   async #close(): Promise<void> {

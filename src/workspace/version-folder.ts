@@ -57,7 +57,8 @@ export interface Made {
 }
 
 export function makeRecord({ number, mark, root, runId = null, restored = null, ...rest }: Made): VersionRecord {
-  if (number > MAX_NUMBER) throw new IsoError("internal", `The workspace has had ${MAX_NUMBER} versions, the most there can be.`);
+  if (number > MAX_NUMBER)
+    throw new IsoError("internal", `The workspace has had ${MAX_NUMBER} versions, the most there can be.`);
   const id = `${String(number).padStart(8, "0")}.${mark}`;
   return { id, number, runId, restored, root: String(root), at: new Date().toISOString(), ...rest };
 }
@@ -93,7 +94,9 @@ export function readRecord(folder: string): VersionRecord | null {
 
 /** A number that no version here has had, damaged ones included. */
 export function nextNumber(versions: string): number {
-  const numbers = namesIn(versions).filter((name) => ID.test(name)).map((name) => Number(name.slice(0, 8)));
+  const numbers = namesIn(versions)
+    .filter((name) => ID.test(name))
+    .map((name) => Number(name.slice(0, 8)));
   return Math.max(0, ...numbers) + 1;
 }
 
@@ -132,7 +135,10 @@ export function readFiles(folder: string): RecordedTree {
 }
 
 /** What was recorded of a path in the version `of`: by itself, or by the first later one that still has it so. */
-export function recordedIn(versions: readonly StoredVersion[], of: StoredVersion): (path: string) => Recorded | undefined {
+export function recordedIn(
+  versions: readonly StoredVersion[],
+  of: StoredVersion,
+): (path: string) => Recorded | undefined {
   const records = versions.slice(versions.indexOf(of)).map(({ folder }) => readFiles(folder));
   return (path) => {
     for (const record of records) {

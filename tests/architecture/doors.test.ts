@@ -20,6 +20,7 @@ const OPEN_TO: Record<Passage["door"], string[]> = {
     "sandbox/bubblewrap/cgroup.ts",
     "tools/session.ts",
     "workspace/manifest.ts",
+    "workspace/version-folder.ts",
   ],
   "process module": [],
 };

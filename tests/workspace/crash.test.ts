@@ -89,9 +89,7 @@ describe.each([
       if (existsSync(live)) expect([current, current + 1], name).toContain(versionOf(live));
       await heal(root);
       const after = versionOf(live);
-      expect(after, name).toBe(
-        current + (seen.includes("commit.gap") || seen.includes("commit.placed") ? 1 : 0),
-      );
+      expect(after, name).toBe(current + (seen.includes("commit.gap") || seen.includes("commit.placed") ? 1 : 0));
       current = after;
       expectTidy(root);
       expectVersions(root);

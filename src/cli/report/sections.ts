@@ -144,7 +144,10 @@ export function policy({ sandbox }: RunResult, style: Style): string {
 
 export function workspace({ workspace: kept, paths }: RunResult, style: Style): string {
   const where = paths ? `${oneLine(paths.workspace, 300)}/out` : "";
-  const line = kept.synced ? `kept in ${where}` : style.yellow(`not kept: ${oneLine(kept.reason ?? "", 500)}`);
+  const version = kept.version === null ? "" : style.dim(` as version ${oneLine(kept.version)}`);
+  const line = kept.synced
+    ? `kept in ${where}${version}`
+    : style.yellow(`not kept: ${oneLine(kept.reason ?? "", 500)}`);
   const log = paths ? `\n  ${style.dim(`logs in ${oneLine(paths.sandbox, 300)}/out/logs`)}` : "";
   return `${style.bold("workspace")}  ${line}${log}`;
 }
