@@ -17,11 +17,11 @@ export function withheld({ root }: Manifest): Node[] {
   return [...nodesBelow(root, (node) => node.leftOut === null)].filter((node) => node.leftOut !== null);
 }
 
-/** The topmost entries that `recorded` does not have, marked as no program's. */
+/** The entries runs would get that `recorded` does not have, parents first. */
 export function addedTo(recorded: RecordedTree, { root }: Manifest): Node[] {
-  const isNew = ({ entry, leftOut }: Node) => leftOut === null && !recorded.has(keyOf(entry.path));
-  const found = [...nodesBelow(root, (node) => node.leftOut === null && !isNew(node))].filter(isNew);
-  return found.map(own);
+  return [...nodesBelow(root, (node) => node.leftOut === null)].filter(
+    ({ entry, leftOut }) => leftOut === null && !recorded.has(keyOf(entry.path)),
+  );
 }
 
 /** True where a folder has other entries than it had: its mtime tells, and looking at folders alone is quick. */

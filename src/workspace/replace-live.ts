@@ -50,6 +50,8 @@ export interface Replacement {
   before: Before | null;
   /** Records by which linked files are known; those of `before` where it is absent. */
   known?: RecordedTree;
+  /** Records of carried entries that are part of the version all the same. */
+  also?: RecordedTree;
   made: Pick<Made, "kind" | "mark" | "runId" | "restored">;
 }
 
@@ -92,6 +94,7 @@ async function stage(context: StoreContext, change: Replacement, live: string, s
   context.step("commit.begun");
   const tree: RecordedTree = new Map();
   await build(context, change, { live, staging, tree });
+  for (const [path, recorded] of change.also ?? []) tree.set(path, recorded);
   context.step("commit.built");
   const record = change.before === null ? null : describe(context, change, change.before, fresh, tree);
   if (record !== null) {

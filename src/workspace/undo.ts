@@ -63,9 +63,10 @@ export async function undo(context: StoreContext, dirName: string, options: Undo
   const { durable } = options;
   const before = await versionBefore(context, dirName, { manifest: now, live, durable });
   const own = withheld(now);
-  const entries = carriedInto(target.manifest.root, own, addedTo(readFiles(last.folder), now));
+  const { entries, placed } = carriedInto(target.manifest.root, own, addedTo(readFiles(last.folder), now));
+  const also = recordsOf(placed, before?.tree ?? new Map());
   const made = await replaceLive(context, {
-    ...{ dirName, mark: "undo", durable, before, known: target.found },
+    ...{ dirName, mark: "undo", durable, before, known: target.found, also },
     made: { kind: "undo", mark: "undo", restored: version.record.id },
     plan: async () => ({
       ...{ root: target.manifest.root, source: tree, carry: { from: live, entries } },
@@ -99,7 +100,7 @@ export async function removePath(
   const before = await versionBefore(context, dirName, { manifest: now, live, durable });
   node.parent.children.delete(keyOf(node.entry.name));
   const { root } = now;
-  const entries = carriedInto(root, withheld(now), []);
+  const { entries } = carriedInto(root, withheld(now), []);
   return await replaceLive(context, {
     ...{ dirName, mark: "rm", durable, before, made: { kind: "rm", mark: "rm" } },
     plan: async () => ({
@@ -220,14 +221,17 @@ function filesOf(root: Folder): Set<Node> {
   return new Set([...nodesBelow(root)].filter((node) => node.leftOut === null && node.entry.kind === "file"));
 }
 
-/** Where what is no program's goes in a tree that had not seen it: its folders are made where they are not there. */
-function carriedInto(root: Folder, own: readonly Node[], added: readonly Node[]): Carried {
-  const carried = new Map<Folder, Node[]>();
+/**
+ * Where what is no program's goes in a tree that had not seen it: its folders are made where they are not there. `placed` are those of
+ * `added` that found a place; the others are in the version of before.
+ */
+function carriedInto(root: Folder, own: readonly Node[], added: readonly Node[]): { entries: Carried; placed: Node[] } {
+  const entries = new Map<Folder, Node[]>();
   const place = (node: Node): boolean => {
     const folder = folderFor(root, node.parent);
     const taken = folder?.children.get(keyOf(node.entry.name));
     if (folder === null || (taken !== undefined && taken.leftOut === null)) return false;
-    carried.set(folder, [...(carried.get(folder) ?? []), node]);
+    entries.set(folder, [...(entries.get(folder) ?? []), node]);
     return true;
   };
   for (const node of own) {
@@ -235,14 +239,27 @@ function carriedInto(root: Folder, own: readonly Node[], added: readonly Node[])
     throw new IsoError(
       "conflict",
       `"${shownPath(node.entry).path}" is no run's (${node.leftOut}), and that version has something else in its place.`,
-      {
-        hint: "Move it out of the workspace first, and back again afterwards.",
-      },
+      { hint: "Move it out of the workspace first, and back again afterwards." },
     );
   }
-  // What was added by hand and has no place is in the version of before.
-  for (const node of added) place(node);
-  return carried;
+  const placed: Node[] = [];
+  for (const node of added) {
+    if (isFolder(node)) folderFor(root, node);
+    else if (place(node)) placed.push(node);
+  }
+  // From here on they are carried like the others.
+  for (const node of placed) node.leftOut = "added by hand";
+  return { entries, placed };
+}
+
+function recordsOf(nodes: readonly Node[], live: RecordedTree): RecordedTree {
+  const records: RecordedTree = new Map();
+  for (const { entry } of nodes) {
+    const path = keyOf(entry.path);
+    const recorded = live.get(path);
+    if (recorded !== undefined) records.set(path, recorded);
+  }
+  return records;
 }
 
 function folderFor(root: Folder, { node }: Folder): Folder | null {

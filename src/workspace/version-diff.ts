@@ -114,10 +114,13 @@ function patchOf(before: Side, after: Side, { earlier, now }: Pair): string | nu
   const patch = structuredPatch("", "", a, b, undefined, undefined, limits);
   if (patch === undefined) return null;
   const hunks = patch.hunks.map(({ oldStart, oldLines, newStart, newLines, lines }) =>
-    [`@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`, ...lines].join("\n"),
+    [`@@ -${sayLines(oldStart, oldLines)} +${sayLines(newStart, newLines)} @@`, ...lines].join("\n"),
   );
   return hunks.join("\n");
 }
+
+/** Of no lines the line before them is named. */
+const sayLines = (start: number, count: number): string => `${count === 0 ? start - 1 : start},${count}`;
 
 function textOf({ tree }: Side, node: Node | null): string | null {
   if (node === null) return "";

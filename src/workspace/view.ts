@@ -95,7 +95,8 @@ export class WorkspaceView {
     try {
       return tree.openFile(path);
     } catch (error) {
-      throw error instanceof SafeFsError ? refusal(name, error, tree.stat(path)?.kind) : error;
+      if (!(error instanceof SafeFsError)) throw error;
+      throw refusal(name, error, error.reason === "invalid_path" ? undefined : tree.stat(path)?.kind);
     }
   }
 

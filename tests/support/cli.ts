@@ -17,13 +17,16 @@ export interface CliOptions {
   env?: Record<string, string>;
   cwd?: string;
   stdin?: string;
+  /** A command that runs it as somebody else. */
+  as?: string[];
 }
 
 export function startCli(
   args: string[],
-  { roots, env, cwd, stdin }: CliOptions,
+  { roots, env, cwd, stdin, as = [] }: CliOptions,
 ): { child: ChildProcess; done: Promise<CliResult> } {
-  const child = spawn(process.execPath, [CLI, ...args], {
+  const [command = process.execPath, ...words] = [...as, process.execPath, CLI, ...args];
+  const child = spawn(command, words, {
     cwd: cwd ?? roots,
     env: {
       ...{ PATH: process.env.PATH ?? "", HOME: roots, DOCKER_HOST: process.env.DOCKER_HOST ?? "" },
