@@ -72,7 +72,8 @@ export async function replaceLive(context: StoreContext, change: Replacement): P
   try {
     context.step("commit.placed");
     settle(context, change.dirName, staging);
-    if (change.before) afterwards(context, change.dirName, change.before, staged.tree);
+    if (change.before) shorten(context, change.dirName, change.before, staged.tree);
+    prune(context, change.dirName);
   } catch {
     // The new tree is live. Whoever takes the lock next does what is left, from what lies in the staging folder.
   }
@@ -184,15 +185,13 @@ function moveWhere(from: string, to: string): void {
   }
 }
 
-/** Nothing depends on this part: what is not done now is done after a later replacement. */
-function afterwards(context: StoreContext, dirName: string, before: Before, tree: RecordedTree): void {
-  const versions = versionsDir(context.layout, dirName);
-  shortenRecord(join(versions, before.id), before.tree, tree);
-  prune(context, dirName);
+/** Nothing depends on this: a record that was not shortened is only longer. */
+function shorten({ layout }: StoreContext, dirName: string, before: Before, tree: RecordedTree): void {
+  shortenRecord(join(versionsDir(layout, dirName), before.id), before.tree, tree);
 }
 
 /** Drops what is more than is kept. */
-export function prune(context: StoreContext, dirName: string): void {
+function prune(context: StoreContext, dirName: string): void {
   for (const { folder } of surplus(listVersions(versionsDir(context.layout, dirName)), context.versions)) {
     context.trash.discard(folder, context.layout.trash);
     context.step("commit.pruned");

@@ -35,17 +35,20 @@ describe("docs/settings.md", () => {
   });
 });
 
+/** `workspace undo` has all flags that the subcommands of workspace have. */
+const COMMANDS = ["run", "scenarios", "doctor", "workspace undo"];
+
 describe("the command line", () => {
   const documented = flagsIn(readFileSync("docs/settings.md", "utf8"));
 
-  it.each(["run", "scenarios", "doctor"])("has no flag of %s that docs/settings.md leaves out", (command) => {
+  it.each(COMMANDS)("has no flag of %s that docs/settings.md leaves out", (command) => {
     const printed = flagsIn(help(command));
     expect(printed).toContain("--json");
     expect(printed.filter((flag) => flag !== "--help" && !documented.includes(flag))).toEqual([]);
   });
 
   it("has every flag that docs/settings.md names", () => {
-    const printed = ["run", "scenarios", "doctor"].flatMap((command) => flagsIn(help(command)));
+    const printed = COMMANDS.flatMap((command) => flagsIn(help(command)));
     expect(documented.filter((flag) => !printed.includes(flag))).toEqual([]);
   });
 });
@@ -69,7 +72,11 @@ function flagsIn(text: string): string[] {
 }
 
 function help(command: string): string {
-  return execFileSync(process.execPath, ["--import", "jiti/register", "src/cli/main.ts", command, "--help"], {
-    encoding: "utf8",
-  });
+  return execFileSync(
+    process.execPath,
+    ["--import", "jiti/register", "src/cli/main.ts", ...command.split(" "), "--help"],
+    {
+      encoding: "utf8",
+    },
+  );
 }

@@ -62,6 +62,27 @@ describe("loadSettings", () => {
     }
   });
 
+  it("says how many versions are kept, but not in a config that it finds", () => {
+    expect(load().versions).toEqual({ keep: 20, maxBytes: 1024 * MiB });
+    expect(load({ config: { versions: { keep: 0 } } }).versions).toEqual({ keep: 0, maxBytes: 1024 * MiB });
+    expect(load({ config: { versions: { bytes: "3MiB" } } }, { ISO_RUNTIME_VERSIONS: "7" }).versions).toEqual({
+      ...{ keep: 7, maxBytes: 3 * MiB },
+    });
+    const found = configIn(tempDir(), { versions: { keep: 0 } });
+    expect(() => load({}, {}, found)).toThrow(/versions: .*limits only/);
+    for (const versions of [
+      { keep: -1 },
+      { keep: 1.5 },
+      { keep: 1001 },
+      { bytes: "many" },
+      { bytes: -1 },
+      { other: 1 },
+    ])
+      expect(() => load({ config: { versions } as never }), JSON.stringify(versions)).toThrow(/versions\./);
+    for (const variable of ["-1", "x", "1001", "1.5"])
+      expect(() => load({}, { ISO_RUNTIME_VERSIONS: variable }), variable).toThrow(/ISO_RUNTIME_VERSIONS/);
+  });
+
   it("refuses a config below a root: a program may have written it", () => {
     const root = tempDir();
     const dir = configIn(join(root, "w/user/out"), {});

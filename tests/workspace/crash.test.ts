@@ -126,6 +126,37 @@ it("a kill at every step gives a newcomer a whole first version or none", { time
   expect(seen).toContain("commit.versioned");
 });
 
+it("a kill at every step of an undo leaves the state before it or after it, as a version with a name", {
+  timeout: 180_000,
+}, async () => {
+  const root = tempDir();
+  const live = join(root, "w/u/out");
+  expect(await worker(root, PYTHON, 0, 2, 1).ended).toBe(0);
+  const seen: string[] = [];
+  for (let step = 1; ; step++) {
+    const before = versionOf(live);
+    const child = worker(root, PYTHON, step, 0, 0, "undo");
+    const ended = await child.ended;
+    if (ended === 0) break;
+    expect(ended, child.errors).toBe("SIGKILL");
+    seen.push(await child.line());
+    await heal(root);
+    // An undo of an undo is back where it began.
+    expect(versionOf(live), seen.at(-1)).toBe(seen.includes("commit.placed") ? 3 - before : before);
+    const versions = listVersions(join(root, "w/.iso-runtime/versions/u"));
+    const numbers = versions.map(({ record }) => record.number);
+    expect(numbers).toEqual(numbers.map((_, at) => (numbers[0] ?? 0) + at));
+    expect(versions.map(({ tree }) => tree !== null)).toEqual(numbers.map((_, at) => at < numbers.length - 1));
+    const undos = seen.filter((_, at) => at >= seen.indexOf("commit.placed") && seen.includes("commit.placed"));
+    expect(numbers.at(-1)).toBe(2 + undos.length);
+    expectTidy(root);
+  }
+  expect([...new Set(seen)]).toEqual([
+    ...["lock.taken", "commit.begun", "commit.built", "commit.recorded", "commit.ready", "commit.placed"],
+    ...["commit.old-kept", "commit.versioned", "commit.old-moved-away", "commit.pruned"],
+  ]);
+});
+
 it("kills at random moments leave one whole version", { timeout: 180_000 }, async () => {
   const root = tempDir();
   const live = join(root, "w/u/out");

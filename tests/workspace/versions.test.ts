@@ -20,10 +20,11 @@ import {
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { WorkspaceStore } from "../../src/workspace/store.js";
 import { listVersions } from "../../src/workspace/version-folder.js";
 import { WorkspaceView } from "../../src/workspace/view.js";
 import { count } from "../support/soak.js";
-import { contentsOf, World } from "./fixtures/world.js";
+import { contentsOf, owner, World } from "./fixtures/world.js";
 
 const write = (files: Record<string, string>) => (prepared: { out: string }) => {
   for (const [path, text] of Object.entries(files)) {
@@ -67,6 +68,15 @@ describe("a version", () => {
     await using world = await World.open({ versions: { keep: 0, maxBytes: 2 ** 30 } });
     expect((await world.run(write({ a: "1" }))).synced).toEqual({ synced: true, version: null });
     expect(ids(world)).toEqual([]);
+    const roots = { workspaceRoot: join(world.root, "w"), sandboxRoot: join(world.root, "s"), owner };
+    for (const keep of [5, 5, 0]) {
+      await using store = await WorkspaceStore.open({ ...roots, versions: { keep, maxBytes: 2 ** 30 } });
+      await using lock = await store.lock({ userId: "u" });
+      const prepared = await store.bootstrap(lock, "again");
+      writeFileSync(join(prepared.out, "a"), `${Math.random()}`);
+      await store.commit(prepared, await store.diff(prepared), { durability: "process" });
+    }
+    expect(ids(world)).toEqual(["00000002.again"]);
     await expect(undo(world)).rejects.toMatchObject({ code: "invalid_request", hint: expect.stringContaining("keep") });
   });
 
@@ -244,6 +254,43 @@ describe("undo", () => {
     expect((await world.run(write({ a: "4" }))).synced.version).toBe("00000005.run-3");
     await undo(world, "2");
     expect(contentsOf(world.live)).toEqual({ a: "2" });
+  });
+});
+
+describe("a fault at any step", () => {
+  it.each(["run", "undo"])("of %s is told where nothing changed, and harms nothing where it did", async (what) => {
+    const seen = new Set<string>();
+    for (let at = 1; ; at++) {
+      let steps = Number.NEGATIVE_INFINITY;
+      let failed = "";
+      await using world = await World.open({
+        versions: { keep: 2, maxBytes: 2 ** 30 },
+        step(name) {
+          steps += 1;
+          if (steps !== at) return;
+          failed = name;
+          throw new Error("a fault");
+        },
+      });
+      for (const text of ["1", "2", "3"]) await world.run(write({ a: text }));
+      const before = ids(world);
+      steps = 0;
+      const version = await (what === "run"
+        ? world.run(write({ a: "new" })).then(({ synced }) => synced.version)
+        : undo(world).then(({ made }) => made.id)
+      ).catch(() => null);
+      steps = Number.NEGATIVE_INFINITY;
+      if (failed === "") break;
+      seen.add(failed);
+      expect(contentsOf(world.live), failed).toEqual({ a: version === null ? "3" : what === "run" ? "new" : "2" });
+      // The next lock does what is left.
+      (await world.store.lock({ userId: "u" })).release();
+      expect(ids(world).at(-1), failed).toBe(version ?? before.at(-1));
+      expect(readdirSync(join(world.root, "w/.iso-runtime/staging"))).toEqual([]);
+      expect((await world.run(write({ b: "next" }))).synced.version, failed).not.toBeNull();
+    }
+    for (const name of ["commit.ready", "commit.placed", "commit.versioned", "commit.pruned"])
+      expect(seen).toContain(name);
   });
 });
 
