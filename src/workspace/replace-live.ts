@@ -236,7 +236,7 @@ export function healReplacements(context: StoreContext, dirName: string): void {
 }
 
 /** True where the tree that this replacement built is the live one. */
-export function isPlaced(live: string, staging: string): boolean {
+function isPlaced(live: string, staging: string): boolean {
   const root = readRecord(join(staging, MADE))?.root;
   return root !== undefined && String(lstatSync(live, { bigint: true, throwIfNoEntry: false })?.ino) === root;
 }
