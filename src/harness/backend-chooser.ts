@@ -7,6 +7,7 @@ import { createBackends } from "../sandbox/backends.js";
 import { LeasedUsers, oneUser } from "../sandbox/host-users.js";
 import type { Settings } from "../settings/settings.js";
 import type { WorkspaceStore } from "../workspace/store.js";
+import type { Seams } from "./seams.js";
 
 /** What `auto` became and why, in a sentence. */
 export interface Choice {
@@ -28,9 +29,9 @@ export class BackendChooser {
   readonly #reaped = new Map<string, Promise<void>>();
   #choice: Promise<Choice> | null = null;
 
-  constructor(settings: Settings, store: WorkspaceStore, further: readonly SandboxBackend[]) {
+  constructor(settings: Settings, store: WorkspaceStore, further: readonly SandboxBackend[], seams: Seams = {}) {
     this.#store = store;
-    this.#backends = createBackends(backendContext(settings, store));
+    this.#backends = createBackends(backendContext(settings, store, seams));
     for (const backend of further) this.#backends.set(backend.name, backend);
   }
 
@@ -99,12 +100,13 @@ function whyChosen(name: string, refused: string[]): string {
     : `${name} works here; ${refused.join("; ")}`;
 }
 
-function backendContext(settings: Settings, store: WorkspaceStore): BackendContext {
+function backendContext(settings: Settings, store: WorkspaceStore, { runnerDir, without }: Seams): BackendContext {
   return {
     instance: store.instance,
     slotsDir: store.slotsDir,
     users: hostUsers(settings),
-    runnerDir: RUNNER_DIR,
+    runnerDir: runnerDir ?? RUNNER_DIR,
+    ...(without !== undefined && { without }),
     python: settings.python,
     searchPath: settings.searchPath,
     docker: { host: settings.dockerHost, hostPathMap: settings.hostPathMap },

@@ -9,12 +9,14 @@ import { WorkspaceStore } from "../workspace/store.js";
 import { BackendChooser, fileOwner } from "./backend-chooser.js";
 import { Once } from "./once.js";
 import { openReceipts } from "./receipts.js";
+import type { Seams } from "./seams.js";
 
 export interface EngineOptions {
   /** Sandboxes that wait ready for each profile in use. */
   warm: number;
   /** Backends beside the built-in ones. */
   backends: readonly SandboxBackend[];
+  seams: Seams;
 }
 
 export class Engine {
@@ -24,10 +26,12 @@ export class Engine {
   readonly history: History;
   readonly receipts: Receipts;
   readonly once: Once;
+  readonly seams: Seams;
 
   private constructor(store: WorkspaceStore, settings: Settings, options: EngineOptions) {
     this.store = store;
-    this.chooser = new BackendChooser(settings, store, options.backends);
+    this.chooser = new BackendChooser(settings, store, options.backends, options.seams);
+    this.seams = options.seams;
     this.pool = new SandboxPool(options.warm);
     this.history = new History(store.stateDir);
     this.receipts = openReceipts(store, settings);

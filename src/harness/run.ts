@@ -13,6 +13,7 @@ import { makeJob, writeSnippet } from "./job.js";
 import { judge } from "./judge.js";
 import { Recorder } from "./recorder.js";
 import { report } from "./report.js";
+import { deadlineOf, type Seams, unlimited, watched } from "./seams.js";
 import { Stopwatch } from "./stopwatch.js";
 import { sync } from "./sync.js";
 import { openToolSession } from "./tool-session.js";
@@ -24,6 +25,7 @@ export interface RunParts {
   backend: SandboxBackend;
   /** How this backend came to be the run's, in a sentence. */
   why: string;
+  seams: Seams;
 }
 
 /** Throws for faults that are ours or the caller's; every ending of the program is a result. `signal` cancels in each state. */
@@ -50,12 +52,13 @@ export async function run(
   await sandbox.deliver(prepared.dir);
   emit({ type: "run.started", backend: parts.backend.name, profile: request.profile.name, warm });
 
-  const job = makeJob(request, sandbox, parts.tools.table);
+  const { seams } = parts;
+  const job = unlimited(makeJob(request, sandbox, parts.tools.table), seams);
   const execution = await watch.time("runMs", () =>
     execute({
       ...{ sandbox, job, signal, tools, recorder, emit },
-      limits: request.profile.limits,
-      timeoutMs: request.timeoutMs,
+      limits: watched(request.profile.limits, seams),
+      timeoutMs: deadlineOf(request.timeoutMs, seams),
       disk: { dir: prepared.dir, before: prepared.size },
     }),
   );

@@ -22,12 +22,18 @@ import { receipted } from "./receipts.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult } from "./result.js";
 import { run } from "./run.js";
+import type { Seams } from "./seams.js";
 import { Workspaces } from "./workspaces.js";
 
 const DEFAULT_WARM = 2;
 
 /** Loads settings, tools and bundle; throws IsoError for a fault in any of them. The roots are opened by the first accepted run. */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  return await createSeamedRuntime(options, {});
+}
+
+/** The same for tests and the benchmark, which may leave layers out. */
+export async function createSeamedRuntime(options: RuntimeOptions, seams: Seams): Promise<Runtime> {
   checkOptions(options);
   const { backend, profile, python, config, workspaceRoot, sandboxRoot } = options;
   const settings = loadSettings({
@@ -38,7 +44,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   if (bundle) addProfiles(settings, bundle.profiles, bundle.name);
   checkBackends(settings, backendNames(options));
   resolveProfile(settings, {}, backendNames(options));
-  return new Runtime(settings, bundle, await chooseTools(options, settings, bundle), options);
+  return new Runtime(settings, bundle, await chooseTools(options, settings, bundle), options, seams);
 }
 
 async function chooseBundle(options: RuntimeOptions, settings: Settings): Promise<Bundle | null> {
@@ -61,17 +67,19 @@ export class Runtime implements AsyncDisposable {
   /** Files and versions of the workspaces. */
   readonly workspaces: Workspaces;
   readonly #options: RuntimeOptions;
+  readonly #seams: Seams;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
   #engine: Promise<Engine> | null = null;
 
   /** Made by `createRuntime`. */
-  constructor(settings: Settings, bundle: Bundle | null, tools: ToolSubsystem, options: RuntimeOptions) {
+  constructor(settings: Settings, bundle: Bundle | null, tools: ToolSubsystem, options: RuntimeOptions, seams: Seams) {
     this.settings = settings;
     this.bundle = bundle;
     this.tools = tools;
     this.#options = options;
     this.workspaces = new Workspaces(settings, async () => (await this.#opened()).store);
+    this.#seams = seams;
   }
 
   /** Runs one request to its end. Resolves with a result for every ending and every bad request; rejects only after `close` or for a non-object. */
@@ -184,12 +192,11 @@ export class Runtime implements AsyncDisposable {
 
   #opened(): Promise<Engine> {
     const { warm, backends } = this.#options;
-    this.#engine ??= Engine.open(this.settings, { warm: warm ?? DEFAULT_WARM, backends: backends ?? [] }).catch(
-      (error) => {
-        this.#engine = null;
-        throw error;
-      },
-    );
+    const given = { warm: warm ?? DEFAULT_WARM, backends: backends ?? [], seams: this.#seams };
+    this.#engine ??= Engine.open(this.settings, given).catch((error) => {
+      this.#engine = null;
+      throw error;
+    });
     return this.#engine;
   }
 

@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { FileOwner, Instance } from "../model/instance.js";
 import type { Policy } from "../model/result.js";
+import type { Without } from "./layers.js";
 import type { Profile } from "./profile.js";
 
 export type BackendName = "bubblewrap" | "docker" | (string & {});
@@ -117,6 +118,8 @@ export interface BackendContext {
   readonly python: string | null;
   /** The host's PATH. */
   readonly searchPath: string;
+  /** Layers to leave out, so that a test sees what each is good for; absent: none. */
+  readonly without?: Without;
   readonly docker: {
     /** DOCKER_HOST, or null for the engine's default socket. */
     readonly host: string | null;

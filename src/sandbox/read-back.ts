@@ -2,6 +2,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { IsoError } from "../model/errors.js";
 import type { LimitName } from "../model/limits.js";
+import { type Layer, NOTHING, type Without } from "./layers.js";
 
 export interface Isolation {
   readonly namespaces: readonly string[];
@@ -15,6 +16,15 @@ export type Ceilings = { readonly [name in LimitName]?: number };
 /** The kernel's names, and what people call them. */
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] as const;
 type Namespace = (typeof NAMESPACES)[number];
+const LAYER_OF: Readonly<Record<Namespace, Layer>> = {
+  user: "user-namespace",
+  mnt: "mount-namespace",
+  pid: "pid-namespace",
+  net: "network-namespace",
+  ipc: "ipc-namespace",
+  uts: "uts-namespace",
+  cgroup: "cgroup-namespace",
+};
 const CAPABILITIES = ["CapEff", "CapPrm", "CapInh", "CapAmb"] as const;
 const SECCOMP_FILTER = 2;
 const HARD_LIMITS = {
@@ -30,6 +40,8 @@ export interface Demands {
   readonly seccomp: boolean;
   /** What the engine says it made, for those the kernel does not let this user look at. */
   readonly said: readonly Namespace[];
+  /** Layers that a test took away and that are not to be missed. */
+  readonly overlook?: Without;
 }
 
 /** Throws IsoError `sandbox_unavailable` where anything is weaker than it must be; then nothing may run in it. */
@@ -42,12 +54,16 @@ export function readIsolation(pid: number, demands: Demands, proc = "/proc"): Is
   const hostUids = (status.get("Uid") ?? "").split(/\s+/).map(Number);
   const hostUid = hostUids[0] ?? 0;
   const seccomp = Number(status.get("Seccomp")) === SECCOMP_FILTER;
+  const missed = (layer: Layer) => !(demands.overlook ?? NOTHING).has(layer);
+  const shared = demands.namespaces.filter((name) => !namespaces.includes(name) && missed(LAYER_OF[name]));
+  const isRoot = hostUids.includes(0) || Number.isNaN(hostUid);
+  const canNothing = CAPABILITIES.every((set) => /^0+$/.test(status.get(set) ?? ""));
   const weak = [
-    ...demands.namespaces.filter((name) => !namespaces.includes(name)).map((name) => `it shares our ${name} namespace`),
-    ...(hostUids.includes(0) || Number.isNaN(hostUid) ? ["it is root on the host"] : []),
-    ...(seccomp || !demands.seccomp ? [] : ["no system call filter is on"]),
-    ...(status.get("NoNewPrivs") === "1" ? [] : ["it could gain privileges"]),
-    ...(CAPABILITIES.every((set) => /^0+$/.test(status.get(set) ?? "")) ? [] : ["it has capabilities"]),
+    ...shared.map((name) => `it shares our ${name} namespace`),
+    ...(isRoot && missed("host-uid") ? ["it is root on the host"] : []),
+    ...(!seccomp && demands.seccomp && missed("seccomp") ? ["no system call filter is on"] : []),
+    ...(status.get("NoNewPrivs") !== "1" && missed("no-new-privileges") ? ["it could gain privileges"] : []),
+    ...(!canNothing && missed("capabilities") ? ["it has capabilities"] : []),
   ];
   if (weak.length > 0) {
     throw new IsoError("sandbox_unavailable", `The sandbox is not what it must be: ${weak.join(", ")}.`);

@@ -6,6 +6,7 @@ import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { BackendContext, HostUser, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { InitProcess } from "../init-process.js";
+import { NOTHING, overlooked, type Without } from "../layers.js";
 import type { Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
 import { type Demands, readCeilings, readIsolation } from "../read-back.js";
@@ -26,6 +27,7 @@ import { explainRefusal } from "./refusal.js";
 import { type RootLayout, readRootLayout } from "./root-layout.js";
 import { BubblewrapSandbox } from "./sandbox.js";
 import { type Engine, startEngine } from "./spawn.js";
+import { hostFolders, unbounded, weakened } from "./weaken.js";
 
 const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
 /** Time for the runner to say hello; a machine under load takes seconds. */
@@ -56,6 +58,7 @@ interface Order {
 export class BubblewrapBackend implements SandboxBackend {
   readonly name = "bubblewrap";
   readonly #context: BackendContext;
+  readonly #without: Without;
   readonly #isRoot = process.getuid?.() === 0;
   readonly #live = new Set<BubblewrapSandbox>();
   #host: Promise<Host> | null = null;
@@ -63,6 +66,7 @@ export class BubblewrapBackend implements SandboxBackend {
 
   constructor(context: BackendContext) {
     this.#context = context;
+    this.#without = context.without ?? NOTHING;
   }
 
   probe(): Promise<Probe> {
@@ -91,7 +95,7 @@ export class BubblewrapBackend implements SandboxBackend {
     const { cgroups, cgroupTrouble } = host;
     const places = cgroupTrouble === null ? cgroups.places : new Map();
     const name = groupName(instance.rootId, instance.id, id);
-    const group = new SandboxGroup(cgroups.version, places, name, profile.limits);
+    const group = new SandboxGroup(cgroups.version, places, name, unbounded(profile.limits, this.#without));
     let sandbox: BubblewrapSandbox | null = null;
     try {
       const engine = await this.#start(host, python, { slotDir: slot.dir, user, profile });
@@ -120,11 +124,11 @@ export class BubblewrapBackend implements SandboxBackend {
     const { files, bwrap, root } = host;
     const launch = planLaunch({
       user,
-      isRoot: this.#isRoot,
+      isRoot: this.#isRoot && !this.#without.has("host-uid"),
       bwrap: bwrap.path,
       hostPython: interpreter.executable,
       readOnly: [files.runnerPackage, ...files.etc.map(({ source }) => source), ...mounts.binds],
-      writable: [slotDir],
+      writable: [slotDir, ...hostFolders(this.#without)],
     });
     const args = bwrapArguments({
       canDisableUserns: bwrap.canDisableUserns,
@@ -139,7 +143,8 @@ export class BubblewrapBackend implements SandboxBackend {
     });
     const filter = files.openFilter();
     try {
-      return await startEngine(launch.command(args), filter);
+      const engine = launch.command(weakened(args, this.#without, launch.sourceOf));
+      return await startEngine({ ...engine, inheritsEnvironment: this.#without.has("environment") }, filter);
     } finally {
       closeSync(filter);
     }
@@ -153,8 +158,9 @@ export class BubblewrapBackend implements SandboxBackend {
     group.join(pid);
     engine.block.end("\n");
     const hello = await readHello(engine.control, HELLO_TIMEOUT_MS);
+    const demands = { ...DEMANDS, overlook: overlooked(this.#without) };
     const held = { ceilings: readCeilings(pid), memory: group.heldMemory() };
-    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid, DEMANDS), held });
+    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid, demands), held });
   }
 
   async #bootFailed(error: unknown, sandbox: BubblewrapSandbox | null, profile: Profile): Promise<IsoError> {

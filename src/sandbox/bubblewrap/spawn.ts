@@ -59,6 +59,8 @@ export interface EngineCommand {
   readonly args: readonly string[];
   /** Set where the engine itself must start as another user. */
   readonly as: { uid: number; gid: number } | null;
+  /** Set where a test wants our own environment handed on. */
+  readonly inheritsEnvironment?: boolean;
 }
 
 export interface Engine {
@@ -71,11 +73,12 @@ export interface Engine {
 }
 
 /** Throws IsoError `sandbox_unavailable` where the process could not even be started. */
-export function startEngine({ command, args, as }: EngineCommand, seccompFd: number): Promise<Engine> {
+export function startEngine(engine: EngineCommand, seccompFd: number): Promise<Engine> {
+  const { command, args, as, inheritsEnvironment } = engine;
   const child = spawn(command, args, {
     ...OUT_OF_THE_TERMINAL,
     cwd: "/",
-    env: {},
+    ...(!inheritsEnvironment && { env: {} }),
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", seccompFd],
     ...(as !== null && as),
   });

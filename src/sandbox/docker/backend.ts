@@ -4,6 +4,7 @@ import type { Container } from "dockerode";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
+import { NOTHING, overlooked, type Without } from "../layers.js";
 import { DEFAULT_IMAGE, type Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
 import { type Demands, readIsolation } from "../read-back.js";
@@ -19,6 +20,7 @@ import { NAMESPACES, policyOf } from "./policy.js";
 import { probeDocker, refuseUnfit, refuseUnknownRuntime } from "./probe.js";
 import { explain } from "./refusal.js";
 import { DockerSandbox } from "./sandbox.js";
+import { weakened } from "./weaken.js";
 
 const HELLO_TIMEOUT_MS = 60_000;
 /** An engine may filter no system calls; its policy says so. */
@@ -34,6 +36,7 @@ interface Parts {
 export class DockerBackend implements SandboxBackend {
   readonly name = "docker";
   readonly #context: BackendContext;
+  readonly #without: Without;
   readonly #live = new Set<DockerSandbox>();
   readonly #booting = new Set<Promise<unknown>>();
   /** Containers that a lost engine did not remove, and whom they may still run as; it may be back. */
@@ -45,6 +48,7 @@ export class DockerBackend implements SandboxBackend {
 
   constructor(context: BackendContext) {
     this.#context = context;
+    this.#without = context.without ?? NOTHING;
   }
 
   probe(): Promise<Probe> {
@@ -87,7 +91,8 @@ export class DockerBackend implements SandboxBackend {
       // What stands behind another runtime's pid may be a kernel of its own, whose state is not the sandbox's.
       const init = profile.runtime === null ? await sandbox.findInit() : null;
       this.#refuseClosed();
-      sandbox.setReady({ python, host: init && { init, isolation: readIsolation(init.pid, DEMANDS) } });
+      const demands = { ...DEMANDS, overlook: overlooked(this.#without) };
+      sandbox.setReady({ python, host: init && { init, isolation: readIsolation(init.pid, demands) } });
       return sandbox;
     } catch (error) {
       const failure = await this.#bootFailed(error, sandbox, profile);
@@ -102,10 +107,10 @@ export class DockerBackend implements SandboxBackend {
     const { user } = account;
     const mounts = sandboxMounts(slot.dir, this.#context, account.files);
     const { info, docker } = connection;
-    const filter = filterFor(info, image);
+    const filter = this.#without.has("seccomp") ? null : filterFor(info, image);
     const command = [...RUNNER_COMMAND, ...(filter ? ["--filter", filter.toString("base64")] : [])];
     const order = { name: `iso-runtime-${id}`, image: image.id, runtime, command, limits, mounts, user };
-    const options = containerOptions(this.#context, info, order);
+    const options = weakened(containerOptions(this.#context, info, order), this.#without);
     const running = await startContainer(docker, options, (left) => this.#owed.set(left, account));
     const sandbox = new DockerSandbox({
       ...{ ...running, id, slot, user },
