@@ -13,8 +13,12 @@ const MAY_IMPORT = {
   settings: [...L0, "sandbox/profile.ts", "sandbox/backends.ts"],
   bundles: [...L0, "tools", "sandbox/profile.ts"],
   harness: [...L0, ...L1, ...L2],
+  attack: [
+    ...[...L0, "harness", "settings", "tools"],
+    ...["sandbox/layers.ts", "sandbox/profile.ts", "workspace/scratch.ts"],
+  ],
   cli: [
-    ...["harness", "bundles", "settings", "comm", "model"],
+    ...["harness", "attack", "bundles", "settings", "comm", "model"],
     ...["diagnostics/printable.ts", "diagnostics/tree.ts", "sandbox/backend.ts"],
   ],
 };

@@ -82,6 +82,11 @@ export class Runtime implements AsyncDisposable {
     this.#seams = seams;
   }
 
+  /** The built-in backends, and those it was given. */
+  get backendNames(): string[] {
+    return backendNames(this.#options);
+  }
+
   /** Runs one request to its end. Resolves with a result for every ending and every bad request; rejects only after `close` or for a non-object. */
   async run(request: RunRequest): Promise<RunResult> {
     return await this.#start(request, new EventBus());

@@ -338,3 +338,11 @@ function parseUids(text: string | undefined): Settings["sandboxUids"] {
     { field: "ISO_RUNTIME_SANDBOX_UIDS", hint: "Leave it out to get a range that hosts seldom use." },
   );
 }
+
+/** Puts a variable into this process's environment, for an attack that looks for it; the returned function takes it out again. */
+export function plantVariable(name: string, value: string): () => void {
+  process.env[name] = value;
+  return () => {
+    delete process.env[name];
+  };
+}

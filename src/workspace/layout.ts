@@ -4,7 +4,7 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { IsoError } from "../model/errors.js";
 import { errnoOf } from "../safefs/errors.js";
 
-const STATE = ".iso-runtime";
+export const STATE = ".iso-runtime";
 /** The one top-level folder of out/ that is the host's: logs of the current run, never the program's files. */
 export const RESERVED_DIR = "logs";
 /** The program's source in work/. */

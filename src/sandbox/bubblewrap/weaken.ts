@@ -16,7 +16,7 @@ const UNSHARES: readonly [Layer, string][] = [
 const HOST_FOLDERS: readonly [Layer, readonly string[]][] = [
   ["private-tmp", ["/tmp"]],
   ["private-shm", ["/dev/shm"]],
-  ["minimal-root", ["/var", "/home", "/root", "/opt", "/srv", "/mnt"]],
+  ["minimal-root", ["/var", "/home", "/opt", "/srv", "/mnt"]],
 ];
 /** Each is `--size N --perms MODE --tmpfs PATH`. */
 const TMPFS: readonly [own: Layer, size: Layer, path: string][] = [
@@ -64,7 +64,10 @@ export function weakened(args: readonly string[], without: Without, sourceOf: (p
   drop("environment", "--clearenv");
   if (without.has("capabilities")) head = replaced(head, ["--cap-drop", "ALL"], ["--cap-add", "ALL"]);
   if (without.has("proc-masks")) head = withoutBinds(head, "/proc/");
-  if (without.has("private-dev")) head = replaced(head, ["--dev", "/dev"], ["--dev-bind", "/dev", "/dev"]);
+  if (without.has("private-dev")) {
+    // A remount would forbid the devices it shows.
+    head = replaced(replaced(head, ["--remount-ro", "/dev"], []), ["--dev", "/dev"], ["--dev-bind", "/dev", "/dev"]);
+  }
   for (const [own, size, path] of TMPFS) {
     const mount = ["--perms", "*", "--tmpfs", path];
     if (without.has(own)) head = replaced(head, ["--size", "*", ...mount], ["--bind", sourceOf(path), path]);
