@@ -13,7 +13,7 @@ import { loadSettings, processEnvironment, resolveProfile } from "../settings/se
 import { defineTool } from "../tools/define-tool.js";
 import type { ToolDescriptor } from "../tools/subsystem.js";
 import { makeScratchRoots } from "../workspace/scratch.js";
-import { type Attack, judgeProbe, type Probe, type RunAttack, type Verdict, verdictOf } from "./attack.js";
+import { type Attack, gotThrough, judgeProbe, type Probe, type RunAttack, type Verdict, verdictOf } from "./attack.js";
 import { ATTACKS } from "./attacks.js";
 import { probeProgram, readAnswers } from "./probe-program.js";
 import { type AttackReport, makeReport } from "./report.js";
@@ -52,7 +52,7 @@ export async function runAttacks(options: AttackOptions, seams: Seams = {}): Pro
   checkRequirementNames(required, runtime.backendNames);
   signal?.throwIfAborted();
 
-  const victim = await makeVictim(runtime, profile, signal);
+  const victim = await makeVictim(runtime, profile, required, signal);
   await using decoys = await setDecoys(victim.folders, settings.dockerHost);
   const verdicts: Verdict[] = [];
   const tell = (verdict: Verdict) => {
@@ -122,11 +122,10 @@ async function runOne(attack: RunAttack, parts: Attempting): Promise<void> {
   const { limit } = attack;
   const by = limit === undefined ? null : policyOf(result).limits[limit].enforcedBy;
   // The policy had said so: this is no surprise, and a fault only where somebody asked for more.
-  const isKnown =
-    judgement.outcome === "got_through" &&
-    (by === "none" || (limit === "memory" && by === "rlimit")) &&
-    !parts.required.includes(`${limit}:kernel`);
-  parts.tell(verdictOf(attack, isKnown ? { ...judgement, outcome: "unprotected" } : judgement));
+  const isKnown = judgement.outcome === "got_through" && (by === "none" || (limit === "memory" && by === "rlimit"));
+  const isUnmet = parts.required.includes(`${limit}:kernel`) && !by?.startsWith("cgroup");
+  if (isUnmet) parts.tell(verdictOf(attack, gotThrough(`${limit}:kernel is required; ${judgement.evidence}`)));
+  else parts.tell(verdictOf(attack, isKnown ? { ...judgement, outcome: "unprotected" } : judgement));
 }
 
 /** A run with bounds of its own; what fails before the program starts is a fault, and no verdict. */
@@ -134,7 +133,7 @@ async function run(
   { runtime, profile, signal }: Pick<Attempting, "runtime" | "profile" | "signal">,
   name: string,
   limits: Limits,
-  request: ReturnType<RunAttack["request"]>,
+  request: ReturnType<RunAttack["request"]> & { require?: string[] },
 ): Promise<RunResult> {
   const { settings } = runtime;
   // What is required is judged with the verdicts: a run that was refused would tell less.
@@ -149,10 +148,19 @@ async function run(
 }
 
 /** A neighbour with a file of its own; its run also shows whether a sandbox can be had at all. */
-async function makeVictim(runtime: Runtime, profile: Profile, signal: AbortSignal | undefined) {
+async function makeVictim(
+  runtime: Runtime,
+  profile: Profile,
+  required: readonly string[],
+  signal: AbortSignal | undefined,
+) {
   const code =
     'import os\ntry: open(os.environ["OUTPUT_DIR"] + "/private", "w").write("mine")\nexcept OSError as error: print(error)';
-  const result = await run({ runtime, profile, signal }, "victim", profile.limits, { code });
+  const result = await run({ runtime, profile, signal }, "victim", profile.limits, {
+    code,
+    // Of limits the attacks tell more than a refusal would.
+    require: required.filter((word) => !word.endsWith(":kernel")),
+  });
   const { sandbox, paths } = result;
   if (!result.ok || sandbox === null || paths === null) {
     throw new IsoError("sandbox_unavailable", `The first run failed: ${result.error?.message ?? result.status}`);

@@ -10,7 +10,6 @@ import { plantVariable } from "../settings/settings.js";
 
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] as const;
 const DECOY_FOLDERS = ["/tmp", "/var/tmp", "/dev/shm"] as const;
-const VARIABLE = "ISO_RUNTIME_ATTACK_DECOY";
 
 export interface Scene {
   readonly backend: string;
@@ -33,7 +32,9 @@ export interface Decoys extends AsyncDisposable {
 /** `victim` are folders of a user that the attacker is not. */
 export async function setDecoys(victim: readonly string[], dockerHost: string | null): Promise<Decoys> {
   const secret = `decoy-${randomBytes(12).toString("hex")}`;
-  const takeBack = plantVariable(VARIABLE, secret);
+  // A name of its own, as another attack may be at work in this process.
+  const variable = `ISO_RUNTIME_ATTACK_${secret.slice(-8)}`;
+  const takeBack = plantVariable(variable, secret);
   const folders: string[] = [];
   const servers: Server[] = [];
   const files: Record<string, string> = {};
@@ -65,7 +66,7 @@ export async function setDecoys(victim: readonly string[], dockerHost: string | 
     secret,
     facts: {
       SECRET: secret,
-      VARIABLE,
+      VARIABLE: variable,
       DECOYS: files,
       PORT: typeof address === "object" && address !== null ? address.port : 0,
       ABSTRACT: hasAbstract ? secret : null,

@@ -87,10 +87,21 @@ program
   .option("--backend <name>", "one backend only")
   .option("--config <file>", "a config file")
   .option("--fix", "build what can be built: the Docker image")
+  .option("--attack", "run harmless attacks against the engine as configured, and show which layer held each")
+  .option("--profile <name>", "with --attack: the profile whose engine is attacked")
+  .option("--require <what>", "with --attack: what must really be enforced, as memory:kernel; repeatable", collect)
   .option("--json", "as JSON")
   .action(async (flags) => {
-    const { doctorCommand } = await import("./doctor.js");
-    process.exitCode = await doctorCommand(flags);
+    const signal = flags.attack ? cancelOnSignal() : null;
+    const { checkAttackFlags } = await import("./attack-flags.js");
+    await checkAttackFlags(flags);
+    if (signal) {
+      const { attackCommand } = await import("./attack.js");
+      process.exitCode = await attackCommand(flags, signal);
+    } else {
+      const { doctorCommand } = await import("./doctor.js");
+      process.exitCode = await doctorCommand(flags);
+    }
   });
 
 addReceiptsCommands(program);

@@ -25,7 +25,7 @@ const LAYER_OF: Readonly<Record<Namespace, Layer>> = {
   uts: "uts-namespace",
   cgroup: "cgroup-namespace",
 };
-const CAPABILITIES = ["CapEff", "CapPrm", "CapInh", "CapAmb"] as const;
+const CAPABILITIES = ["CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"] as const;
 const SECCOMP_FILTER = 2;
 const HARD_LIMITS = {
   memory: "Max address space",

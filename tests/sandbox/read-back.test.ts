@@ -8,7 +8,7 @@ import { tempDir } from "../support/temp.js";
 const NONE = "0000000000000000";
 const STATUS = {
   ...{ Uid: "4242\t4242\t4242\t4242", Seccomp: "2", NoNewPrivs: "1" },
-  ...{ CapInh: NONE, CapPrm: NONE, CapEff: NONE, CapAmb: NONE },
+  ...{ CapInh: NONE, CapPrm: NONE, CapEff: NONE, CapAmb: NONE, CapBnd: NONE },
 };
 const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];

@@ -62,7 +62,9 @@ export function weakened(args: readonly string[], without: Without, sourceOf: (p
   drop("nested-userns", "--disable-userns");
   drop("new-session", "--new-session");
   drop("environment", "--clearenv");
-  if (without.has("capabilities")) head = replaced(head, ["--cap-drop", "ALL"], ["--cap-add", "ALL"]);
+  // Those of a user namespace. The host's own are handed to nobody, not even in a test.
+  if (without.has("capabilities") && !without.has("user-namespace"))
+    head = replaced(head, ["--cap-drop", "ALL"], ["--cap-add", "ALL"]);
   if (without.has("proc-masks")) head = withoutBinds(head, "/proc/");
   if (without.has("private-dev")) {
     // A remount would forbid the devices it shows.

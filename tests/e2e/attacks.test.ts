@@ -1,0 +1,196 @@
+// `doctor --attack` on every real backend: green with all layers on, and red when one is taken away, each in turn. A layer that
+// stands behind another one is taken away together with it, as the table below says.
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ATTACKS } from "../../src/attack/attacks.js";
+import { runAttacks } from "../../src/attack/run-attacks.js";
+import type { Seams } from "../../src/harness/seams.js";
+import { LAYERS, type Layer } from "../../src/sandbox/layers.js";
+import { realBackends } from "../support/backends.js";
+import { runCli } from "../support/cli.js";
+import { leftOver } from "../support/processes.js";
+import { runnerWithout } from "../support/runner-without.js";
+import { suiteDir } from "../support/temp.js";
+
+const ROOTS = ["ISO_RUNTIME_USER_WORKSPACE_ROOT", "ISO_RUNTIME_SANDBOX_ROOT"] as const;
+const isRoot = process.getuid?.() === 0;
+
+interface Removal {
+  /** All but `proof` are what an attack must miss. */
+  readonly without: readonly Layer[];
+  readonly runner?: readonly [file: string, line: string];
+  /** Each of these gets through. */
+  readonly red: readonly string[];
+  /** Only root can start an engine without a user of its own. */
+  readonly asRoot?: boolean;
+}
+
+/** In the harness and the runner: the same for all backends. */
+const COMMON: readonly Removal[] = [
+  {
+    without: ["pid-namespace", "proof"],
+    red: ["find the host's processes", "share the host's pid namespace", "kill its supervisor"],
+  },
+  { without: ["network-namespace", "proof"], red: ["connect to the host's loopback", "find a way out"] },
+  { without: ["ipc-namespace", "proof"], red: ["share the host's ipc namespace"] },
+  { without: ["uts-namespace", "proof"], red: ["share the host's uts namespace"] },
+  { without: ["cgroup-namespace", "proof"], red: ["share the host's cgroup namespace"] },
+  { without: ["host-uid", "proof"], red: ["be root of the host"], asRoot: true },
+  { without: ["host-uid", "proc-masks", "proof"], red: ["write to the host's kernel settings"], asRoot: true },
+  { without: ["read-only-root"], red: ["write beside its folders"] },
+  { without: ["minimal-root"], red: ["read a file of the host", "connect to a socket file of the host"] },
+  { without: ["tmp-size"], red: ["fill /tmp"] },
+  { without: ["shm-size"], red: ["fill /dev/shm"] },
+  { without: ["capabilities", "proof"], red: ["hold a capability"] },
+  { without: ["memory-cgroup"], red: ["take memory", "take shared memory"] },
+  { without: ["process-cgroup"], red: ["start processes", "start threads"] },
+  { without: ["open-files"], red: ["open files"] },
+  { without: ["file-size"], red: ["write a large file"] },
+  { without: ["disk-watch"], red: ["fill the disk"] },
+  { without: ["files-watch"], red: ["make a million files"] },
+  { without: ["output-cap"], red: ["flood its output"] },
+  { without: ["deadline"], red: ["outlast its deadline"] },
+  { without: ["tool-allow-list"], red: ["call a forbidden tool"] },
+  {
+    without: [],
+    runner: ["boot.py", "kernel.prctl(kernel.PR_SET_DUMPABLE, 0)"],
+    red: ["write the supervisor's memory"],
+  },
+  { without: [], runner: ["launch.py", "kernel.close_all_but("], red: ["find an inherited descriptor"] },
+];
+
+const REMOVALS: Readonly<Record<string, readonly Removal[]>> = {
+  bubblewrap: [
+    ...COMMON,
+    {
+      without: ["user-namespace", "host-uid", "capabilities", "proof"],
+      red: ["share the host's user namespace", "become root"],
+      asRoot: true,
+    },
+    { without: ["private-dev"], red: ["open devices"] },
+    // The launcher of a root host covers the host's /tmp as well.
+    { without: ["private-tmp", "host-uid", "proof"], red: ["read the host's /tmp"], asRoot: true },
+    { without: ["private-shm"], red: ["read the host's /dev/shm"] },
+    { without: ["proc-masks"], red: ["read what /proc tells of the host"] },
+    { without: ["sys"], red: ["look at the machine through /sys"] },
+    { without: ["seccomp", "proof"], red: ATTACKS.filter(isOfTheFilter).map(({ name }) => name) },
+    {
+      without: ["nested-userns", "seccomp", "proof"],
+      red: ["make a user namespace", "make a user namespace by clone"],
+    },
+    { without: ["environment"], red: ["find the host's environment"] },
+    { without: ["new-session"], runner: ["program.py", "os.setsid()"], red: ["reach the host's terminal"] },
+  ],
+  docker: [
+    ...COMMON,
+    { without: ["private-tmp"], red: ["read the host's /tmp"] },
+    { without: ["proc-masks"], red: ["read what /proc tells of the host"] },
+    {
+      without: ["seccomp"],
+      red: ["call by the 32-bit table", "talk to the kernel's odd sockets", "type into a terminal"],
+    },
+    {
+      without: ["seccomp", "engine-seccomp", "proof"],
+      red: ["be under no filter", "use the host's keys", "clone a mount"],
+    },
+    { without: ["no-new-privileges", "seccomp", "proof"], red: ["gain privileges by a program"] },
+  ],
+};
+
+/** What no table above takes away, and why. */
+const NOT_REMOVED: Readonly<Partial<Record<Layer, string>>> = {
+  "mount-namespace": "both engines make it always",
+  "memory-rlimit": "stands in where no control group is; the attack says so",
+  "process-rlimit": "stands in where no control group is",
+  "host-verdict": "is how every run is judged, no part of its own",
+  "no-follow": "is the one way there is to the program's files",
+};
+
+/** Attacks that the filter alone holds. Raw sockets also need a capability, and where clone3 and BPF end is the kernel's own affair. */
+function isOfTheFilter({ layers }: (typeof ATTACKS)[number]): boolean {
+  return layers.length === 1 && layers[0] === "seccomp";
+}
+
+describe("the tables of this test", () => {
+  it("take away every layer there is, or say why not", () => {
+    const removed = Object.values(REMOVALS).flatMap((rows) => rows.flatMap(({ without }) => without));
+    const byRunner: Layer[] = ["supervisor-closed", "descriptors", "cpu-cgroup"];
+    const known = new Set<string>([...removed, ...byRunner, ...Object.keys(NOT_REMOVED)]);
+    expect(Object.keys(LAYERS).filter((layer) => !known.has(layer))).toEqual([]);
+  });
+});
+
+describe.each(realBackends())("attacks on %s", (backend) => {
+  const dir = suiteDir();
+  const before = ROOTS.map((name) => process.env[name]);
+  beforeAll(() => {
+    for (const name of ROOTS) process.env[name] = join(dir, name.toLowerCase());
+  });
+  afterAll(async () => {
+    for (const [index, name] of ROOTS.entries()) {
+      const value = before[index];
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    expect(await leftOver(dir)).toEqual([]);
+  });
+
+  async function outcomes(only: readonly string[] | undefined, seams: Seams): Promise<Record<string, string>> {
+    const { attacks } = await runAttacks({ backend, ...(only && { only }) }, seams);
+    return Object.fromEntries(attacks.map(({ name, outcome }) => [name, outcome]));
+  }
+
+  it("hold with all layers on, each by a layer that is named for it, and leave nothing", async () => {
+    const { ok, attacks, totals } = await runAttacks({ backend });
+    const notHeld = attacks.filter(({ outcome }) => !["held", "not_applicable"].includes(outcome));
+    // An ordinary user without control groups of its own is told what is not held.
+    expect(notHeld.filter(({ outcome }) => outcome !== "unprotected")).toEqual([]);
+    if (isRoot) expect(notHeld).toEqual([]);
+    expect(ok).toBe(true);
+    expect(attacks.length).toBe(ATTACKS.length);
+    expect(totals.not_applicable).toBeLessThanOrEqual(backend === "docker" ? 2 : 0);
+    const state = join(process.env.ISO_RUNTIME_SANDBOX_ROOT ?? "", ".iso-runtime");
+    expect(readdirSync(state)).toEqual([]);
+    expect(existsSync(process.env.ISO_RUNTIME_USER_WORKSPACE_ROOT ?? "")).toBe(false);
+    const decoys = ["/tmp", "/var/tmp", "/dev/shm"].flatMap((folder) => readdirSync(folder));
+    expect(decoys.filter((name) => name.startsWith("iso-runtime-attack-"))).toEqual([]);
+  });
+
+  it.each((["network-namespace", "capabilities"] as const).map((layer) => [layer]))(
+    "are not even begun without %s: the proof refuses the sandbox",
+    async (layer) => {
+      const refused = runAttacks({ backend, only: [] }, { without: new Set([layer]) });
+      await expect(refused).rejects.toMatchObject({ code: "sandbox_unavailable", message: /not what it must be/ });
+    },
+  );
+
+  describe.concurrent("without a layer", () => {
+    const rows = (REMOVALS[backend] ?? []).filter(({ asRoot }) => isRoot || !asRoot);
+    it.each(rows.map((row) => [nameOf(row), row] as const))(
+      "%s: get through",
+      async (name, { without, runner, red }) => {
+        const runnerDir = runner && runnerWithout(join(dir, name.replaceAll(/\W+/g, "-")), ...runner);
+        const found = await outcomes(red, { without: new Set(without), ...(runnerDir && { runnerDir }) });
+        expect(found).toEqual(Object.fromEntries(red.map((attack) => [attack, "got_through"])));
+      },
+    );
+  });
+
+  it("cpu-cgroup: get through", async () => {
+    const found = await outcomes(["take processors"], { without: new Set(["cpu-cgroup"]) });
+    expect(found).toEqual({ "take processors": "got_through" });
+  });
+
+  it("are told as one document, and by the exit status", async () => {
+    const { status, stdout } = await runCli(["doctor", "--attack", "--backend", backend, "--json"], { roots: dir });
+    const report: unknown = JSON.parse(stdout);
+    expect(report).toMatchObject({ schema: "iso-runtime/attack-report@1", ok: true, backend });
+    expect(status).toBe(0);
+  });
+});
+
+function nameOf({ without, runner }: Removal): string {
+  const layers = without.filter((layer) => layer !== "proof");
+  return [...layers, ...(runner ? [`the runner's ${runner[1]}`] : [])].join(" and ");
+}
