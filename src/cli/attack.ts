@@ -76,6 +76,8 @@ function conclusion({ ok, totals, attacks }: AttackReport, style: Style): string
     ? []
     : ["Do not run code you do not trust with this engine until `iso-runtime doctor` and the lines above are mended."];
   const weaker =
-    totals.unprotected === 0 ? [] : ["--require memory:kernel, cpus:kernel … makes what is not held here a failure."];
+    totals.unprotected === 0
+      ? []
+      : ["With --require (memory:kernel, processes:kernel, cpus:kernel) what is not held here is a failure."];
   return [`${mark} ${attacks.length} attacks: ${counts.join(", ")}`, ...advice, ...weaker].join("\n");
 }

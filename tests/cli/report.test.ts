@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { makeReport } from "../../src/attack/report.js";
+import { renderAttacks } from "../../src/cli/attack.js";
 import { renderDoctor } from "../../src/cli/doctor.js";
 import { oneLine, printable } from "../../src/cli/report/printable.js";
 import { renderReport } from "../../src/cli/report/report.js";
@@ -139,5 +141,42 @@ describe("doctor", () => {
     };
     const text = renderDoctor(report, PLAIN);
     await expect(text).toMatchFileSnapshot("./golden/doctor.txt");
+  });
+});
+
+describe("doctor --attack", () => {
+  it("shows what held each attack and what held none, and lets nothing of a sandbox into the terminal", async () => {
+    const { sandbox } = ran({});
+    if (sandbox === null) throw new Error("the sample has no sandbox");
+    const hostile = { ...sandbox, python: { path: "/usr/bin/\u001b[31mpython3", version: "3.11.2\n" } };
+    const report = makeReport(hostile, "default", [
+      {
+        ...{ name: "mount", tries: "reaches mount", layers: ["seccomp"], outcome: "held" },
+        ...{ heldBy: "seccomp", evidence: "refused with EPERM" },
+      },
+      {
+        ...{ name: "press keys", tries: "opens sysrq-trigger", layers: ["proc-masks"], outcome: "held" },
+        ...{ heldBy: null, evidence: "refused with ENOENT" },
+      },
+      {
+        ...{ name: "read a file of the host", tries: "reads a file of the host", layers: ["minimal-root"] },
+        ...{ outcome: "got_through", heldBy: null, evidence: 'done: "\u001b]0;x\u0007\nroot"' },
+      },
+      {
+        ...{ name: "take processors", tries: "computes", layers: ["cpu-cgroup"], outcome: "unprotected" },
+        ...{ heldBy: null, evidence: "cpus 0.05 cpus by none" },
+      },
+      {
+        ...{ name: "list /sys", tries: "lists it", layers: ["sys"], outcome: "not_applicable" },
+        ...{ heldBy: null, evidence: "the engine shows it" },
+      },
+      {
+        ...{ name: "trace", tries: "traces", layers: ["seccomp"], outcome: "unclear" },
+        ...{ heldBy: null, evidence: "it told nothing" },
+      },
+    ]);
+    const text = renderAttacks(report, PLAIN);
+    expect(text).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
+    await expect(text).toMatchFileSnapshot("./golden/attacks.txt");
   });
 });

@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { type Layer, overlooked } from "../../src/sandbox/layers.js";
 import { type Demands, readCeilings, readIsolation } from "../../src/sandbox/read-back.js";
 import { tempDir } from "../support/temp.js";
 
@@ -46,10 +47,30 @@ describe("reading back", () => {
     [{ NoNewPrivs: "0" }, [], /gain privileges/],
     [{ CapEff: "0000000000200000" }, [], /has capabilities/],
     [{ CapPrm: "0000000000000001" }, [], /has capabilities/],
+    [{ CapBnd: "00000000a80425fb" }, [], /has capabilities/],
     [{}, ["net"], /shares our net namespace/],
     [{}, ["user", "pid"], /user namespace, it shares our pid/],
   ])("refuses %j with %j shared", (status, shared, message) => {
     expect(() => readIsolation(77, DEMANDS, makeProc(status, shared))).toThrow(message);
+  });
+
+  it.each<[Layer, Record<string, string>, string[]]>([
+    ["host-uid", { Uid: "0\t0\t0\t0" }, []],
+    ["seccomp", { Seccomp: "0" }, []],
+    ["no-new-privileges", { NoNewPrivs: "0" }, []],
+    ["capabilities", { CapEff: "0000000000200000" }, []],
+    ["network-namespace", {}, ["net"]],
+    ["pid-namespace", {}, ["pid"]],
+  ])("overlooks %s where a test took it away, and nothing else", (layer, status, shared) => {
+    const read = (overlook: Layer) =>
+      readIsolation(77, { ...DEMANDS, overlook: new Set([overlook]) }, makeProc(status, shared));
+    expect(() => read(layer)).not.toThrow();
+    expect(() => read("environment")).toThrow(/not what it must be/);
+  });
+
+  it("overlooks nothing unless the proof itself was taken away", () => {
+    expect(overlooked(new Set(["seccomp"]))).toEqual(new Set());
+    expect(overlooked(new Set(["seccomp", "proof"]))).toContain("seccomp");
   });
 
   it("tells the hard limits that no limit inside exceeds", () => {
