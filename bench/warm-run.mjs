@@ -4,14 +4,13 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { createRuntime } from "../dist/index.js";
+import { settled, takeTurns } from "./rounds.mjs";
 
 const ROUNDS = Number(process.argv[2] ?? 60);
 const IMAGE = "iso-runtime/python:3.12";
 const PYTHON = "/usr/bin/python3";
-const SETTLE_MS = 200;
 const roots = mkdtempSync(join(tmpdir(), "iso-bench-"));
 
 const contract = [{ path: "hello.txt", description: "a greeting" }];
@@ -20,12 +19,6 @@ let written = 0;
 const writes = () => `import os\nopen(os.path.join(os.environ["OUTPUT_DIR"], "hello.txt"), "w").write("${written++}")`;
 
 const runtimes = [];
-
-/** Of all backends: one that still replaces a sandbox would be measured with its neighbour's next run. One that said hello still loads modules for a moment. */
-async function settled() {
-  await Promise.all(runtimes.map((runtime) => runtime.warm()));
-  await sleep(SETTLE_MS);
-}
 
 async function librarySides() {
   const sides = [];
@@ -72,30 +65,10 @@ function baselines(withDocker) {
   return [bare, { name: "`docker run --rm` of the same image, `print(1)`", run: spawn("docker", docker) }];
 }
 
-const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
-
 try {
   const library = await librarySides();
   const sides = [...baselines(library.some((side) => side.name.includes("docker"))), ...library];
-  const times = new Map(sides.map((side) => [side, []]));
-  for (let round = -2; round < ROUNDS; round += 1) {
-    for (const side of sides) {
-      await settled();
-      const startedAt = performance.now();
-      try {
-        const result = await side.run();
-        if (side.check?.(result) === false) throw new Error("it was not what it is to measure");
-      } catch (error) {
-        console.log(`${side.name}: a round is left out, ${error.message.split("\n")[0]}`);
-        continue;
-      }
-      if (round >= 0) times.get(side).push(performance.now() - startedAt);
-    }
-  }
-  const rows = sides.map((side) => {
-    const sorted = times.get(side).sort((a, b) => a - b);
-    return { name: side.name, p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
-  });
+  const rows = await takeTurns(sides, ROUNDS, () => settled(runtimes));
   const [bare, docker] = [rows[0], rows.find((row) => row.name.startsWith("`docker run"))];
   console.log(`\n${ROUNDS} rounds; ratios of medians. The table of docs/performance.md:\n`);
   console.log("| p50 ms | p95 ms | x bare | `docker run` takes | what |\n| ---: | ---: | ---: | ---: | --- |");

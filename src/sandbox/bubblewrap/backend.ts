@@ -27,7 +27,7 @@ import { explainRefusal } from "./refusal.js";
 import { type RootLayout, readRootLayout } from "./root-layout.js";
 import { BubblewrapSandbox } from "./sandbox.js";
 import { type Engine, startEngine } from "./spawn.js";
-import { hostFolders, unbounded, weakened } from "./weaken.js";
+import { hostFolders, placesFor, unbounded, weakened } from "./weaken.js";
 
 const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
 /** Time for the runner to say hello; a machine under load takes seconds. */
@@ -93,7 +93,7 @@ export class BubblewrapBackend implements SandboxBackend {
     const id = randomBytes(8).toString("hex");
     const { instance } = this.#context;
     const { cgroups, cgroupTrouble } = host;
-    const places = cgroupTrouble === null ? cgroups.places : new Map();
+    const places = cgroupTrouble === null ? placesFor(cgroups.places, this.#without) : new Map();
     const name = groupName(instance.rootId, instance.id, id);
     const group = new SandboxGroup(cgroups.version, places, name, unbounded(profile.limits, this.#without));
     let sandbox: BubblewrapSandbox | null = null;

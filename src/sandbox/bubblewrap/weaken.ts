@@ -29,6 +29,15 @@ export function hostFolders(without: Without): string[] {
   return HOST_FOLDERS.flatMap(([layer, paths]) => (without.has(layer) ? paths.filter((path) => existsSync(path)) : []));
 }
 
+/** Without any of its limits there is no control group either, and the policy says so. */
+export function placesFor<Places extends ReadonlyMap<unknown, unknown>>(
+  places: Places,
+  without: Without,
+): Places | Map<never, never> {
+  const isNeeded = (["memory-cgroup", "process-cgroup", "cpu-cgroup"] as const).some((layer) => !without.has(layer));
+  return isNeeded ? places : new Map<never, never>();
+}
+
 /** The bounds its control group gets. The policy goes on saying what was asked for: an attack has to find out. */
 export function unbounded(limits: GroupLimits, without: Without): GroupLimits {
   if (without.size === 0) return limits;
