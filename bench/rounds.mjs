@@ -9,7 +9,7 @@ export async function settled(runtimes) {
   await sleep(SETTLE_MS);
 }
 
-/** `{ name, p50, p95 }` for each side, in milliseconds. A side has `run`, and `check` where its result may be another one than it is to measure. */
+/** `{ name, p10, p50, p95 }` for each side, in milliseconds. A side has `run`, and `check` where its result may be another one than it is to measure. */
 export async function takeTurns(sides, rounds, settle) {
   const times = new Map(sides.map((side) => [side, []]));
   for (let round = -2; round < rounds; round += 1) {
@@ -29,7 +29,7 @@ export async function takeTurns(sides, rounds, settle) {
   }
   return sides.map((side) => {
     const sorted = times.get(side).sort((a, b) => a - b);
-    return { name: side.name, p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
+    return { name: side.name, p10: quantile(sorted, 0.1), p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
   });
 }
 

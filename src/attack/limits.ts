@@ -203,7 +203,7 @@ export function endingOf({ status, error, exitCode }: RunResult): string {
   return `${status}: ${code}${what}`;
 }
 
-export function rowOf({ sandbox }: RunResult, limit: LimitName): string {
+function rowOf({ sandbox }: RunResult, limit: LimitName): string {
   const row = sandbox?.policy.limits[limit];
   if (row === undefined) return "no policy";
   const hits = row.hits === null ? "" : `, ${row.hits} ${row.hits === 1 ? "hit" : "hits"}`;

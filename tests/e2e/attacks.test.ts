@@ -1,20 +1,24 @@
 // `doctor --attack` on every real backend: green with all layers on, and red when one is taken away, each in turn. A layer that
 // stands behind another one is taken away together with it, as the table below says.
-import { existsSync, readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chownSync, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ATTACKS } from "../../src/attack/attacks.js";
 import { runAttacks } from "../../src/attack/run-attacks.js";
 import type { Seams } from "../../src/harness/seams.js";
+import { canReach } from "../../src/sandbox/bubblewrap/access.js";
 import { LAYERS, type Layer } from "../../src/sandbox/layers.js";
 import { realBackends } from "../support/backends.js";
-import { runCli } from "../support/cli.js";
+import { CLI, runCli } from "../support/cli.js";
 import { leftOver } from "../support/processes.js";
 import { runnerWithout } from "../support/runner-without.js";
-import { suiteDir } from "../support/temp.js";
+import { suiteDir, tempDir } from "../support/temp.js";
 
 const ROOTS = ["ISO_RUNTIME_USER_WORKSPACE_ROOT", "ISO_RUNTIME_SANDBOX_ROOT"] as const;
 const isRoot = process.getuid?.() === 0;
+/** Somebody without control groups of his own, as most people are. */
+const ORDINARY = { uid: 4242, gid: 4242 };
 
 interface Removal {
   /** All but `proof` are what an attack must miss. */
@@ -188,6 +192,54 @@ describe.each(realBackends())("attacks on %s", (backend) => {
     expect(report).toMatchObject({ schema: "iso-runtime/attack-report@1", ok: true, backend });
     expect(status).toBe(0);
   });
+});
+
+describe("the command", () => {
+  it("exits with 3 where no sandbox can be had, and says why", async () => {
+    const args = ["doctor", "--attack", "--backend", "docker", "--json"];
+    const ran = await runCli(args, { roots: tempDir(), env: { DOCKER_HOST: "unix:///nowhere/docker.sock" } });
+    expect(JSON.parse(ran.stdout)).toMatchObject({ ok: false, error: { code: "sandbox_unavailable" } });
+    expect(ran.status).toBe(3);
+  });
+
+  it("refuses a requirement that the engine does not meet", async () => {
+    const args = ["doctor", "--attack", "--backend", "bubblewrap", "--require", "backend:docker"];
+    const ran = await runCli(args, { roots: tempDir() });
+    expect(ran.stderr).toMatch(/cannot give what the run requires: backend:docker/);
+    expect(ran.status).toBe(2);
+  });
+
+  it.skipIf(!isRoot || !existsSync("/usr/bin/setpriv") || !canReach(ORDINARY, CLI))(
+    "tells an ordinary user what no control group holds, which is a failure where it is required",
+    () => {
+      const home = tempDir();
+      chownSync(home, ORDINARY.uid, ORDINARY.gid);
+      const attack = (...flags: string[]) => {
+        const as = ["--reuid", String(ORDINARY.uid), "--regid", String(ORDINARY.gid), "--clear-groups", "--"];
+        const command = [process.execPath, CLI, "doctor", "--attack", "--backend", "bubblewrap", "--json", ...flags];
+        const env = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: home, XDG_DATA_HOME: home };
+        const roots = { [ROOTS[0]]: join(home, "workspace"), [ROOTS[1]]: join(home, "sandbox") };
+        return spawnSync("/usr/bin/setpriv", [...as, ...command], {
+          cwd: "/",
+          env: { ...env, ...roots },
+          encoding: "utf8",
+        });
+      };
+      const unheld = [
+        { name: "take shared memory", outcome: "unprotected" },
+        { name: "take processors", outcome: "unprotected" },
+      ];
+      const plain = attack();
+      expect(JSON.parse(plain.stdout)).toMatchObject({
+        ok: true,
+        attacks: expect.arrayContaining(unheld.map((row) => expect.objectContaining(row))),
+      });
+      expect(plain.status).toBe(0);
+      const strict = attack("--require", "memory:kernel");
+      expect(strict.stderr).toMatch(/take shared memory: got through: memory:kernel is required/);
+      expect(strict.status).toBe(1);
+    },
+  );
 });
 
 function nameOf({ without, runner }: Removal): string {

@@ -90,6 +90,14 @@ describe("a mistake beside run", () => {
     [["scenarios", "--bundle", "--json"], /--bundle <dir>' argument missing/],
     [["doctor", "more", "--json"], /too many arguments/],
     [["doctor", "--json", "--backend", "moon"], /no backend "moon"/],
+    [["doctor", "--json", "--profile", "default"], /--profile: it says how attacks are run/],
+    [["doctor", "--json", "--require", "seccomp"], /--require: it says how attacks are run/],
+    [["doctor", "--attack", "--json", "--fix"], /--fix: it mends what attacks would find/],
+    [["doctor", "--attack", "--json", "--backend", "moon"], /no backend "moon". There are: auto, bubblewrap, docker/],
+    [["doctor", "--attack", "--json", "--profile", "moon"], /no profile "moon". There are: default, docker/],
+    [["doctor", "--attack", "--json", "--profile", ""], /--profile: it must not be empty/],
+    [["doctor", "--attack", "--json", "--require", "moon"], /"moon" is not a known requirement/],
+    [["doctor", "--attack", "--json", "--config", "missing.json"], /there is no file/],
   ])("is one document too: %j", async (args, sentence) => {
     const { status, stdout, stderr } = await runCli(args, { roots: tempDir() });
     expect(status).toBe(2);
