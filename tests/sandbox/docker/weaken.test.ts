@@ -7,7 +7,7 @@ import { type Layer, NOTHING } from "../../../src/sandbox/layers.js";
 import { ABLE, makeContext } from "./bed.js";
 
 const OPTIONS = containerOptions(makeContext(), ABLE, {
-  ...{ name: "one", image: "sha256:1", command: ["python3"], limits: DEFAULT_LIMITS, mounts: [] },
+  ...{ name: "one", image: "sha256:1", runtime: null, command: ["python3"], limits: DEFAULT_LIMITS, mounts: [] },
 });
 const without = (...layers: Layer[]) => weakened(OPTIONS, new Set(layers));
 
