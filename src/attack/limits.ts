@@ -115,7 +115,9 @@ export const LIMIT_ATTACKS: readonly RunAttack[] = [
 
 const SPIN = `
 import os, time
-begun = time.monotonic()
+def idle():
+    return int(open("/proc/stat").readline().split()[4]) / os.sysconf("SC_CLK_TCK")
+begun, idle_before = time.monotonic(), idle()
 for _ in range(4):
     if os.fork() == 0:
         end = time.monotonic() + 1.5
@@ -125,7 +127,8 @@ used = 0.0
 for _ in range(4):
     usage = os.wait3(0)[2]
     used += usage.ru_utime + usage.ru_stime
-print("share", used / (time.monotonic() - begun))
+took = time.monotonic() - begun
+print("share", used / took, "idle", max(0.0, idle() - idle_before) / took)
 `;
 
 function limitAttack(
@@ -181,11 +184,15 @@ function judgeRefusal(result: RunResult, limit: LimitName, code: string, word: s
 }
 
 function judgeShare(result: RunResult): Judgement {
-  const [, text] = /^share ([\d.]+)/m.exec(result.output.stdout.text) ?? [];
-  const evidence = `a share of ${Number(text).toFixed(2)} of ${CPUS}; ${rowOf(result, "cpus")}`;
-  if (text === undefined) return unclear(`${endingOf(result)}; ${rowOf(result, "cpus")}`);
+  const [, share, idle] = /^share ([\d.]+) idle ([\d.]+)/m.exec(result.output.stdout.text) ?? [];
+  if (share === undefined || idle === undefined) return unclear(`${endingOf(result)}; ${rowOf(result, "cpus")}`);
+  const evidence = `a share of ${Number(share).toFixed(2)} of ${CPUS}; ${rowOf(result, "cpus")}`;
   // What is used within one period of the kernel's counting, and before it counts, is more than the average.
-  return Number(text) > 2 * CPUS ? gotThrough(evidence) : held("cpu-cgroup", evidence);
+  if (Number(share) > 2 * CPUS || result.sandbox?.policy.limits.cpus.enforcedBy === "none") return gotThrough(evidence);
+  if (Number(idle) > 2 * CPUS) return held("cpu-cgroup", evidence);
+  // A program that got little because others took all was held by nobody.
+  const reason = "the host's processors are too busy to tell; run it again at a quieter moment";
+  return { outcome: "not_applicable", heldBy: null, evidence: reason };
 }
 
 function holderOf(limit: LimitName, by: EnforcedBy): Layer | null {
