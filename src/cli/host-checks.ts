@@ -1,6 +1,7 @@
 // What `doctor` looks at before any backend: Node, and whether the two roots can be used, on which file system. Creates nothing.
 import { accessSync, constants, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { shellWord } from "../model/shell-word.js";
 import type { Check } from "../sandbox/backend.js";
 
 /** As package.json's `engines` has it. */
@@ -76,7 +77,7 @@ function rootCheck(name: string, root: string, variable: string): Check {
   if (closed === "EROFS")
     return { name, status: "fail", message: `${where}: the file system of ${place} is read-only`, fix: elsewhere };
   if (closed !== null) {
-    const mine = `sudo install -d -o "$(id -un)" -m 755 ${quoted(root)}`;
+    const mine = `sudo install -d -o "$(id -un)" -m 755 ${shellWord(root)}`;
     return {
       name,
       status: "fail",
@@ -119,9 +120,4 @@ function whyClosed(folder: string): string | null {
   } catch (error) {
     return error instanceof Error && "code" in error ? String(error.code) : "EACCES";
   }
-}
-
-/** For a shell to take as one word. */
-function quoted(path: string): string {
-  return /^[\w/.+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -10,7 +10,7 @@ import { planCgroups } from "./cgroup.js";
 import type { HostRoots } from "./cgroup-host.js";
 import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
 import { findInterpreter } from "./interpreter.js";
-import { explainRefusal } from "./refusal.js";
+import { explainRefusal, explainWeakRoot } from "./refusal.js";
 import { readRootLayout } from "./root-layout.js";
 import { type Answer, ask } from "./spawn.js";
 
@@ -63,6 +63,8 @@ async function engineChecks(options: ProbeOptions): Promise<Check[]> {
     const message = `${what} has no --disable-userns; the system call filter alone keeps programs from nesting namespaces`;
     checks.push({ name: "bubblewrap", status: "warn", message, fix: "Update bubblewrap to 0.8 or newer." });
   }
+  const weakRoot = explainWeakRoot(roots);
+  if (weakRoot !== null) return [...checks, { name: "namespaces", status: "fail", ...weakRoot }];
   let user: HostUser | null = null;
   try {
     user = await users.lease();

@@ -2,6 +2,8 @@
 // from the kernel's own switches.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { shellWord } from "../../model/shell-word.js";
 import { type HostRoots, readFileOrNull } from "./cgroup-host.js";
 
 export interface Refusal {
@@ -9,17 +11,15 @@ export interface Refusal {
   fix: string;
 }
 
-const APPARMOR_PROFILE = [
-  "sudo tee /etc/apparmor.d/bwrap >/dev/null <<'EOF'",
-  "abi <abi/4.0>,",
-  "include <tunables/global>",
-  "profile bwrap /usr/bin/bwrap flags=(unconfined) {",
-  "  userns,",
-  "  include if exists <local/bwrap>",
-  "}",
-  "EOF",
-  "sudo apparmor_parser -r /etc/apparmor.d/bwrap",
-].join("\n");
+/** Ships with the package. */
+const APPARMOR_PROFILE = fileURLToPath(new URL("../../../apparmor/iso-runtime-bwrap", import.meta.url));
+const INSTALLED_PROFILE = "/etc/apparmor.d/iso-runtime-bwrap";
+/** docs/machines.md has the whole line, and why each option. */
+const CONTAINER_OPTIONS =
+  "--user 1000:1000 --security-opt seccomp=docker/seccomp-host.json --security-opt systempaths=unconfined";
+const CONTAINER_FIX = `Start the container with ${CONTAINER_OPTIONS} (the file is in this package; where the host has AppArmor, --security-opt apparmor=unconfined too), or use the docker backend.`;
+const CAP_SYS_ADMIN = 1n << 21n;
+const CAP_SYS_PTRACE = 1n << 19n;
 
 /** The engine's own words when the kernel did not let it; anything else failed later, inside. */
 const SAID_WHEN_REFUSED =
@@ -29,6 +29,8 @@ const SAID_WHEN_REFUSED =
 export function explainRefusal(roots: HostRoots, engineSaid: string): Refusal | null {
   if (!SAID_WHEN_REFUSED.test(engineSaid)) return null;
   const setting = (path: string) => readFileOrNull(join(roots.proc, "sys", path))?.trim() ?? null;
+  const weakRoot = explainWeakRoot(roots);
+  if (weakRoot !== null) return weakRoot;
   if (setting("user/max_user_namespaces") === "0") {
     return {
       message: "User namespaces are switched off (user.max_user_namespaces is 0).",
@@ -41,19 +43,36 @@ export function explainRefusal(roots: HostRoots, engineSaid: string): Refusal | 
       fix: "sudo sysctl -w kernel.unprivileged_userns_clone=1",
     };
   }
+  if (isContainer(roots)) return { message: `${containersRefusal(engineSaid)}.`, fix: CONTAINER_FIX };
   if (setting("kernel/apparmor_restrict_unprivileged_userns") === "1" && !hasBwrapProfile(roots)) {
     return {
       message: "AppArmor keeps programs without a profile from making user namespaces, and bwrap has none.",
-      fix: APPARMOR_PROFILE,
-    };
-  }
-  if (isContainer(roots)) {
-    return {
-      message: "This is a container whose own sandbox does not let bubblewrap make namespaces or mount /proc.",
-      fix: "Start the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined (and --security-opt apparmor=unconfined), or use the docker backend.",
+      fix: `sudo install -m 644 ${shellWord(APPARMOR_PROFILE)} ${INSTALLED_PROFILE} && sudo apparmor_parser -r ${INSTALLED_PROFILE}`,
     };
   }
   return null;
+}
+
+/**
+ * Root binds folders and gives up root before the engine starts, and then looks at what it started. Root of a container often
+ * may do neither, while an ordinary user there needs neither. Null where this process is not root, or is root in full.
+ */
+export function explainWeakRoot({ proc }: HostRoots): Refusal | null {
+  const status = readFileOrNull(join(proc, "self/status")) ?? "";
+  const effectiveUid = /^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1];
+  const capabilities = /^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1];
+  if (effectiveUid !== "0" || capabilities === undefined) return null;
+  const held = BigInt(`0x${capabilities}`);
+  if ((held & CAP_SYS_ADMIN) !== 0n && (held & CAP_SYS_PTRACE) !== 0n) return null;
+  const message =
+    "This is root without CAP_SYS_ADMIN or CAP_SYS_PTRACE, as in containers: it can neither make nor check sandboxes as another user.";
+  return { message, fix: CONTAINER_FIX };
+}
+
+function containersRefusal(engineSaid: string): string {
+  if (/mount proc/i.test(engineSaid)) return "This container's covered /proc keeps bubblewrap from mounting a new one";
+  if (/namespace/i.test(engineSaid)) return "This container's system call filter lets bubblewrap make no namespaces";
+  return "This container lets bubblewrap make no sandbox; an AppArmor profile that refuses mounts is a common cause";
 }
 
 function isContainer({ root, proc }: HostRoots): boolean {
@@ -64,6 +83,6 @@ function isContainer({ root, proc }: HostRoots): boolean {
 
 /** Distributions name the profile differently; Ubuntu's own is `bwrap-userns-restrict`. */
 function hasBwrapProfile({ root }: HostRoots): boolean {
-  const names = ["bwrap", "bwrap-userns-restrict", "usr.bin.bwrap"];
+  const names = ["iso-runtime-bwrap", "bwrap", "bwrap-userns-restrict", "usr.bin.bwrap"];
   return names.some((name) => existsSync(join(root || "/", "etc/apparmor.d", name)));
 }

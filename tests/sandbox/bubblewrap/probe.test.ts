@@ -1,5 +1,5 @@
 // The checks of `doctor` on hosts as they are found in the wild, as trees; and the real ones of this host.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
@@ -70,14 +70,21 @@ describe("probe", () => {
     expect(installCommand(osRelease)).toBe(command);
   });
 
-  it("gives Ubuntu 24.04 the AppArmor profile that it lacks", async () => {
+  it("gives Ubuntu 24.04 the AppArmor profile that it lacks, from the package's own file", async () => {
     const roots = makeHost({ "proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n" });
     const { usable, checks } = await probe({ roots, trial: async () => REFUSED });
     expect(usable).toBe(false);
     const check = checks.find(({ name }) => name === "namespaces");
     expect(check?.message).toMatch(/AppArmor/);
-    expect(check?.fix).toMatch(/profile bwrap \/usr\/bin\/bwrap flags=\(unconfined\) \{\n {2}userns,/);
-    expect(check?.fix).toMatch(/apparmor_parser -r/);
+    const [, file = "", installed] =
+      /^sudo install -m 644 (\S+) (\S+) && sudo apparmor_parser -r \2$/.exec(check?.fix ?? "") ?? [];
+    expect(readFileSync(file, "utf8")).toMatch(/bin\/bwrap flags=\(unconfined\) \{\n {2}userns,/);
+    // Where it was installed it is not asked for again.
+    const mended = makeHost({
+      "proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n",
+      [`${installed}`.slice(1)]: "",
+    });
+    expect(explainRefusal(mended, REFUSED.stderr)).toBe(null);
   });
 
   it("does not blame AppArmor where bwrap has a profile", () => {
@@ -97,10 +104,28 @@ describe("probe", () => {
     expect(checks.find(({ name }) => name === "namespaces")).toMatchObject({ status: "fail", fix });
   });
 
-  it("says what a container must be started with", () => {
-    const roots = makeHost({ ".dockerenv": "" });
-    const said = "bwrap: Creating new namespace failed: Operation not permitted";
-    expect(explainRefusal(roots, said)?.fix).toMatch(/--security-opt seccomp=unconfined/);
+  it.each([
+    ["bwrap: No permissions to create new namespace", /system call filter/],
+    ["bwrap: Can't mount proc on /newroot/proc: Operation not permitted", /covered \/proc/],
+    ["bwrap: Failed to make / slave: Permission denied", /AppArmor/],
+  ])("says of a container where %j what stands in the way, and how to start it", (said, reason) => {
+    // A host's switches are seen in its containers too, and cannot be mended there.
+    const roots = makeHost({ ".dockerenv": "", "proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n" });
+    const refusal = explainRefusal(roots, said);
+    expect(refusal?.message).toMatch(reason);
+    expect(refusal?.fix).toMatch(
+      /--user 1000:1000 --security-opt seccomp=docker\/seccomp-host\.json --security-opt systempaths=unconfined/,
+    );
+  });
+
+  it.each([
+    ["00000000a80425fb", "fail"],
+    ["00000000a82425fb", "fail"],
+    ["00000000a82c25fb", "ok"],
+  ])("takes root with the capabilities %s as: %s", async (capabilities, status) => {
+    const roots = makeHost({ "proc/self/status": `Uid:\t0\t0\t0\t0\nCapEff:\t${capabilities}\n` });
+    const { checks } = await probe({ roots, trial: async () => ({ exitCode: 0, stdout: "", stderr: "" }) });
+    expect(checks.find(({ name }) => name === "namespaces")).toMatchObject({ status });
   });
 
   it("blames no switch for what failed later", () => {
