@@ -8,7 +8,10 @@ export default defineConfig({
     // Stopping the private Docker engine takes a few seconds.
     teardownTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: "unit", include: ["tests/**/*.test.ts"], exclude: ["tests/e2e/**"] } },
+      {
+        extends: true,
+        test: { name: "unit", include: ["tests/**/*.test.ts"], exclude: ["tests/e2e/**", "tests/vm/**"] },
+      },
       {
         extends: true,
         test: {
@@ -19,6 +22,8 @@ export default defineConfig({
           testTimeout: 120_000,
         },
       },
+      // On an emulated machine, which is slow.
+      { extends: true, test: { name: "vm", include: ["tests/vm/**/*.test.ts"], fileParallelism: false } },
     ],
   },
 });

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the system itself must bring: `run` (a sandbox), `test` (every test, its own Docker daemon too), `check` (the Python linters).
-# Only what is missing is installed, and what that will be is said first. Where it cannot install, it says what to run.
+# Only what is missing is installed, and what that will be is said first. Where it cannot install, it says what to run. `machine` (the
+# tests' emulated machine) is the exception: without it those tests are skipped, and the tests say so.
 set -eu
 . "$(dirname "$0")/node-ready.sh"
 
@@ -38,11 +39,18 @@ case "${1:-}" in
       [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
     fi
     ;;
+  machine)
+    [ "${ISO_RUNTIME_TEST_NO_VM:-}" != 1 ] && [ "$(uname -m)" = x86_64 ] || exit 0
+    lacks qemu-system-x86_64 qemu-system-x86
+    lacks debootstrap debootstrap
+    lacks mke2fs e2fsprogs
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
+    ;;
   check)
     lacks python3 python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     ;;
-  *) fail "usage: install-system.sh run|test|check" ;;
+  *) fail "usage: install-system.sh run|test|machine|check" ;;
 esac
 missing=${missing# }
 [ -n "$missing" ] || exit 0

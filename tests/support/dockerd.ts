@@ -17,13 +17,14 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import Docker from "dockerode";
 import { buildImage } from "../../src/sandbox/docker/image.js";
 import { DEFAULT_IMAGE } from "../../src/sandbox/profile.js";
+import { testCache } from "./cache.js";
 
 const DOCKERFILE = fileURLToPath(new URL("../../docker/Dockerfile", import.meta.url));
 const BASE = "iso-runtime/test-base:bookworm";
@@ -110,10 +111,7 @@ async function untilReady(docker: Docker, daemon: ChildProcess, state: string): 
 
 /** From the cache where the same Dockerfile was built before, else built on a base that debootstrap makes once. */
 async function provideImage(docker: Docker): Promise<void> {
-  const cache =
-    process.env.ISO_RUNTIME_TEST_CACHE ??
-    join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "iso-runtime-test");
-  mkdirSync(cache, { recursive: true });
+  const cache = testCache();
   const key = createHash("sha256").update(readFileSync(DOCKERFILE)).digest("hex").slice(0, 16);
   const saved = join(cache, `image-${key}.tar`);
   if (existsSync(saved)) {
