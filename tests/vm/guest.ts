@@ -11,6 +11,8 @@ import { provideImage } from "./image.js";
 
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 const BOOT_TIMEOUT_MS = 300_000;
+/** Beyond a command's own time, which the guest ends it at: a guest that stands still is told of soon. */
+const ANSWER_SLACK_MS = 60_000;
 const POLL_MS = 50;
 const TAIL = 3_000;
 const KERNEL_OPTIONS =
@@ -53,13 +55,13 @@ export class Guest {
   }
 
   /** Runs one command line of bash to its end. */
-  async run(command: string, { user = "root", timeoutS = 600 }: CommandOptions = {}): Promise<Outcome> {
+  async run(command: string, { user = "root", timeoutS = 150 }: CommandOptions = {}): Promise<Outcome> {
     this.#jobs += 1;
     const at = join(this.#state, "jobs", String(this.#jobs));
     const cwd = user === "root" ? "/root" : `/home/${user}`;
     writeFileSync(`${at}.new`, JSON.stringify({ command, user, timeoutS, cwd }));
     renameSync(`${at}.new`, `${at}.job`);
-    await this.#wait(`${at}.end`, timeoutS * 1000 + BOOT_TIMEOUT_MS);
+    await this.#wait(`${at}.end`, timeoutS * 1000 + ANSWER_SLACK_MS);
     const text = (kind: string) => readFileSync(`${at}.${kind}`, "utf8");
     return { status: Number(text("end")), stdout: text("out"), stderr: text("err") };
   }
