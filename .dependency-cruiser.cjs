@@ -50,6 +50,8 @@ const STARTS_PROCESSES = [
  * touched are safefs' alone: a file here works on what no program reaches, or on descriptors that safefs opened.
  */
 const TOUCHES_FILES = {
+  "src/attack/scene.ts": "decoys of ours, and what of them is left afterwards",
+  "src/attack/verdicts.ts": "/proc",
   "src/bundles/builtin.ts": "the package's own bundle",
   "src/bundles/bundle.ts": "a bundle, which the operator chose",
   "src/cli/flags.ts": "files that the command line names",
@@ -58,6 +60,7 @@ const TOUCHES_FILES = {
   "src/diagnostics/log-file.ts": "logs in a folder of the host's, until the run is over",
   "src/harness/acquire.ts": "makes the folder of those logs",
   "src/harness/receipts.ts": "whether a key is there",
+  "src/harness/workspaces.ts": "streams a file that safefs opened",
   "src/records/history.ts": "our own state",
   "src/records/receipt-key.ts": "keys in our own state, or where the operator named one",
   "src/records/receipts.ts": "our own state",
@@ -76,6 +79,7 @@ const TOUCHES_FILES = {
   "src/sandbox/bubblewrap/probe.ts": "what the host has",
   "src/sandbox/bubblewrap/refusal.ts": "what the host has",
   "src/sandbox/bubblewrap/root-layout.ts": "the host's own top-level folders",
+  "src/sandbox/bubblewrap/weaken.ts": "what the host has",
   "src/sandbox/docker/host-init.ts": "/proc",
   "src/sandbox/docker/image.ts": "the package's Dockerfile",
   "src/sandbox/docker/path-map.ts": "a token in a folder of the host's, read back by a container",
@@ -85,6 +89,7 @@ const TOUCHES_FILES = {
   "src/sandbox/slot.ts": "moves the run's folders, which no program had yet; never looks into one",
   "src/settings/settings.ts": "config files, which are refused below the roots",
   "src/tools/descriptor.ts": "a tools descriptor, which the operator chose",
+  "src/workspace/before.ts": "moves whole trees of our own state unopened",
   "src/workspace/bootstrap.ts": "makes and places a new sandbox folder; the old one is moved away unopened",
   "src/workspace/build-tree.ts": "writes a new tree where no program is; what it copies is opened by safefs",
   "src/workspace/commit.ts": "names of whole trees in our own state, one level above any program's files",
@@ -94,8 +99,13 @@ const TOUCHES_FILES = {
   "src/workspace/layout.ts": "the roots and our own state",
   "src/workspace/live.ts": "makes a user's folder; nothing below it",
   "src/workspace/lock.ts": "our own state",
+  "src/workspace/recorded-tree.ts": "descriptors that safefs opened",
+  "src/workspace/replace-live.ts": "names of whole trees in our own state, one level above any program's files",
+  "src/workspace/scratch.ts": "our own state",
   "src/workspace/small-file.ts": "our own state",
   "src/workspace/trash.ts": "moves whole trees away unopened",
+  "src/workspace/version-diff.ts": "closes descriptors that safefs opened",
+  "src/workspace/version-folder.ts": "our own state",
 };
 
 const escapeRegExp = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

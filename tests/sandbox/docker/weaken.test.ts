@@ -8,6 +8,7 @@ import { ABLE, makeContext } from "./bed.js";
 
 const OPTIONS = containerOptions(makeContext(), ABLE, {
   ...{ name: "one", image: "sha256:1", runtime: null, command: ["python3"], limits: DEFAULT_LIMITS, mounts: [] },
+  user: { uid: 10001, gid: 10002 },
 });
 const without = (...layers: Layer[]) => weakened(OPTIONS, new Set(layers));
 
