@@ -92,7 +92,6 @@ const TOUCHES_FILES = {
   "src/workspace/before.ts": "moves whole trees of our own state unopened",
   "src/workspace/bootstrap.ts": "makes and places a new sandbox folder; the old one is moved away unopened",
   "src/workspace/build-tree.ts": "writes a new tree where no program is; what it copies is opened by safefs",
-  "src/workspace/commit.ts": "names of whole trees in our own state, one level above any program's files",
   "src/workspace/diff.ts": "closes descriptors that safefs opened",
   "src/workspace/instance.ts": "our own state",
   "src/workspace/kernel-lock.ts": "our own state",
