@@ -1,11 +1,15 @@
 // Where the host is root, each sandbox is somebody of its own on it: what the kernel counts for a user is never a neighbour's.
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { createRuntime, type RunResult, type Runtime } from "../../src/index.js";
+import { removeTree } from "../../src/safefs/remove.js";
+import { canReach } from "../../src/sandbox/bubblewrap/access.js";
 import { realBackends } from "../support/backends.js";
-import { runCli } from "../support/cli.js";
+import { CLI, runCli } from "../support/cli.js";
 import { suiteDir } from "../support/temp.js";
 
 const OWNER_UID = 10_001;
@@ -183,4 +187,25 @@ except PermissionError:
       await other.close();
     }
   });
+});
+
+const ORDINARY = { uid: 4243, gid: 4243 };
+const possible = process.getuid?.() === 0 && [CLI, process.execPath].every((path) => canReach(ORDINARY, path));
+if (!possible)
+  console.warn("Not tried as an ordinary user: this one is no root, or that one cannot reach the checkout.");
+
+it.runIf(possible)("an ordinary user's sandboxes are that user", () => {
+  const home = mkdtempSync(join(tmpdir(), "iso-ordinary-"));
+  onTestFinished(() => removeTree(home));
+  chownSync(home, ORDINARY.uid, ORDINARY.gid);
+  const roots = { ISO_RUNTIME_USER_WORKSPACE_ROOT: join(home, "w"), ISO_RUNTIME_SANDBOX_ROOT: join(home, "s") };
+  const code = 'import os\nopen(os.environ["OUTPUT_DIR"] + "/f", "w").close()';
+  const args = [CLI, "run", "--json", "--backend", "bubblewrap", "-u", "u", "-c", code];
+  const env = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: home, ...roots };
+  const ran = spawnSync(process.execPath, args, { ...ORDINARY, cwd: home, env, encoding: "utf8" });
+  expect(JSON.parse(ran.stdout)).toMatchObject({
+    status: "succeeded",
+    sandbox: { policy: { isolation: { hostUid: ORDINARY.uid } } },
+  });
+  for (const path of ["w/u/out/f", "s/u/out/f"]) expect(lstatSync(join(home, path)).uid).toBe(ORDINARY.uid);
 });
