@@ -17,6 +17,10 @@ const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 const AF = { UNIX: 1, INET: 2, INET6: 10 };
 const SOCK = { STREAM: 1, DGRAM: 2 };
+/** What `setpriority` and `ioprio_set` call "all processes of a user", which the supervisor is one of. */
+const PRIO_USER = 2;
+const IOPRIO_WHO_USER = 3;
+const SUPERVISOR_PID = 1;
 /** The kind of socket without SOCK_NONBLOCK and SOCK_CLOEXEC. */
 const SOCK_TYPE_MASK = 0xf;
 
@@ -37,7 +41,8 @@ export function buildFilter(machine: Machine): Buffer {
   for (const number of refusedNumbers(machine)) program.ifEqual(number, "refused");
   program.ifEqual(call("clone"), "clone").ifEqual(call("ioctl"), "ioctl");
   program.ifEqual(call("socket"), "socket").ifEqual(call("socketpair"), "socket");
-  program.ifEqual(call("prlimit64"), "prlimit");
+  program.ifEqual(call("prlimit64"), "prlimit").ifEqual(call("sched_setaffinity"), "affinity");
+  program.ifEqual(call("setpriority"), "priority").ifEqual(call("ioprio_set"), "io-priority");
   program.ret(VERDICT.allow);
 
   program.label("unknown").ret(VERDICT.errno(ERRNO.ENOSYS));
@@ -45,6 +50,11 @@ export function buildFilter(machine: Machine): Buffer {
   // The kernel looks at the low half of the request alone, and so does this.
   program.label("ioctl").load(DATA.argument(1)).ifEqual(TIOCSTI, "refused").ifEqual(TIOCLINUX, "refused");
   program.ret(VERDICT.allow);
+  // Its own processes may be slowed; a supervisor without processor time would end them late.
+  program.label("priority").load(DATA.argument(0)).ifEqual(PRIO_USER, "refused").ifAtLeast(0, "whose-priority");
+  program.label("io-priority").load(DATA.argument(0)).ifEqual(IOPRIO_WHO_USER, "refused");
+  program.label("whose-priority").load(DATA.argument(1)).ifEqual(SUPERVISOR_PID, "refused").ret(VERDICT.allow);
+  program.label("affinity").load(DATA.argument(0)).ifEqual(SUPERVISOR_PID, "refused").ret(VERDICT.allow);
   // A process sets its own limits as pid 0. By number it could give the supervisor one that the kernel ends it for.
   program.label("prlimit").load(DATA.argument(0)).ifEqual(0, "allowed");
   program.label("refused").ret(VERDICT.errno(ERRNO.EPERM));

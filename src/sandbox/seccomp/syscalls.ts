@@ -166,6 +166,9 @@ export const JUDGED = {
   socket: [41, 198],
   socketpair: [53, 199],
   prlimit64: [302, 261],
+  setpriority: [141, 140],
+  ioprio_set: [251, 30],
+  sched_setaffinity: [203, 122],
 } as const satisfies Record<string, Numbers>;
 
 /** `file_setattr`, Linux 6.17; the numbers of new calls are the same on both machines. */

@@ -92,6 +92,17 @@ describe.each(["x64", "arm64"] as const satisfies Machine[])("the filter of %s",
     for (const pid of [1n, 2n, 0xffff_ffffn, 0x1_0000_0001n]) expect(on(prlimit, pid, 0n, 0x7fff_0000n)).toBe(EPERM);
   });
 
+  it("lets a program slow its own processes, and not the supervisor", () => {
+    for (const [call, user] of [["setpriority", 2n], ["ioprio_set", 3n]] as const) {
+      const ofProcess = user - 2n;
+      for (const pid of [0n, 2n, 100n]) expect(on(judged(call), ofProcess, pid, 19n)).toBe(VERDICT.allow);
+      for (const pid of [1n, 0x1_0000_0001n]) expect(on(judged(call), ofProcess, pid, 19n)).toBe(EPERM);
+      for (const uid of [0n, 1n, 10001n]) expect(on(judged(call), user, uid, 19n)).toBe(EPERM);
+    }
+    for (const pid of [0n, 2n]) expect(on(judged("sched_setaffinity"), pid, 8n, 0x7fffn)).toBe(VERDICT.allow);
+    expect(on(judged("sched_setaffinity"), 1n, 8n, 0x7fffn)).toBe(EPERM);
+  });
+
   it("has sockets of three families and two kinds only", () => {
     for (const call of ["socket", "socketpair"] as const) {
       for (const family of [1n, 2n, 10n]) {
