@@ -14,6 +14,7 @@ import time
 from typing import NoReturn, Optional
 
 from . import boot, kernel
+from .busy import BusyClock
 from .frames import FROM_HOST, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json, encode_problem
 from .launch import TRACE_SIGNAL, Launch, fork_program
 from .outbox import Outbox
@@ -67,6 +68,7 @@ class Supervisor:
         self._grace_s: Optional[float] = None  # set by the first stop
         self._term_at: Optional[float] = None
         self._kill_at: Optional[float] = None
+        self._busy: Optional[BusyClock] = None  # once the host wants to know
         self._alone = False  # no process of the program is left
         self._counters = Counters()
 
@@ -133,7 +135,8 @@ class Supervisor:
             self._host_is_gone()
 
     def _timeout_ms(self) -> Optional[float]:
-        all_moments = (self._term_at, self._kill_at, self._link.holds_back_until())
+        next_look = None if self._busy is None else self._busy.next_look
+        all_moments = (self._term_at, self._kill_at, self._link.holds_back_until(), next_look)
         moments = [moment for moment in all_moments if moment is not None]
         if not moments:
             return None
@@ -160,6 +163,8 @@ class Supervisor:
                 return
             if frame.kind == b"S":
                 self._stop(json.loads(frame.payload))
+            elif frame.kind == b"W":
+                self._busy = self._busy or BusyClock()
             elif (frame.kind == b"J") == self._has_job:
                 raise FrameError("a second job" if self._has_job else "an answer came before the job")
             else:
@@ -195,6 +200,8 @@ class Supervisor:
 
     def _keep_time(self) -> None:
         now = time.monotonic()
+        if self._busy is not None and now >= self._busy.next_look:
+            self._host.put(encode_json(b"U", {"busyMs": round(self._busy.look() * 1000)}))
         if self._term_at is not None and now >= self._term_at:
             self._term_at = None
             self._signal(signal.SIGTERM)
@@ -216,6 +223,7 @@ class Supervisor:
             if pid == self._pid:
                 self._status = status
                 self._term_at = None
+                self._busy = None
                 # The run ends with its program; forks that appear meanwhile are met by the next round.
                 kernel.kill_everything()
                 self._kill_at = time.monotonic() + KILL_AGAIN_S

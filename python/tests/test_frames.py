@@ -12,7 +12,7 @@ VECTORS = json.loads((Path(__file__).resolve().parents[2] / "tests" / "vectors" 
 FROM_RUNNER = {
     **dict.fromkeys((b"O", b"E", b"L", b"T"), frames.MAX_OUTPUT_BYTES),
     **dict.fromkeys((b"H", b"P", b"X"), 64 * 1024),
-    b"B": 1024,
+    **dict.fromkeys((b"B", b"U"), 1024),
     b"C": frames.MAX_PAYLOAD_BYTES,
 }
 

@@ -86,6 +86,10 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
       trace(bytes) {
         if (state.trace.length < MAX_TRACE_BYTES) state.trace += bytes.toString("latin1");
       },
+      busy(busyMs) {
+        // With a share of a processor only, computing all the time shows as that share.
+        deadline.computed(busyMs / Math.min(1, limits.cpus));
+      },
       problem({ stage, message }) {
         recorder.infra("runner", `${stage}: ${message}`);
         // Before user code began, a problem is ours and not the program's.
@@ -142,8 +146,8 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
 
     const unsubscribe = tools.onPending((pending) => {
       if (!state.begun || state.hostStop) return;
-      if (pending > 0) deadline.pause();
-      else deadline.run();
+      if (pending === 0) deadline.run();
+      else if (deadline.pause()) channel.sendWatch();
     });
 
     let finished = false;

@@ -46,10 +46,13 @@ describe.each(realBackends())("hostile code on %s", (backend) => {
       expect(readdirSync(join(sandboxRoot, ".iso-runtime", folder))).toEqual([]);
   });
 
-  it.concurrent.each(ATTACKS)("$name", async ({ again, ...attack }) => {
-    await expectEnding(attack);
-    if (again) await expectEnding({ ...attack, prints: "", check: undefined, ...again });
-  });
+  it.concurrent.each(ATTACKS.map((attack) => [attack.name, attack] as const))(
+    "%s",
+    async (_name, { again, ...attack }) => {
+      await expectEnding(attack);
+      if (again) await expectEnding({ ...attack, prints: "", check: undefined, ...again });
+    },
+  );
 
   async function expectEnding({ name, code, ends, prints, request, check }: Attack): Promise<void> {
     const userId = name

@@ -28,6 +28,44 @@ describe("Deadline", () => {
     expect(passed).toHaveBeenCalledOnce();
   });
 
+  it("counts what the program computes beside a pause, and nothing twice", () => {
+    const passed = vi.fn();
+    const deadline = new Deadline(1000, passed);
+    deadline.run();
+    vi.advanceTimersByTime(100);
+    expect(deadline.pause()).toBe(true);
+    for (let turn = 0; turn < 20; turn++) {
+      // In turns: 10 ms of its own while the clock runs, 90 ms of waiting.
+      deadline.run();
+      vi.advanceTimersByTime(10);
+      expect(deadline.pause()).toBe(false);
+      vi.advanceTimersByTime(90);
+      deadline.computed(10);
+    }
+    expect(passed).not.toHaveBeenCalled();
+    // 700 ms are left, and eight processors compute.
+    for (let turn = 0; turn < 6; turn++) {
+      vi.advanceTimersByTime(100);
+      deadline.computed(800);
+    }
+    expect(passed).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(100);
+    deadline.computed(800);
+    expect(passed).toHaveBeenCalledOnce();
+  });
+
+  it("is found passed by calls in quick turns", () => {
+    const passed = vi.fn();
+    const deadline = new Deadline(100, passed);
+    deadline.run();
+    for (let turn = 0; turn < 11; turn++) {
+      vi.advanceTimersByTime(10 - (turn === 10 ? 10 : 0));
+      deadline.pause();
+      deadline.run();
+    }
+    expect(passed).toHaveBeenCalledOnce();
+  });
+
   it("never passes once cancelled", () => {
     const passed = vi.fn();
     const deadline = new Deadline(100, passed);

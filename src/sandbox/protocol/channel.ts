@@ -45,6 +45,8 @@ export interface ChannelHandlers {
   badProgramMessage(reason: string): void;
   trace(bytes: Buffer): void;
   problem(problem: Problem): void;
+  /** Only after `sendWatch`: how long the program computed since the last time. */
+  busy?(busyMs: number): void;
   /** At most once; nothing is listened to afterwards. */
   exit(exit: Exit): void;
   /** Exactly once, never before `openChannel` returned and never after `close`. Null: the stream ended between two frames. */
@@ -59,6 +61,8 @@ export interface RunnerChannel {
    */
   sendAnswer(answer: ToolAnswer): string | null;
   sendStop(stop: Stop): void;
+  /** Asks to be told from now on, a few times a second, how long the program computes. */
+  sendWatch(): void;
   /** Lets go of the runner, which ends all processes when it notices. Idempotent. */
   close(): void;
   readonly bytesReceived: number;
@@ -129,6 +133,10 @@ class StreamChannel implements RunnerChannel {
 
   sendStop(stop: Stop): void {
     this.#send({ kind: "S", body: stop });
+  }
+
+  sendWatch(): void {
+    this.#send({ kind: "W", body: {} });
   }
 
   close(): void {
@@ -215,6 +223,9 @@ class StreamChannel implements RunnerChannel {
       case "P":
         handlers.problem(frame.body);
         break;
+      case "U":
+        handlers.busy?.(frame.body.busyMs);
+        break;
       case "X":
         this.#state = "exited";
         handlers.exit(frame.body);
@@ -254,7 +265,7 @@ function checkOrder(state: "hello" | "ready" | "begun" | "exited" | "closed", ki
     throw new ProtocolError("bad_order", `a frame of kind ${kind} where the hello was due, or a second hello`);
   }
   if (kind === "B" && state === "begun") throw new ProtocolError("bad_order", "the program began twice");
-  if ((kind === "C" || kind === "bad-program-message") && state !== "begun") {
+  if ((kind === "C" || kind === "bad-program-message" || kind === "U") && state !== "begun") {
     throw new ProtocolError("bad_order", "a message of the program came before it began");
   }
 }

@@ -2,6 +2,7 @@
 // buffered, JSON by depth and schema; nothing but ProtocolError is ever thrown.
 import type { z } from "zod";
 import {
+  Busy,
   Exit,
   HEADER_BYTES,
   Hello,
@@ -49,6 +50,7 @@ const MAX_BYTES_BY_KIND: ReadonlyMap<string, number> = new Map([
   ["T", MAX_OUTPUT_BYTES],
   ["C", MAX_PAYLOAD_BYTES],
   ["P", 64 * 1024],
+  ["U", 1024],
   ["X", 64 * 1024],
 ]);
 
@@ -175,6 +177,8 @@ function decodePayload(kind: string, payload: Buffer): Decoded {
       return { kind, body: parse(Hello, kind, payload) };
     case "P":
       return { kind, body: parse(Problem, kind, payload) };
+    case "U":
+      return { kind, body: parse(Busy, kind, payload) };
     case "X":
       return { kind, body: parse(Exit, kind, payload) };
     default:

@@ -29,7 +29,11 @@ export interface Stop {
   graceMs: number;
 }
 
-export type HostFrame = { kind: "J"; body: Job } | { kind: "A"; body: ToolAnswer } | { kind: "S"; body: Stop };
+export type HostFrame =
+  | { kind: "J"; body: Job }
+  | { kind: "A"; body: ToolAnswer }
+  | { kind: "S"; body: Stop }
+  | { kind: "W"; body: Record<string, never> };
 
 /** Runner to host. */
 const count = z.number().int().nonnegative().nullable();
@@ -53,6 +57,10 @@ export const Exit = z.object({
   kernel: z.object({ oomKills: count, processHits: count }),
 });
 export type Exit = z.infer<typeof Exit>;
+
+/** How long the program computed since the frame before, or since the host asked to be told. */
+export const Busy = z.object({ busyMs: z.number().nonnegative() });
+export type Busy = z.infer<typeof Busy>;
 
 export const ProgramMessage = z.discriminatedUnion("t", [
   z.object({
@@ -80,4 +88,5 @@ export type RunnerFrame =
   | { kind: "O" | "E" | "L" | "T"; bytes: Buffer }
   | { kind: "C"; body: ProgramMessage }
   | { kind: "P"; body: Problem }
+  | { kind: "U"; body: Busy }
   | { kind: "X"; body: Exit };

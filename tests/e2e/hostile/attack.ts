@@ -39,7 +39,7 @@ export function endingOf({ status, error, exitCode, signal }: RunResult): string
 }
 
 /** `attempt(label, act)` prints what came of it: "got through", or the name of the kernel's refusal; `syscall` raises as os does. */
-const PRELUDE = String.raw`
+const PRELUDE = `
 import ctypes, errno, os, socket, sys
 libc = ctypes.CDLL(None, use_errno=True)
 def syscall(number, *arguments):

@@ -228,7 +228,7 @@ export const ENDINGS: readonly Attack[] = [
   {
     name: "the file, then an exception, then more in atexit",
     meets: [44],
-    code: String.raw`
+    code: `
 import atexit, os
 path = os.environ["OUTPUT_DIR"] + "/a.txt"
 open(path, "w").write("one")
@@ -245,7 +245,7 @@ raise RuntimeError("after the file")
   {
     name: "a child that writes the file after the end",
     meets: [26, 44],
-    code: String.raw`
+    code: `
 import os, time
 if os.fork() == 0:
     os.setsid()
@@ -259,7 +259,7 @@ if os.fork() == 0:
   {
     name: "a thread that writes the file after the main one's end",
     meets: [44],
-    code: String.raw`
+    code: `
 import os, threading, time
 def late():
     time.sleep(0.3)
@@ -286,7 +286,7 @@ threading.Thread(target=late).start()
   {
     name: "holds stdout with a daemon of a daemon",
     meets: [26],
-    code: String.raw`
+    code: `
 import os, time
 if os.fork() == 0:
     os.setsid()

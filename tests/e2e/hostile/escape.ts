@@ -15,7 +15,7 @@ export const ESCAPES: readonly Attack[] = [
   refused(
     "becomes another user",
     [3],
-    String.raw`
+    `
 attempt("setuid", lambda: os.setuid(0) if os.getuid() else os.setuid(1))
 attempt("setgid", lambda: os.setgid(0) if os.getgid() else os.setgid(1))
 attempt("setgroups", lambda: os.setgroups([0]))
@@ -47,7 +47,7 @@ print("NoNewPrivs:\t1" in status and "CapEff:\t0000000000000000" in status and "
   {
     name: "asks the filter about every call of its table",
     meets: [4, 6, 15, 19],
-    code: String.raw`
+    code: `
 import ctypes, errno
 libc = ctypes.CDLL(None, use_errno=True)
 minus_one = [ctypes.c_long(-1)] * 6
@@ -61,7 +61,7 @@ for name, number in [${tableOfCalls}]:
   refused(
     "makes a nested user namespace",
     [4],
-    String.raw`
+    `
 NEWUSER, SIGCHLD = 0x10000000, 17
 x64 = os.uname().machine == "x86_64"
 attempt("unshare", lambda: syscall(272 if x64 else 97, NEWUSER))
@@ -75,7 +75,7 @@ attempt("setns", lambda: syscall(308 if x64 else 268, os.open("/proc/self/ns/use
   {
     name: "calls the kernel by the 32-bit door",
     meets: [4],
-    code: String.raw`
+    code: `
 import ctypes, mmap, os, platform
 if platform.machine() != "x86_64":
     os.kill(os.getpid(), 31)
@@ -91,7 +91,7 @@ print("answered", ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.
   refused(
     "mounts, old way and new",
     [4, 5],
-    String.raw`
+    `
 x64 = os.uname().machine == "x86_64"
 attempt("mount", lambda: syscall(165 if x64 else 40, b"none", b"/tmp", b"tmpfs", 0, None))
 attempt("bind", lambda: syscall(165 if x64 else 40, b"/", b"/tmp", None, 4096, None))
@@ -106,7 +106,7 @@ attempt("mount_setattr", lambda: syscall(442, -100, b"/usr", 0, bytes(32), 32))
   refused(
     "writes the kernel's own files",
     [5],
-    String.raw`
+    `
 import glob
 for path in ["/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/overcommit_memory", "/proc/sysrq-trigger",
              "/proc/kcore", "/proc/kallsyms_", "/proc/acpi/wakeup", "/proc/sys/fs/binfmt_misc/register", "/sys/kernel/uevent_helper",
@@ -121,7 +121,7 @@ attempt("oom_score_adj below zero", lambda: os.write(os.open("/proc/self/oom_sco
   refused(
     "reaches for devices",
     [6],
-    String.raw`
+    `
 import stat
 attempt("mknod", lambda: os.mknod("/tmp/disk", 0o600 | stat.S_IFBLK, os.makedev(8, 0)))
 attempt("mknod in out", lambda: os.mknod(os.environ["OUTPUT_DIR"] + "/mem", 0o600 | stat.S_IFCHR, os.makedev(1, 1)))
@@ -134,7 +134,7 @@ attempt("open_by_handle_at", lambda: syscall(304 if x64 else 265, -100, bytes(16
   refused(
     "writes where the software lies",
     [7, 52],
-    String.raw`
+    `
 import site, sysconfig
 folders = {"/", "/usr", "/usr/bin", "/etc", "/bin", "/lib", os.path.dirname(os.__file__), sysconfig.get_paths()["purelib"], "/proc", "/sys", "/sandbox", "/runner"}
 for folder in sorted(folders):
@@ -147,7 +147,7 @@ attempt("a hard link out of /usr", lambda: os.link("/usr/bin/env", os.environ["O
   {
     name: "kills and stops all it can see",
     meets: [8, 11],
-    code: String.raw`
+    code: `
 import os, signal, sys
 for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGSEGV, signal.SIGCHLD, signal.SIGCONT):
     for pid in (1, os.getppid()):
@@ -178,7 +178,7 @@ sys.exit(9)
   {
     name: "goes through /proc of every process",
     meets: [8, 12],
-    code: String.raw`
+    code: `
 import os
 foreign = 0
 for pid in sorted(int(n) for n in os.listdir("/proc") if n.isdigit()):
@@ -201,7 +201,7 @@ print(foreign >= 11)
   {
     name: "looks for descriptors that nobody meant for it",
     meets: [9],
-    code: String.raw`
+    code: `
 import os, stat
 kinds = []
 for number in range(0, 4096):
@@ -219,7 +219,7 @@ print(sorted(kinds))
   {
     name: "walks up from every descriptor",
     meets: [9, 14],
-    code: String.raw`
+    code: `
 import os
 seen = set()
 for base in ["/", ".", os.environ["OUTPUT_DIR"], *[f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]]:
@@ -250,7 +250,7 @@ for fd in (0, 1, 2):
   refused(
     "raises its own limits and bends others'",
     [11, 21],
-    String.raw`
+    `
 import resource
 x64 = os.uname().machine == "x86_64"
 def raise_limit(kind):

@@ -2,7 +2,7 @@
 import type { Attack } from "./attack.js";
 
 /** `send(kind, payload)` writes a frame on the program's own channel; `message(body)` one of its messages. */
-const CHANNEL = String.raw`
+const CHANNEL = `
 import json, os, stat, struct, sys
 channel = next(n for n in range(3, 4096) if os.path.islink(f"/proc/self/fd/{n}") and os.readlink(f"/proc/self/fd/{n}").startswith("socket:"))
 def send(kind, payload, length=None):
@@ -30,7 +30,7 @@ const refusedIn = (pattern: RegExp) => ({
 });
 const inProcess = (name: string, code: string, ends: string): Attack => ({ name, meets: [38], code, ends });
 
-export const PROTOCOL: readonly Attack[] = [
+const ATTACKS: readonly Attack[] = [
   forged(
     "forges an exit on every descriptor",
     `frame = struct.pack(">Ic", len('${EXIT_0}'), b"X") + b'${EXIT_0}'\nfor fd in range(64):\n    try: os.write(fd, frame)\n    except OSError: pass\nos._exit(7)`,
@@ -116,7 +116,7 @@ export const PROTOCOL: readonly Attack[] = [
   ),
   forged(
     "sends keys that JavaScript has a mind about",
-    String.raw`
+    `
 message(b'{"t":"call","id":"p1","tool_id":"host.echo","params":{"__proto__":{"text":"polluted"}},"reason":null}')
 message(b'{"t":"call","id":"p2","tool_id":"host.echo","params":{"constructor":{"prototype":{"text":"x"}},"text":"fine"},"reason":null}')
 message(b'{"__proto__":{"t":"call"},"id":"p3"}')
@@ -239,7 +239,7 @@ while True: time.sleep(1)
   ),
   inProcess(
     "replaces every function of the runner",
-    String.raw`
+    `
 import gc, sys, types
 for name, module in list(sys.modules.items()):
     if name.startswith("iso_runner"):
@@ -260,7 +260,7 @@ raise SystemExit(6)
   ),
   inProcess(
     "walks the heap for the channel and forges a beginning",
-    String.raw`
+    `
 import gc
 for thing in gc.get_objects():
     if type(thing).__name__ == "ProgramChannel":
@@ -308,4 +308,9 @@ raise SystemExit(5)
     "import ctypes\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\nwhile True: pass",
     "timeout",
   ),
-].map((attack) => (attack.ends === "timeout" && !attack.request ? { ...attack, request: { timeoutMs: 800 } } : attack));
+];
+
+/** What ends by its time alone needs little of it. */
+export const PROTOCOL = ATTACKS.map((attack) =>
+  attack.ends === "timeout" && !attack.request ? { ...attack, request: { timeoutMs: 800 } } : attack,
+);

@@ -256,6 +256,29 @@ export const RESOURCES: readonly Attack[] = [
     /^(succeeded|out_of_memory|program_error MemoryError)$/,
     { request: { timeoutMs: 20_000 } },
   ),
+  ...[
+    ["computes beside a tool call", "while True: pass"],
+    [
+      "computes in children beside a tool call",
+      "import os\nfor _ in range(4):\n    if os.fork() == 0: break\nwhile True: pass",
+    ],
+    [
+      "computes in short-lived children that nobody waits for, beside a tool call",
+      "import os, signal, time\nif os.fork(): time.sleep(60)\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True:\n    if os.fork() == 0:\n        until = time.monotonic() + 0.02\n        while time.monotonic() < until: pass\n        os._exit(0)\n    time.sleep(0.02)",
+    ],
+  ].map(([name, code]) =>
+    hog(
+      `${name}`,
+      25,
+      `import asyncio\nasync def beside():\n    await asyncio.sleep(0.1)\n    await asyncio.to_thread(exec, ${JSON.stringify(code)})\nawait asyncio.gather(host.wait(ms=25000), beside())`,
+      "timeout",
+      { request: { timeoutMs: 1000 } },
+    ),
+  ),
+  hog("waits for a tool longer than its time", 25, "print(await host.wait(ms=2500))", "succeeded", {
+    request: { timeoutMs: 1000 },
+    prints: "waited",
+  }),
   hog(
     "eight busy children",
     25,

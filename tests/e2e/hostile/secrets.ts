@@ -7,7 +7,7 @@ export const SECRETS: readonly Attack[] = [
   {
     name: "searches its own memory for the host's environment",
     meets: [12, 16],
-    code: String.raw`
+    code: `
 import os
 value = (os.environ["NEEDLE_START"] + "-host").encode()
 found = looked = 0
@@ -51,7 +51,7 @@ print([p for p in glob.glob("/proc/[0-9]*/cmdline") if b"node" in open(p, "rb").
   {
     name: "walks through all files for one of the host's",
     meets: [13, 14, 15],
-    code: String.raw`
+    code: `
 import os
 needles, hits, looked = (os.environ["NEEDLE_START"] + "-host").encode(), [], 0
 for folder, folders, files in os.walk("/"):
@@ -72,7 +72,7 @@ print(hits)
   refused(
     "opens the host's well-known secrets by name",
     [13, 14],
-    String.raw`
+    `
 import glob
 for path in ["/root/.bash_history", "/root/.ssh", "/root/.netrc", "/home", "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssh/ssh_host_rsa_key", "/etc/ssl/private",
              "/var/lib/docker", "/var/run/docker.sock", "/run/docker.sock", "/run/secrets", "/var/log/syslog", "/proc/1/environ", "/boot/grub", "/mnt", "/srv/planted",
@@ -89,7 +89,7 @@ for path in ["/root/.bash_history", "/root/.ssh", "/root/.netrc", "/home", "/etc
   {
     name: "looks at other users by every door",
     meets: [14],
-    code: String.raw`
+    code: `
 import os
 paths = ["/sandbox", "/sandbox/..", "/sandbox/work/..", os.environ["OUTPUT_DIR"] + "/../..", "/proc/self/root/sandbox/.."]
 os.symlink("../../../..", os.environ["OUTPUT_DIR"] + "/up")
@@ -109,7 +109,7 @@ print([n for n in names if "workspace" in n or ".iso-runtime" in n or n.startswi
   {
     name: "looks into shared memory, queues and temporary folders",
     meets: [15],
-    code: String.raw`
+    code: `
 import os
 seen = []
 for path in ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg"):
@@ -152,7 +152,7 @@ except socket.gaierror:
   refused(
     "opens sockets of kinds that nobody needs",
     [18],
-    String.raw`
+    `
 import struct
 for name, family, kind, protocol in [("vsock", 40, 1, 0), ("alg", 38, 5, 0), ("packet", 17, 3, 0x300), ("raw", 2, 3, 1), ("raw6", 10, 3, 58), ("netlink generic", 16, 3, 16),
                                      ("netlink audit", 16, 3, 9), ("xdp", 44, 3, 0), ("bluetooth", 31, 3, 1), ("can", 29, 3, 1), ("tipc", 30, 1, 0), ("rds", 21, 5, 0), ("key", 15, 3, 2), ("smc", 43, 1, 0)]:
@@ -162,7 +162,7 @@ for name, family, kind, protocol in [("vsock", 40, 1, 0), ("alg", 38, 5, 0), ("p
   {
     name: "listens where the host could be reached",
     meets: [17],
-    code: String.raw`
+    code: `
 import os, socket
 s = socket.create_server(("0.0.0.0", int(os.environ["HOST_PORT"])))
 print([l.split()[0] for l in open("/proc/net/dev").read().splitlines()[2:] if not l.strip().startswith(("lo:", "sit", "tun", "ip6tnl", "gre", "erspan", "ip_vti", "ip6_vti", "ip6gre"))])
@@ -174,7 +174,7 @@ print([l for l in open("/proc/net/route").read().splitlines()[1:]])
   {
     name: "plants what a later run would load",
     meets: [51, 52],
-    code: String.raw`
+    code: `
 import glob, os, pathlib, sys
 out = pathlib.Path(os.environ["OUTPUT_DIR"])
 evil = "import os; os.write(1, b'hijacked')"
@@ -194,7 +194,7 @@ if os.fork() == 0:
 `,
     ends: "succeeded",
     again: {
-      code: String.raw`
+      code: `
 import ctypes, json, os, subprocess, sys, asyncio
 libc = ctypes.CDLL(None)
 print([p for p in ("/tmp/json.py", "/dev/shm/json.py", "/sandbox/json.py", "json.py") if os.path.exists(p)])

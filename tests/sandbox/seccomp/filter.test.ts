@@ -93,7 +93,10 @@ describe.each(["x64", "arm64"] as const satisfies Machine[])("the filter of %s",
   });
 
   it("lets a program slow its own processes, and not the supervisor", () => {
-    for (const [call, user] of [["setpriority", 2n], ["ioprio_set", 3n]] as const) {
+    for (const [call, user] of [
+      ["setpriority", 2n],
+      ["ioprio_set", 3n],
+    ] as const) {
       const ofProcess = user - 2n;
       for (const pid of [0n, 2n, 100n]) expect(on(judged(call), ofProcess, pid, 19n)).toBe(VERDICT.allow);
       for (const pid of [1n, 0x1_0000_0001n]) expect(on(judged(call), ofProcess, pid, 19n)).toBe(EPERM);
