@@ -20,6 +20,8 @@ MAX_PARAM_DEPTH = 60
 # The host's numbers are doubles.
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_TOOL_ID_UNITS = 256
+# Of one call, at all levels; the message has a few around them.
+MAX_NAMED_VALUES = 99_000
 
 Params = collections.abc.Mapping[str, Any]
 
@@ -239,10 +241,14 @@ def _encode_call(call_id: str, tool_id: str, params: Params, reason: Optional[st
     if len(tool_id) > MAX_TOOL_ID_UNITS or clip(tool_id, MAX_TOOL_ID_UNITS) != tool_id:
         raise ToolError("unknown_tool", f"a tool id has at most {MAX_TOOL_ID_UNITS} characters")
     parts = []
+    named = 0
     for key, value in params.items():
         if not isinstance(key, str):
             raise ToolError("invalid_params", f"the name of a parameter must be a string, not {key!r}")
         parts.append(json.dumps(key) + ":" + _encode_value(tool_id, key, value))
+        named += 1 + _named_values(value)
+    if named > MAX_NAMED_VALUES:
+        raise ToolError("call_too_large", f"the call of {tool_id} has {named} named values, {MAX_NAMED_VALUES} are allowed; send text, or a file")
     head = json.dumps({"t": "call", "id": call_id, "tool_id": tool_id, "reason": reason})
     payload = (head[:-1] + ',"params":{' + ",".join(parts) + "}}").encode("ascii")
     if len(payload) > MAX_PAYLOAD_BYTES:
@@ -261,6 +267,18 @@ def _encode_value(tool_id: str, key: str, value: Any) -> str:
     if text is None or wrong is not None:
         raise ToolError("invalid_params", f"parameter '{key}' of {tool_id} {wrong}")
     return text
+
+
+def _named_values(value: Any) -> int:
+    queue, found = [value], 0
+    while queue:
+        item = queue.pop()
+        if isinstance(item, dict):
+            found += len(item)
+            queue += item.values()
+        elif isinstance(item, (list, tuple)):
+            queue += item
+    return found
 
 
 def _loss(value: Any) -> Optional[str]:

@@ -28,6 +28,8 @@ import {
 const MAX_UNSENT_BYTES = MAX_WAITING_BYTES + 16 * 1024 * 1024;
 /** As large as a refusal can be. */
 const SMALL_ANSWER_BYTES = 64 * 1024;
+/** Messages of the program heard before everybody else of this process has a turn: 64 KiB hold thousands of them. */
+const MESSAGES_A_TURN = 32;
 const TOO_MUCH_WAITS: { code: ToolErrorCode; message: string } = {
   code: "too_many_calls",
   message: `more than ${MAX_WAITING_BYTES} bytes of results would wait for the program; await some calls first`,
@@ -84,6 +86,11 @@ class StreamChannel implements RunnerChannel {
   #released = false;
   #received = 0;
   #sent = 0;
+  /** What came and waits for its turn; frames keep their order. */
+  readonly #chunks: Buffer[] = [];
+  #frames: Generator<Decoded, void, undefined> | null = null;
+  /** How the stream ended while some of it was still to be heard. */
+  #endOfStream: (() => Error | null) | null = null;
 
   constructor(duplex: Duplex, handlers: ChannelHandlers) {
     this.#duplex = duplex;
@@ -102,9 +109,9 @@ class StreamChannel implements RunnerChannel {
 
   listen(): void {
     const duplex = this.#duplex;
-    duplex.on("error", (error: Error) => this.#end(error));
-    duplex.once("end", () => this.#end(this.#truncation()));
-    duplex.once("close", () => this.#end(this.#truncation()));
+    duplex.on("error", (error: Error) => this.#endAfterwards(() => error));
+    duplex.once("end", () => this.#endAfterwards(() => this.#truncation()));
+    duplex.once("close", () => this.#endAfterwards(() => this.#truncation()));
     duplex.on("data", (chunk: Buffer) => this.#onData(chunk));
     // A stream that was over before anybody listened emits nothing any more.
     if (duplex.readableEnded || duplex.destroyed) queueMicrotask(() => this.#end(duplex.errored ?? this.#truncation()));
@@ -162,15 +169,43 @@ class StreamChannel implements RunnerChannel {
 
   #onData(chunk: Buffer): void {
     this.#received += chunk.length;
-    if (this.#state === "closed" || this.#state === "exited") return;
-    const frames = this.#decoder.push(chunk);
-    while (true) {
-      const frame = this.#nextFrame(frames);
-      if (frame === null) return;
-      this.#deliver(frame);
+    if (this.#isOver()) return;
+    this.#chunks.push(chunk);
+    if (this.#frames === null) this.#hear();
+  }
+
+  #hear(): void {
+    for (let messages = 0; messages < MESSAGES_A_TURN; ) {
+      this.#frames ??= this.#nextChunk();
+      if (this.#frames === null) {
+        if (this.#duplex.isPaused()) this.#duplex.resume();
+        if (this.#endOfStream !== null) this.#end(this.#endOfStream());
+        return;
+      }
+      const frame = this.#nextFrame(this.#frames);
+      if (frame === null) {
+        this.#frames = null;
+      } else {
+        if (frame.kind === "C" || frame.kind === "bad-program-message") messages += 1;
+        this.#deliver(frame);
+      }
       // A handler may have closed the channel, and nothing is listened to after the exit.
       if (this.#isOver()) return;
     }
+    this.#duplex.pause();
+    setImmediate(() => {
+      if (!this.#isOver()) this.#hear();
+    });
+  }
+
+  #nextChunk(): Generator<Decoded, void, undefined> | null {
+    const chunk = this.#chunks.shift();
+    return chunk === undefined ? null : this.#decoder.push(chunk);
+  }
+
+  #endAfterwards(why: () => Error | null): void {
+    if (this.#isOver() || (this.#frames === null && this.#chunks.length === 0)) this.#end(why());
+    else this.#endOfStream ??= why;
   }
 
   #isOver(): boolean {

@@ -8,6 +8,7 @@ import {
   Hello,
   type HostFrame,
   MAX_DEPTH,
+  MAX_MEMBERS,
   MAX_OUTPUT_BYTES,
   MAX_PAYLOAD_BYTES,
   Problem,
@@ -20,6 +21,7 @@ export type ProtocolFault =
   | "oversize"
   | "bad_json"
   | "too_deep"
+  | "too_many"
   | "bad_schema"
   | "bad_order"
   | "truncated"
@@ -60,7 +62,7 @@ export function encodeFrame(frame: HostFrame): Buffer {
   if (payload.length > MAX_PAYLOAD_BYTES) {
     throw new RangeError(`a ${frame.kind} frame of ${payload.length} bytes is over the ${MAX_PAYLOAD_BYTES} allowed`);
   }
-  if (isDeeperThan(payload, MAX_DEPTH)) {
+  if (measure(payload).depth > MAX_DEPTH) {
     throw new RangeError(`a ${frame.kind} frame is nested more than ${MAX_DEPTH} levels deep`);
   }
   const header = Buffer.alloc(HEADER_BYTES);
@@ -225,8 +227,12 @@ export function decodeHeader(header: Buffer): { kind: string; payloadBytes: numb
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function parseJson(kind: string, payload: Buffer): unknown {
-  if (isDeeperThan(payload, MAX_DEPTH)) {
+  const { depth, members } = measure(payload);
+  if (depth > MAX_DEPTH) {
     throw new ProtocolError("too_deep", `the payload of a ${kind} frame is nested more than ${MAX_DEPTH} levels deep`);
+  }
+  if (members > MAX_MEMBERS) {
+    throw new ProtocolError("too_many", `the payload of a ${kind} frame has more than ${MAX_MEMBERS} named values`);
   }
   try {
     return JSON.parse(utf8.decode(payload));
@@ -235,9 +241,9 @@ function parseJson(kind: string, payload: Buffer): unknown {
   }
 }
 
-/** Counts brackets outside of strings, so that a payload made to exhaust the parser's stack never reaches it. */
-function isDeeperThan(json: Buffer, maxDepth: number): boolean {
-  let depth = 0;
+/** Counts brackets and colons outside of strings, so that a payload made to exhaust the parser never reaches it. */
+function measure(json: Buffer): { depth: number; members: number } {
+  let [depth, open, members] = [0, 0, 0];
   let inString = false;
   for (let index = 0; index < json.length; index += 1) {
     const byte = json[index];
@@ -246,12 +252,14 @@ function isDeeperThan(json: Buffer, maxDepth: number): boolean {
       else if (byte === 0x22) inString = false;
     } else if (byte === 0x22) {
       inString = true;
+    } else if (byte === 0x3a) {
+      members += 1;
     } else if (byte === 0x7b || byte === 0x5b) {
-      depth += 1;
-      if (depth > maxDepth) return true;
+      open += 1;
+      if (open > depth) depth = open;
     } else if (byte === 0x7d || byte === 0x5d) {
-      depth -= 1;
+      open -= 1;
     }
   }
-  return false;
+  return { depth, members };
 }

@@ -7,6 +7,8 @@ export const HEADER_BYTES = 5;
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 export const MAX_OUTPUT_BYTES = 64 * 1024;
 export const MAX_DEPTH = 64;
+/** Named values of one message: objects with many more take the host a second each. */
+export const MAX_MEMBERS = 100_000;
 
 /** Host to runner. */
 export interface Job {
@@ -67,7 +69,10 @@ export const ProgramMessage = z.discriminatedUnion("t", [
     t: z.literal("call"),
     id: z.string().min(1).max(128),
     tool_id: z.string().max(256),
-    params: z.record(z.string(), z.unknown()),
+    // Member by member nothing is to be judged here, and there may be many.
+    params: z.custom<Record<string, unknown>>(
+      (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    ),
     reason: z.string().max(4096).nullable(),
   }),
   z.object({

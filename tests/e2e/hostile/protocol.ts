@@ -90,13 +90,13 @@ const ATTACKS: readonly Attack[] = [
     "program_exit 3",
   ),
   forged(
-    "sends a hundred messages of 1 MiB",
-    'for _ in range(100): message({"t": "warning", "message": "x" * (1 << 20), "line": 1})\nos._exit(3)',
+    "sends twenty messages of 1 MiB",
+    'for _ in range(20): message({"t": "warning", "message": "x" * (1 << 20), "line": 1})\nos._exit(3)',
     "program_exit 3",
   ),
   forged(
-    "floods with 200,000 tiny messages",
-    'block = b"".join([struct.pack(">Ic", 2, b"C") + b"{}"] * 1000)\nfor _ in range(200):\n    data = memoryview(block)\n    while data: data = data[os.write(channel, data):]\nos._exit(3)',
+    "floods with 50,000 tiny messages",
+    'block = b"".join([struct.pack(">Ic", 2, b"C") + b"{}"] * 1000)\nfor _ in range(50):\n    data = memoryview(block)\n    while data: data = data[os.write(channel, data):]\nos._exit(3)',
     "program_exit 3",
     {
       check: ({ result }) => {
@@ -121,13 +121,16 @@ message(b'{"t":"call","id":"p1","tool_id":"host.echo","params":{"__proto__":{"te
 message(b'{"t":"call","id":"p2","tool_id":"host.echo","params":{"constructor":{"prototype":{"text":"x"}},"text":"fine"},"reason":null}')
 message(b'{"__proto__":{"t":"call"},"id":"p3"}')
 message(b'{"t":"call","id":"p4","tool_id":"host.echo","params":{"text":"a"},"reason":null,"__proto__":{"ok":true},"toString":1}')
-import time; time.sleep(0.5)
+await host.echo(text="after")
 `,
     "succeeded",
     {
       meets: [40],
       check: ({ result }) => {
-        const told = result.toolCalls.map(({ id, ok }) => `${id} ${ok}`).join(", ");
+        const told = result.toolCalls
+          .slice(0, -1)
+          .map(({ id, ok }) => `${id} ${ok}`)
+          .join(", ");
         if (told !== "p1 false, p2 false, p4 true" && told !== "p1 false, p2 true, p4 true") throw new Error(told);
         if ("text" in {} || "ok" in {}) throw new Error("Object.prototype is polluted");
       },
@@ -153,21 +156,21 @@ for name in names: await one(name)
   {
     name: "calls a tool that is there but not allowed",
     meets: [41],
-    code: `${CHANNEL}call("a", "host.secret")\nimport time; time.sleep(0.5)`,
+    code: `${CHANNEL}call("a", "host.secret")\nawait host.echo(text="after")`,
     ends: "succeeded",
     check: ({ result }) => {
-      if (result.toolCalls.length !== 1 || result.toolCalls[0]?.error?.code !== "tool_not_allowed")
+      if (result.toolCalls.length !== 2 || result.toolCalls[0]?.error?.code !== "tool_not_allowed")
         throw new Error(JSON.stringify(result.toolCalls));
     },
   },
   {
     name: "replays one call a hundred times",
     meets: [41],
-    code: `${CHANNEL}for _ in range(100): call("same", text="x")\nimport time; time.sleep(0.7)`,
+    code: `${CHANNEL}for _ in range(100): call("same", text="x")\nawait host.echo(text="after")`,
     ends: "succeeded",
     check: ({ result }) => {
       const done = result.toolCalls.filter(({ ok }) => ok);
-      if (result.totals.toolCalls !== 100 || done.length !== 1)
+      if (result.totals.toolCalls !== 101 || done.length !== 2)
         throw new Error(`${result.totals.toolCalls}, ${done.length}`);
     },
   },

@@ -86,7 +86,7 @@ export const RESOURCES: readonly Attack[] = [
     "a bomb in the shell",
     21,
     "import subprocess\nsubprocess.run(['sh', '-c', 'bomb() { bomb | bomb & }; bomb; while true; do true; done'])",
-    "timeout",
+    /^(timeout|succeeded)$/,
     { request: { timeoutMs: 1000 } },
   ),
   hog(

@@ -114,7 +114,7 @@ import os
 seen = []
 for path in ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg"):
     seen += open(path).read().splitlines()[1:]
-for path in ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/run/user", "/var/run"):
+for path in ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/user"):
     try: seen += [f"{path}/{name}" for name in os.listdir(path) if not name.startswith(("iso-", "lock"))]
     except OSError: pass
 print(seen)

@@ -84,6 +84,26 @@ describe("openChannel", () => {
     ]);
   });
 
+  it("gives everybody else a turn within a flood of messages, and loses none of it nor its order", async () => {
+    const [host, runner] = duplexPair();
+    const { handlers, events, over } = recorder();
+    let turns = 0;
+    let flooded = true;
+    const count = () => {
+      turns += 1;
+      if (flooded) setImmediate(count);
+    };
+    setImmediate(count);
+    openChannel(host, handlers);
+    runner.resume();
+    const warnings = Array.from({ length: 3200 }, (_, line) => ({ t: "warning", message: "m", line }));
+    runner.end(Buffer.concat([frame("B", {}), ...warnings.map((warning) => frame("C", warning)), frame("X", EXIT)]));
+    expect(await over).toBeNull();
+    flooded = false;
+    expect(events).toEqual(["begun", ...warnings, EXIT]);
+    expect(turns).toBeGreaterThanOrEqual(99);
+  });
+
   it("listens to nothing after the exit", async () => {
     const { events, error } = await hear(
       frame("X", EXIT),
