@@ -175,27 +175,31 @@ class StreamChannel implements RunnerChannel {
   }
 
   #hear(): void {
-    for (let messages = 0; messages < MESSAGES_A_TURN; ) {
+    if (!this.#hearSome()) {
+      this.#duplex.pause();
+      setImmediate(() => this.#hear());
+      return;
+    }
+    // What follows the exit is read as well, and thrown away: so the stream's own end is seen.
+    if (this.#duplex.isPaused()) this.#duplex.resume();
+    if (this.#endOfStream !== null) this.#end(this.#endOfStream());
+  }
+
+  /** False where there is more than one turn's worth. */
+  #hearSome(): boolean {
+    // A handler may have closed the channel, and nothing is listened to after the exit.
+    for (let messages = 0; messages < MESSAGES_A_TURN && !this.#isOver(); ) {
       this.#frames ??= this.#nextChunk();
-      if (this.#frames === null) {
-        if (this.#duplex.isPaused()) this.#duplex.resume();
-        if (this.#endOfStream !== null) this.#end(this.#endOfStream());
-        return;
-      }
+      if (this.#frames === null) return true;
       const frame = this.#nextFrame(this.#frames);
       if (frame === null) {
         this.#frames = null;
-      } else {
-        if (frame.kind === "C" || frame.kind === "bad-program-message") messages += 1;
-        this.#deliver(frame);
+        continue;
       }
-      // A handler may have closed the channel, and nothing is listened to after the exit.
-      if (this.#isOver()) return;
+      if (frame.kind === "C" || frame.kind === "bad-program-message") messages += 1;
+      this.#deliver(frame);
     }
-    this.#duplex.pause();
-    setImmediate(() => {
-      if (!this.#isOver()) this.#hear();
-    });
+    return this.#isOver();
   }
 
   #nextChunk(): Generator<Decoded, void, undefined> | null {
