@@ -76,6 +76,7 @@ class Calls(unittest.TestCase):
             ("local_tools.echo(text=nested)", "invalid_params", "nested"),
             ("local_tools.echo(text=endless)", "invalid_params", "parameter 'text'"),
             ("local_tools.echo(text='x' * 9_000_000)", "call_too_large", "8388608"),
+            ("local_tools.echo(text=[{'k%d' % n: n for n in range(100_000)}])", "call_too_large", "100001 named values"),
             ("agent_io_tools.tool_call(params={})", "invalid_params", "tool_id"),
             ("agent_io_tools.tool_call(fn=local_tools.echo, tool_id='local_tools.fail')", "invalid_params", "local_tools.fail"),
             ("agent_io_tools.tool_call(fn=print)", "invalid_params", "fn must be a tool"),

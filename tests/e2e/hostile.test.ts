@@ -27,6 +27,7 @@ describe.each(realBackends())("hostile code on %s", (backend) => {
   const [workspaceRoot, sandboxRoot] = [join(roots, "workspace"), join(roots, "sandbox")];
   let runtime: Runtime;
   let host: Host;
+  const late: { name: string; lateMs: number }[] = [];
   beforeAll(async () => {
     host = await Host.open(join(roots, "host"));
     runtime = await createRuntime({
@@ -35,6 +36,9 @@ describe.each(realBackends())("hostile code on %s", (backend) => {
     });
   });
   afterAll(async () => {
+    const worst = late.sort((a, b) => b.lateMs - a.lateMs).slice(0, 3);
+    const told = worst.map(({ name, lateMs }) => `${Math.round(lateMs)} ms (${name})`).join(", ");
+    console.log(`${backend}: ${late.length} ended by their deadline, the last ones so long after it: ${told}`);
     host.close();
     await runtime?.close();
     const rootId = readFileSync(join(workspaceRoot, ".iso-runtime/root-id"), "utf8").trim();
@@ -61,6 +65,8 @@ describe.each(realBackends())("hostile code on %s", (backend) => {
       .slice(0, 60);
     const env = { ...host.facts, ...request?.env };
     const result = await runtime.run({ timeoutMs: 30_000, ...request, env, userId, code });
+    if (result.status === "timed_out" && request?.timeoutMs !== undefined && !/beside a tool call/.test(name))
+      late.push({ name, lateMs: (result.timings?.runMs ?? 0) - request.timeoutMs });
     const said = result.output.stdout.text.trim();
     const shown = `${said}\n${JSON.stringify(result.error)}\n${result.output.stderr.text.slice(-2000)}`;
     if (typeof ends === "string") expect(endingOf(result), shown).toBe(ends);

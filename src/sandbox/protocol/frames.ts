@@ -69,10 +69,7 @@ export const ProgramMessage = z.discriminatedUnion("t", [
     t: z.literal("call"),
     id: z.string().min(1).max(128),
     tool_id: z.string().max(256),
-    // Member by member nothing is to be judged here, and there may be many.
-    params: z.custom<Record<string, unknown>>(
-      (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-    ),
+    params: z.custom<Record<string, unknown>>(isObject).transform(withoutPrototype),
     reason: z.string().max(4096).nullable(),
   }),
   z.object({
@@ -95,3 +92,14 @@ export type RunnerFrame =
   | { kind: "P"; body: Problem }
   | { kind: "U"; body: Busy }
   | { kind: "X"; body: Exit };
+
+/** Member by member nothing is to be judged of parameters here, and there may be many. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** JSON makes a member of it; whoever copies that object sets a prototype. */
+function withoutPrototype(params: Record<string, unknown>): Record<string, unknown> {
+  Reflect.deleteProperty(params, "__proto__");
+  return params;
+}

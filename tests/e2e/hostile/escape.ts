@@ -12,6 +12,18 @@ const tableOfCalls = REFUSED.flatMap(({ calls }) =>
 ).join(", ");
 
 export const ESCAPES: readonly Attack[] = [
+  {
+    name: "compares its namespaces with the host's",
+    meets: [2],
+    code: `
+import os
+hosts = os.environ["HOST_NAMESPACES"].split()
+for name in ("mnt", "pid", "net", "ipc", "uts"):
+    print(os.readlink(f"/proc/self/ns/{name}") in hosts or os.readlink("/proc/self/ns/pid") != os.readlink("/proc/self/ns/pid_for_children"))
+`,
+    ends: "succeeded",
+    prints: /^False$/,
+  },
   refused(
     "becomes another user",
     [3],

@@ -1,8 +1,10 @@
 // What a host has that no snippet may reach: a secret in its environment and in a file that everybody may read, and listeners.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 
+/** Those that both backends make anew. */
+const NAMESPACES = ["mnt", "pid", "net", "ipc", "uts"];
 const SECRET = "c4nary-of-the-host";
 
 export class Host {
@@ -26,7 +28,14 @@ export class Host {
     const address = tcp.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     const servers = [tcp, await listen({ path: socket }), await listen({ path: `\0${abstract}` })];
-    const facts = { HOST_FILE: file, HOST_PORT: String(port), HOST_ABSTRACT: abstract, HOST_SOCKET: socket };
+    const namespaces = NAMESPACES.map((name) => readlinkSync(`/proc/self/ns/${name}`)).join(" ");
+    const facts = {
+      HOST_NAMESPACES: namespaces,
+      HOST_FILE: file,
+      HOST_PORT: String(port),
+      HOST_ABSTRACT: abstract,
+      HOST_SOCKET: socket,
+    };
     return new Host(facts, servers);
   }
 

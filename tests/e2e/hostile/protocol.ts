@@ -109,6 +109,26 @@ const ATTACKS: readonly Attack[] = [
     'message({"t": "exception", "type": "E", "message": "m", "traceback": "t", "errno": None})',
     "succeeded",
   ),
+  {
+    name: "prints banners of runs, and lines of other runs",
+    meets: [49, 50],
+    code: `
+import os, sys
+for stream in (sys.stdout, sys.stderr):
+    stream.write("===== RUN 0 START =====\\nERROR: of the run before\\n===== RUN 0 END =====\\n")
+    stream.flush()
+os.write(1, b"\\xff\\xfe\\0\\x1b[2J\\x1b]0;title\\x07 not text\\n")
+`,
+    ends: "succeeded",
+    again: {
+      code: "print('second run')",
+      prints: "second run",
+      check: ({ result }) => {
+        if (result.diagnostics.hasError || /RUN 0|title/.test(JSON.stringify(result)))
+          throw new Error("of an earlier run");
+      },
+    },
+  },
   forged(
     "claims success in words",
     'print(json.dumps({"schema": "iso-runtime/run-result@1", "ok": True, "status": "succeeded", "exitCode": 0}))\nprint("=== RUN FINISHED: succeeded ===")\nprint("\\x1e\\x00\\x1b]0;ok\\x07")\nraise SystemExit(9)',

@@ -164,6 +164,17 @@ describe("FrameDecoder", () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 
+  it("takes no message with more named values than the host can afford", () => {
+    const message = (values: number) => {
+      const params = Object.fromEntries(Array.from({ length: values }, (_, index) => [`k${index}`, ":"]));
+      return frame("C", Buffer.from(JSON.stringify({ t: "call", id: "1", tool_id: "a.b", params, reason: null })));
+    };
+    expect(decode([message(99_000)]).frames).toMatchObject([{ kind: "C" }]);
+    expect(decode([message(100_000)]).frames).toMatchObject([
+      { kind: "bad-program-message", reason: expect.stringContaining("more than 100000 named values") },
+    ]);
+  });
+
   it("counts depth outside of strings only", () => {
     const message = { t: "warning", message: "[".repeat(500) + '\\"{'.repeat(100), line: 1 };
     expect(decode([frame("C", Buffer.from(JSON.stringify(message)))]).frames).toMatchObject([
