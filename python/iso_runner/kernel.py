@@ -79,8 +79,15 @@ def kill_everything() -> None:
     if os.getpid() == 1:
         _kill(-1)
         return
-    for pid in _descendants(os.getpid()):
+    for pid in descendants(os.getpid()):
         _kill(pid)
+
+
+def others() -> list[int]:
+    """Every process of the sandbox but this one, zombies too."""
+    if os.getpid() == 1:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+    return descendants(os.getpid())
 
 
 def _kill(pid: int) -> None:
@@ -90,7 +97,7 @@ def _kill(pid: int) -> None:
         pass
 
 
-def _descendants(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -1,8 +1,29 @@
 """Whatever a program does, a stop ends it and everything it started, and tells what it had written."""
 
+import json
 import unittest
 
 from rig import Rig, is_gone, own_pids, run, run_and_stop
+
+
+class Watched(unittest.TestCase):
+    CHILD = "import os, time\nprint('ready')\nif os.fork() == 0:\n    while True: pass\ntime.sleep(999)"
+
+    def busy(self, code: str) -> list[float]:
+        with Rig() as rig:
+            rig.send_job(code)
+            rig.wait_for("O")
+            rig.send(b"W", {})
+            told = [json.loads(rig.wait_for("U"))["busyMs"] for _ in range(4)]
+            rig.stop()
+            self.assertIsNotNone(rig.follow().exit)
+        return told
+
+    def test_what_computes_is_told_and_what_waits_is_not(self) -> None:
+        self.assertLess(sum(self.busy("import time\nprint('ready')\ntime.sleep(999)")), 60)
+        for code in ("print('ready')\nwhile True: pass", self.CHILD):
+            with self.subTest(code):
+                self.assertGreater(sum(self.busy(code)), 60)
 
 
 class Stops(unittest.TestCase):

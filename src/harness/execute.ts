@@ -173,7 +173,11 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
     }
     void sandbox.ended.then(() => {
       // The channel's own end tells first where it can; this catches an engine that died with its streams held open.
-      after(1_000, () => {
+      after(1_000, function lose() {
+        if (channel.hasUnheard) {
+          after(100, lose);
+          return;
+        }
         state.lost ??= "the sandbox engine ended";
         finish();
       });

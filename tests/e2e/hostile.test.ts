@@ -64,7 +64,7 @@ describe.each(realBackends())("hostile code on %s", (backend) => {
       .replaceAll(/[^a-z0-9]+/g, "-")
       .slice(0, 60);
     const env = { ...host.facts, ...request?.env };
-    const result = await runtime.run({ timeoutMs: 30_000, ...request, env, userId, code });
+    const result = await runtime.run({ timeoutMs: 60_000, ...request, env, userId, code });
     if (result.status === "timed_out" && request?.timeoutMs !== undefined && !/beside a tool call/.test(name))
       late.push({ name, lateMs: (result.timings?.runMs ?? 0) - request.timeoutMs });
     const said = result.output.stdout.text.trim();

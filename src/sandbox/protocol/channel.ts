@@ -29,7 +29,7 @@ const MAX_UNSENT_BYTES = MAX_WAITING_BYTES + 16 * 1024 * 1024;
 /** As large as a refusal can be. */
 const SMALL_ANSWER_BYTES = 64 * 1024;
 /** Messages of the program heard before everybody else of this process has a turn: 64 KiB hold thousands of them. */
-const MESSAGES_A_TURN = 32;
+const MESSAGES_A_TURN = 64;
 const TOO_MUCH_WAITS: { code: ToolErrorCode; message: string } = {
   code: "too_many_calls",
   message: `more than ${MAX_WAITING_BYTES} bytes of results would wait for the program; await some calls first`,
@@ -69,6 +69,8 @@ export interface RunnerChannel {
   close(): void;
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  /** Something came and was not heard yet. */
+  readonly hasUnheard: boolean;
 }
 
 export function openChannel(duplex: Duplex, handlers: ChannelHandlers): RunnerChannel {
@@ -105,6 +107,10 @@ class StreamChannel implements RunnerChannel {
 
   get bytesSent(): number {
     return this.#sent;
+  }
+
+  get hasUnheard(): boolean {
+    return !this.#isOver() && (this.#frames !== null || this.#chunks.length > 0 || this.#duplex.readableLength > 0);
   }
 
   listen(): void {

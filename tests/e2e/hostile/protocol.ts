@@ -4,7 +4,7 @@ import type { Attack } from "./attack.js";
 /** `send(kind, payload)` writes a frame on the program's own channel; `message(body)` one of its messages. */
 const CHANNEL = `
 import json, os, stat, struct, sys
-channel = next(n for n in range(3, 4096) if os.path.islink(f"/proc/self/fd/{n}") and os.readlink(f"/proc/self/fd/{n}").startswith("socket:"))
+channel = max(n for n in range(3, 4096) if os.path.islink(f"/proc/self/fd/{n}") and os.readlink(f"/proc/self/fd/{n}").startswith("socket:"))
 def send(kind, payload, length=None):
     data = memoryview(struct.pack(">Ic", len(payload) if length is None else length, kind) + payload)
     while data:
@@ -95,8 +95,8 @@ const ATTACKS: readonly Attack[] = [
     "program_exit 3",
   ),
   forged(
-    "floods with 50,000 tiny messages",
-    'block = b"".join([struct.pack(">Ic", 2, b"C") + b"{}"] * 1000)\nfor _ in range(50):\n    data = memoryview(block)\n    while data: data = data[os.write(channel, data):]\nos._exit(3)',
+    "floods with 20,000 tiny messages",
+    'block = b"".join([struct.pack(">Ic", 2, b"C") + b"{}"] * 1000)\nfor _ in range(20):\n    data = memoryview(block)\n    while data: data = data[os.write(channel, data):]\nos._exit(3)',
     "program_exit 3",
     {
       check: ({ result }) => {

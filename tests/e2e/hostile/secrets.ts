@@ -52,11 +52,14 @@ print([p for p in glob.glob("/proc/[0-9]*/cmdline") if b"node" in open(p, "rb").
     name: "walks through all files for one of the host's",
     meets: [13, 14, 15],
     code: `
-import os
+import os, sys
 needles, hits, looked = (os.environ["NEEDLE_START"] + "-host").encode(), [], 0
 for folder, folders, files in os.walk("/"):
     if folder == "/":
         folders[:] = [f for f in folders if f not in ("proc", "sys", "usr", "lib", "lib64", "bin", "sbin")]
+    if folder.startswith(sys.base_prefix):
+        folders[:] = []
+        continue
     for name in files:
         path = os.path.join(folder, name)
         looked += 1

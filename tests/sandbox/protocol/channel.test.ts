@@ -101,7 +101,7 @@ describe("openChannel", () => {
     expect(await over).toBeNull();
     flooded = false;
     expect(events).toEqual(["begun", ...warnings, EXIT]);
-    expect(turns).toBeGreaterThanOrEqual(99);
+    expect(turns).toBeGreaterThanOrEqual(49);
   });
 
   it("listens to nothing after the exit", async () => {
