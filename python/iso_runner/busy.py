@@ -27,7 +27,7 @@ class BusyClock:
         self.next_look = time.monotonic() + LOOK_EVERY_S
 
     def look(self) -> float:
-        """Seconds of processor time since the last look; of a child that was seen and then waited for some may count twice, never less."""
+        """Seconds of processor time since the last look. Of a child that was seen and then waited for some may count twice."""
         began = time.monotonic()
         seen, reaped, last_pid = _processor_times(), _reaped_s(), kernel.last_pid()
         used = sum(max(0.0, spent - self._seen.get(process, 0.0)) for process, spent in seen.items())

@@ -248,7 +248,10 @@ def _encode_call(call_id: str, tool_id: str, params: Params, reason: Optional[st
         parts.append(json.dumps(key) + ":" + _encode_value(tool_id, key, value))
         named += 1 + _named_values(value)
     if named > MAX_NAMED_VALUES:
-        raise ToolError("call_too_large", f"the call of {tool_id} has {named} named values, {MAX_NAMED_VALUES} are allowed; send text, or a file")
+        raise ToolError(
+            "call_too_large",
+            f"the call of {tool_id} has {named} named values, {MAX_NAMED_VALUES} are allowed; send text, or a file",
+        )
     head = json.dumps({"t": "call", "id": call_id, "tool_id": tool_id, "reason": reason})
     payload = (head[:-1] + ',"params":{' + ",".join(parts) + "}}").encode("ascii")
     if len(payload) > MAX_PAYLOAD_BYTES:
