@@ -85,6 +85,7 @@ const TOUCHES_FILES = {
   "src/sandbox/docker/path-map.ts": "a token in a folder of the host's, read back by a container",
   "src/sandbox/host-users.ts": "who is who on the host",
   "src/sandbox/init-process.ts": "/proc",
+  "src/sandbox/nameless-files.ts": "/proc",
   "src/sandbox/read-back.ts": "/proc",
   "src/sandbox/slot.ts": "moves the run's folders, which no program had yet; never looks into one",
   "src/settings/settings.ts": "config files, which are refused below the roots",

@@ -15,6 +15,13 @@ export interface DiskExcess {
   message: string;
 }
 
+export interface Watched {
+  dir: string;
+  before: Grown;
+  /** Bytes of files that are held open and that no name in `dir` leads to. */
+  nameless(): Promise<number>;
+}
+
 /** The first limit that `grown` exceeds, in words; null where none is. */
 export function excess(grown: Grown, limits: Pick<Limits, "disk" | "files">): DiskExcess | null {
   if (grown.bytes > limits.disk) {
@@ -30,8 +37,7 @@ export function excess(grown: Grown, limits: Pick<Limits, "disk" | "files">): Di
 
 /** Watches `dir` until the returned function is called; `onExcess` is called once at most. */
 export function watchDisk(
-  dir: string,
-  before: Grown,
+  { dir, before, nameless }: Watched,
   limits: Pick<Limits, "disk" | "files">,
   onExcess: (found: DiskExcess) => void,
 ): () => void {
@@ -41,8 +47,10 @@ export function watchDisk(
   async function look(): Promise<void> {
     const startedAt = performance.now();
     const now = await measure(dir, before.entries + limits.files + 1);
+    const held = await nameless();
     if (over) return;
-    const found = now && excess({ bytes: now.bytes - before.bytes, entries: now.entries - before.entries }, limits);
+    const found =
+      now && excess({ bytes: now.bytes + held - before.bytes, entries: now.entries - before.entries }, limits);
     if (found) onExcess(found);
     else timer = setTimeout(look, Math.max(FIRST_LOOK_MS, (performance.now() - startedAt) * SHARE_OF_TIME));
   }

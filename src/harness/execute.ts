@@ -168,8 +168,8 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
     const onAbort = () => stop({ reason: "cancelled" });
     signal.addEventListener("abort", onAbort, { once: true });
     if (options.disk) {
-      const { dir, before } = options.disk;
-      unwatch = watchDisk(dir, before, limits, (found) => stop({ reason: "limit", ...found }));
+      const watched = { ...options.disk, nameless: async () => (await sandbox.namelessBytes?.()) ?? 0 };
+      unwatch = watchDisk(watched, limits, (found) => stop({ reason: "limit", ...found }));
     }
     void sandbox.ended.then(() => {
       // The channel's own end tells first where it can; this catches an engine that died with its streams held open.

@@ -50,6 +50,8 @@ export interface Sandbox {
   deliver(dir: string): Promise<void>;
   /** The program was asked to end: a limit that only slows it down would make its end late, and holds no longer. */
   hasten?(): void;
+  /** Bytes of files below `work` and `out` that have no name any more and are held open; absent where this host cannot see them. */
+  namelessBytes?(): Promise<number>;
   /** Kills every process of the sandbox and resolves when none is left. Idempotent; never rejects for a sandbox already gone.
    * `counted` is what the supervisor counted itself, where it reported its end: a backend that knows all to be gone need not ask again. */
   stop(counted?: Counted): Promise<KernelFacts>;

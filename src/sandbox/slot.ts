@@ -1,13 +1,15 @@
 // The folder of one sandbox on the host: what its engine binds while it waits, and what becomes the run's folder when the run's
 // files are put into it. Both by rename, so that neither size nor number of files matters.
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { removeTree } from "../safefs/remove.js";
 import type { BackendContext } from "./backend.js";
 
 export interface Slot {
   readonly dir: string;
+  /** The file system it is on. */
+  readonly device: bigint;
 }
 
 /** The program cannot rename or remove `work` and `out` in it where the host is root, who owns it. */
@@ -16,7 +18,7 @@ export function makeSlot({ slotsDir, instance }: Pick<BackendContext, "slotsDir"
   mkdirSync(dir);
   // The mode apart from the making, as the caller's umask may be strict.
   chmodSync(dir, 0o755);
-  return { dir };
+  return { dir, device: lstatSync(dir, { bigint: true }).dev };
 }
 
 /** Makes `<dir>/work` and `<dir>/out` the slot's, and the slot the folder at `dir`. An engine that bound the slot sees them at once. */

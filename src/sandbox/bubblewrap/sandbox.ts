@@ -6,6 +6,7 @@ import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
 import type { HostUser, KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
+import { namelessBytes } from "../nameless-files.js";
 import type { Profile } from "../profile.js";
 import type { Isolation } from "../read-back.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
@@ -100,6 +101,10 @@ export class BubblewrapSandbox implements Sandbox {
 
   hasten(): void {
     this.#parts.group.liftCpuLimit();
+  }
+
+  async namelessBytes(): Promise<number> {
+    return this.#init === null ? 0 : await namelessBytes(this.#init.pid, this.#parts.slot.device);
   }
 
   stop(): Promise<KernelFacts> {

@@ -5,6 +5,7 @@ import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
 import type { Counted, KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
+import { namelessBytes } from "../nameless-files.js";
 import type { Isolation } from "../read-back.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
 import type { AttachedChannel } from "./attach.js";
@@ -94,6 +95,11 @@ export class DockerSandbox implements Sandbox {
     const { container, cpus } = this.#parts;
     // An engine that cannot be told leaves the end late, no more.
     if (cpus !== null) void liftCpuLimit(container, cpus).catch(() => undefined);
+  }
+
+  async namelessBytes(): Promise<number> {
+    const init = this.#ready?.host?.init ?? null;
+    return init === null ? 0 : await namelessBytes(init.pid, this.#parts.slot.device);
   }
 
   stop(counted?: Counted): Promise<KernelFacts> {
