@@ -190,7 +190,7 @@ it("a run's tree, whatever it is, comes back as the model says", { timeout: 600_
         files = plantIn(out, second);
         if (owner.uid !== process.getuid?.()) chownSync(out, owner.uid, owner.gid);
       });
-      expect(two.synced).toEqual({ synced: true });
+      expect(two.synced).toMatchObject({ synced: true });
       const after = await contents(world.live);
       for (const [path, bytes] of files)
         if (!isReserved(path)) expect(after.get(path)?.replace(/^\d+ /, "")).toBe(bytes.toString("latin1"));
