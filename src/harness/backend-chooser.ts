@@ -60,7 +60,14 @@ export class BackendChooser {
   /** Every backend with its checks: what `doctor` shows. */
   async inspect(): Promise<HostBackend[]> {
     const all = [...this.#backends.values()];
-    return await Promise.all(all.map(async (backend) => ({ name: backend.name, ...(await backend.probe()) })));
+    return await Promise.all(all.map((backend) => this.#inspect(backend)));
+  }
+
+  /** One that works is also asked to clear up, as it would be before a first run. */
+  async #inspect(backend: SandboxBackend): Promise<HostBackend> {
+    const probe = await backend.probe();
+    if (probe.usable) await this.#reap(backend);
+    return { name: backend.name, ...probe };
   }
 
   async fix(onLine: (line: string) => void): Promise<void> {

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
+import { step } from "../../model/steps.js";
 import type { BackendContext, HostUser, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { InitProcess } from "../init-process.js";
 import { NOTHING, overlooked, type Without } from "../layers.js";
@@ -12,7 +13,7 @@ import { readHello } from "../protocol/channel.js";
 import { type Demands, readCeilings, readIsolation } from "../read-back.js";
 import { makeSlot, removeSlot } from "../slot.js";
 import { bwrapArguments } from "./args.js";
-import { type CgroupPlan, groupName, planCgroups, prepareCgroups, reapGroups } from "./cgroup.js";
+import { type CgroupPlan, groupName, groupOwner, planCgroups, prepareCgroups, reapGroups } from "./cgroup.js";
 import { SandboxGroup } from "./cgroup-group.js";
 import { REAL_HOST } from "./cgroup-host.js";
 import { readChildPid } from "./child-pid.js";
@@ -22,6 +23,7 @@ import { EngineLog } from "./engine-log.js";
 import { findInterpreter, type Interpreter } from "./interpreter.js";
 import { type InterpreterMounts, interpreterMounts } from "./interpreter-mounts.js";
 import { planLaunch } from "./launch.js";
+import { endEngines, markOf } from "./orphans.js";
 import { probeHost } from "./probe.js";
 import { explainRefusal } from "./refusal.js";
 import { type RootLayout, readRootLayout } from "./root-layout.js";
@@ -50,6 +52,8 @@ interface Python {
 }
 
 interface Order {
+  /** What the engine is marked with. */
+  readonly name: string;
   readonly slotDir: string;
   readonly user: HostUser;
   readonly profile: Profile;
@@ -98,16 +102,18 @@ export class BubblewrapBackend implements SandboxBackend {
     const group = new SandboxGroup(cgroups.version, places, name, unbounded(profile.limits, this.#without));
     let sandbox: BubblewrapSandbox | null = null;
     try {
-      const engine = await this.#start(host, python, { slotDir: slot.dir, user, profile });
+      step("boot.slot");
+      const engine = await this.#start(host, python, { name, slotDir: slot.dir, user, profile });
       const log = new EngineLog(engine.stderr);
       if (cgroupTrouble !== null) log.note(cgroupTrouble);
       const onGone = () => {
         this.#live.delete(booting);
         user.release();
       };
-      const booting = new BubblewrapSandbox({ id, profile, slot, user, group, engine, log, onGone });
+      const booting = new BubblewrapSandbox({ id, name, profile, slot, user, group, engine, log, onGone });
       sandbox = booting;
       this.#live.add(booting);
+      step("boot.engine");
       await this.#finishBoot(booting, engine, group);
       return booting;
     } catch (error) {
@@ -120,7 +126,7 @@ export class BubblewrapBackend implements SandboxBackend {
     }
   }
 
-  async #start(host: Host, { interpreter, mounts }: Python, { slotDir, user, profile }: Order): Promise<Engine> {
+  async #start(host: Host, { interpreter, mounts }: Python, { name, slotDir, user, profile }: Order): Promise<Engine> {
     const { files, bwrap, root } = host;
     const launch = planLaunch({
       user,
@@ -144,7 +150,11 @@ export class BubblewrapBackend implements SandboxBackend {
     const filter = files.openFilter();
     try {
       const engine = launch.command(weakened(args, this.#without, launch.sourceOf));
-      return await startEngine({ ...engine, inheritsEnvironment: this.#without.has("environment") }, filter);
+      return await startEngine(
+        { ...engine, inheritsEnvironment: this.#without.has("environment") },
+        filter,
+        markOf(name),
+      );
     } finally {
       closeSync(filter);
     }
@@ -156,8 +166,10 @@ export class BubblewrapBackend implements SandboxBackend {
     if (pid === null) throw new Error("bubblewrap did not make a sandbox");
     sandbox.setInit(new InitProcess(pid));
     group.join(pid);
+    step("boot.joined");
     engine.block.end("\n");
     const hello = await readHello(engine.control, HELLO_TIMEOUT_MS);
+    step("boot.hello");
     const demands = { ...DEMANDS, overlook: overlooked(this.#without) };
     const held = { ceilings: readCeilings(pid), memory: group.heldMemory() };
     sandbox.setReady({ python: hello.python, isolation: readIsolation(pid, demands), held });
@@ -219,7 +231,12 @@ export class BubblewrapBackend implements SandboxBackend {
   }
 
   async reap(isAlive: (instanceId: string) => Promise<boolean>): Promise<void> {
-    await reapGroups(REAL_HOST, this.#context.instance.rootId, isAlive);
+    const { rootId } = this.#context.instance;
+    await endEngines(async (sandbox) => {
+      const owner = groupOwner(sandbox, rootId);
+      return owner !== null && !(await isAlive(owner));
+    });
+    await reapGroups(REAL_HOST, rootId, isAlive);
   }
 
   async close(): Promise<void> {

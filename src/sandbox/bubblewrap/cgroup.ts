@@ -224,7 +224,8 @@ function removeAbandoned(dir: string): void {
   }
 }
 
-function groupOwner(name: string, rootId: string): string | null {
+/** The instance in a name that `groupName` made for this root; null in any other. */
+export function groupOwner(name: string, rootId: string): string | null {
   const end = name.lastIndexOf("-");
   if (!name.startsWith(`${rootId}-`) || end <= rootId.length + 1) return null;
   return name.slice(rootId.length + 1, end);

@@ -4,6 +4,7 @@ import { Socket } from "node:net";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
+import { step } from "../../model/steps.js";
 import type { HostUser, KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
 import { namelessBytes } from "../nameless-files.js";
@@ -14,6 +15,7 @@ import { INSIDE } from "./args.js";
 import type { Counts, SandboxGroup } from "./cgroup-group.js";
 import type { EngineLog } from "./engine-log.js";
 import { type Held, policyOf } from "./limits.js";
+import { endEngines } from "./orphans.js";
 import type { Engine } from "./spawn.js";
 
 /** After the namespace's first process was killed the engine ends by itself; one that hangs is killed as well. */
@@ -22,6 +24,8 @@ const STDERR_PATIENCE_MS = 1_000;
 
 export interface SandboxParts {
   readonly id: string;
+  /** Of its control group, and what its engine is marked with. */
+  readonly name: string;
   readonly profile: Profile;
   readonly slot: Slot;
   readonly user: HostUser;
@@ -122,7 +126,8 @@ export class BubblewrapSandbox implements Sandbox {
     await this.ended;
     clearTimeout(impatient);
     // An engine that was killed itself leaves the namespace to its parent-death signal, or to us.
-    await this.#init?.gone();
+    if (this.#init === null) await endEngines(async (sandbox) => sandbox === this.#parts.name);
+    else await this.#init.gone();
     await group.kill();
     engine.block.destroy();
     engine.status.destroy();
@@ -145,12 +150,14 @@ export class BubblewrapSandbox implements Sandbox {
 
   async #dispose(): Promise<void> {
     await this.stop();
+    step("dispose.stopped");
     const closed = once(this.channel, "close");
     if (!this.channel.closed) {
       this.channel.destroy();
       await closed;
     }
     if (!this.#delivered) await removeSlot(this.#parts.slot);
+    step("dispose.slot");
     this.#parts.onGone();
   }
 

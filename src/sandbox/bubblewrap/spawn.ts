@@ -73,12 +73,12 @@ export interface Engine {
 }
 
 /** Throws IsoError `sandbox_unavailable` where the process could not even be started. */
-export function startEngine(engine: EngineCommand, seccompFd: number): Promise<Engine> {
+export function startEngine(engine: EngineCommand, seccompFd: number, env: Record<string, string>): Promise<Engine> {
   const { command, args, as, inheritsEnvironment } = engine;
   const child = spawn(command, args, {
     ...OUT_OF_THE_TERMINAL,
     cwd: "/",
-    ...(!inheritsEnvironment && { env: {} }),
+    ...(!inheritsEnvironment && { env }),
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", seccompFd],
     ...(as !== null && as),
   });
