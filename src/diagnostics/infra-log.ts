@@ -28,6 +28,10 @@ export class InfraLog {
     }
   }
 
+  get failure(): string | null {
+    return this.#file.failure;
+  }
+
   flush(): void {
     this.#file.flush();
   }

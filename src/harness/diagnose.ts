@@ -3,6 +3,7 @@
 import { renderTree } from "../diagnostics/tree.js";
 import { KEEP } from "../model/limits.js";
 import type { Diagnostics } from "../model/result.js";
+import { step } from "../model/steps.js";
 import { Tree } from "../safefs/tree.js";
 import type { Sandbox } from "../sandbox/backend.js";
 import type { Prepared } from "../workspace/store.js";
@@ -22,13 +23,28 @@ interface DiagnoseInput {
 
 export async function diagnose({ recorder, prepared, sandbox, logDir }: DiagnoseInput): Promise<Findings> {
   for (const line of sandbox.engineLog()) recorder.infra("engine", line);
-  const found = await recorder.finish();
-  using dir = Tree.open(prepared.dir);
-  const tree = await renderTree(dir, { skip: ["out/logs"], maxBytes: KEEP.treeBytes });
-  await placeLogs(dir, logDir);
-  const { errorLines, tracebacks, totals, userLog, infraLog } = found;
+  const { errorLines, tracebacks, totals, userLog, infraLog: said, troubles } = await recorder.finish();
+  const { tree, trouble } = await show(prepared.dir, logDir);
+  if (trouble !== null) troubles.push(trouble);
+  // Said here alone: the log on disk is what could not be written, or is in its place already.
+  const infraLog = [said, ...troubles.map((text) => `[runtime] ${text}\n`)].join("");
   const hasError = totals.errorLines > 0 || totals.tracebacks > 0;
   return { diagnostics: { tree, userLog, infraLog, errorLines, tracebacks, hasError }, totals };
+}
+
+/** By now the run is over and its files are kept: what cannot be shown of it is said, and is no reason to lose its result. */
+async function show(dirPath: string, logDir: string): Promise<{ tree: string; trouble: string | null }> {
+  let tree = "";
+  try {
+    using dir = Tree.open(dirPath);
+    tree = await renderTree(dir, { skip: ["out/logs"], maxBytes: KEEP.treeBytes });
+    await placeLogs(dir, logDir);
+    step("logs.placed");
+    return { tree, trouble: null };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { tree, trouble: `the sandbox folder's tree or logs cannot be shown: ${reason}` };
+  }
 }
 
 /** What the program planted at out/logs goes first; an out/ that is no folder any more gets none. */

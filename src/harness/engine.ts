@@ -1,4 +1,5 @@
 // What runs need and a refused request must not touch: the opened roots, the backends over them, the pool. Opened by the first accepted run.
+import { step } from "../model/steps.js";
 import { History } from "../records/history.js";
 import type { Receipts } from "../records/receipts.js";
 import { RunIds } from "../records/run-ids.js";
@@ -51,8 +52,21 @@ export class Engine {
   }
 
   async close(): Promise<void> {
-    await this.pool.close();
-    await this.chooser.close();
-    await this.store.close();
+    // Each is closed whatever became of the one before; the first fault is told at the end.
+    const faults: unknown[] = [];
+    const fault = (error: unknown) => void faults.push(error);
+    await this.pool
+      .close()
+      .then(() => step("close.pool"), fault)
+      .catch(fault);
+    await this.chooser
+      .close()
+      .then(() => step("close.backends"), fault)
+      .catch(fault);
+    await this.store
+      .close()
+      .then(() => step("close.store"), fault)
+      .catch(fault);
+    if (faults.length > 0) throw faults[0];
   }
 }

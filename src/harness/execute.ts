@@ -3,6 +3,7 @@
 import type { HostStop, ProgramException } from "../model/ending.js";
 import type { EventInput } from "../model/events.js";
 import type { Limits } from "../model/limits.js";
+import { step } from "../model/steps.js";
 import type { ToolCall } from "../model/tools.js";
 import type { Sandbox } from "../sandbox/backend.js";
 import { openChannel } from "../sandbox/protocol/channel.js";
@@ -68,6 +69,7 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
 
     const channel = openChannel(sandbox.channel, {
       begun() {
+        step("run.begun");
         state.begun = true;
         begunAt = performance.now();
         clearTimeout(starting);
@@ -96,6 +98,7 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
         if (!state.begun) state.lost ??= `${stage}: ${message}`;
       },
       exit(exit) {
+        step("run.exit");
         state.exit = exit;
         // This process may have looked up late: what had ended by then was neither out of time nor cancelled.
         if (!exit.stopped && state.hostStop?.reason !== "limit") state.hostStop = null;
@@ -182,7 +185,13 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
         finish();
       });
     });
-    channel.sendJob(job);
+    try {
+      channel.sendJob(job);
+      step("run.job");
+    } catch (error) {
+      state.lost ??= `the job could not be sent: ${error instanceof Error ? error.message : String(error)}`;
+      finish();
+    }
     if (signal.aborted) onAbort();
   });
 }

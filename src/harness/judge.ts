@@ -4,6 +4,7 @@ import { formatStack } from "../diagnostics/stack.js";
 import type { ProgramEnd, ProgramException } from "../model/ending.js";
 import type { Artifact, Changes } from "../model/files.js";
 import type { Policy, RunResult } from "../model/result.js";
+import { step } from "../model/steps.js";
 import { Tree } from "../safefs/tree.js";
 import type { KernelFacts, Sandbox } from "../sandbox/backend.js";
 import type { Prepared, TreeDiff, WorkspaceStore } from "../workspace/store.js";
@@ -34,6 +35,7 @@ export interface JudgeInput {
 export async function judge({ request, prepared, sandbox, execution, kernel, store }: JudgeInput): Promise<Judged> {
   // A little beyond the limit, so that exceeding it is seen and not only that the look was cut short.
   const diff = await store.diff(prepared, { maxNewEntries: request.profile.limits.files + 1000 });
+  step("judge.diffed");
   const artifacts = diff.replaced ? unseen(request) : await verify(request, prepared, diff);
   const overQuota = excess(diff.growth, request.profile.limits);
   const end = programEnd(execution, kernel, sandbox, request);

@@ -1,6 +1,7 @@
 // A run id of the caller's own gives one run: at once, later, in this process or the next.
 import { IsoError } from "../model/errors.js";
 import type { RunResult } from "../model/result.js";
+import { step } from "../model/steps.js";
 import type { RunIds } from "../records/run-ids.js";
 import type { AcceptedRun } from "./accept.js";
 import { blankResult, errorOf } from "./result.js";
@@ -27,14 +28,19 @@ export class Once {
   async #claimed(request: AcceptedRun, start: () => Promise<RunResult>, forget: () => void): Promise<RunResult> {
     const { userId, runId } = request;
     let result: RunResult;
+    let claimed = false;
     try {
       const claim = await this.#ids.claim(userId, runId);
+      claimed = claim.state === "new";
+      step("runid.claimed");
       if (claim.state === "finished") {
         forget();
         return claim.result;
       }
       result = claim.state === "interrupted" ? interrupted(request) : await start();
     } catch (error) {
+      // `start` gives every ending as a result: nothing ran, so the id is free again.
+      if (claimed) await this.#ids.unclaim(userId, runId).catch(() => undefined);
       forget();
       throw error;
     }

@@ -56,12 +56,27 @@ export class Recorder {
     return this.#streams[name].text();
   }
 
-  /** Ends the logs and says what is in them. */
+  /** Ends the logs and says what is in them, and what of them the disk did not take or give. */
   async finish() {
     await this.#userLog.finish();
     await this.#infraLog.finish();
     const found = this.#scanner.finish();
-    return { ...found, userLog: this.#userLog.tail(KEEP.tailBytes), infraLog: this.#infraLog.tail(KEEP.tailBytes) };
+    const troubles: string[] = [];
+    const tail = (name: string, log: LogFile | InfraLog): string => {
+      if (log.failure !== null) troubles.push(`${name} on disk is not whole: ${log.failure}`);
+      try {
+        return log.tail(KEEP.tailBytes);
+      } catch (error) {
+        troubles.push(`${name} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+        return "";
+      }
+    };
+    return {
+      ...found,
+      userLog: tail("user.log", this.#userLog),
+      infraLog: tail("infra.log", this.#infraLog),
+      troubles,
+    };
   }
 }
 

@@ -75,6 +75,7 @@ function afterSync(verdict: Verdict, synced: RunResult["workspace"], request: Ac
   const error = makeError(
     "internal",
     `The program succeeded, but its files were not kept: ${synced.reason ?? "unknown reason"}`,
+    { hint: "What it wrote is in the sandbox folder until the user's next run. Mend what is named, and run it again." },
   );
   return { ...verdict, status: "failed", error };
 }

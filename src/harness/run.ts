@@ -1,6 +1,7 @@
 // One run, from an accepted request to its result. Each step is a module of its own; this file is the order they come in.
 import type { EventInput } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
+import { step } from "../model/steps.js";
 import type { SandboxBackend } from "../sandbox/backend.js";
 import type { SandboxPool } from "../sandbox/pool.js";
 import type { ToolSubsystem } from "../tools/subsystem.js";
@@ -41,6 +42,7 @@ export async function run(
   await using lock = await watch.time("queueMs", () => store.lock(request.ref, signal));
   await using held = await acquire(request, parts, watch, lock);
   const { prepared, sandbox, warm } = held;
+  step("run.acquired");
 
   const recorder = new Recorder(held.logDir, emit);
   recorder.infra(
@@ -49,6 +51,7 @@ export async function run(
   );
   const tools = openToolSession(parts.tools, request, prepared, recorder, emit);
   writeSnippet(prepared.work, request.code);
+  step("run.snippet");
   await sandbox.deliver(prepared.dir);
   emit({ type: "run.started", backend: parts.backend.name, profile: request.profile.name, warm });
 
@@ -63,17 +66,22 @@ export async function run(
     }),
   );
 
+  step("run.ended");
   recorder.outputEnded();
   const kernel = await sandbox.stop(execution.exit?.kernel);
   await tools.settled();
+  step("run.stopped");
   await sandbox.collect();
+  step("run.collected");
 
   const judged = await watch.time("judgeMs", () => judge({ request, prepared, sandbox, execution, kernel, store }));
+  step("run.judged");
   emit({ type: "contract.checked", contract: judged.artifacts });
   emit({ type: "changes.detected", changes: judged.changes, totals: judged.totals });
 
   const synced = await watch.time("syncMs", () => sync(request, store, prepared, judged));
   emit({ type: "workspace.synced", workspace: synced });
+  step("run.synced");
 
   const findings = await diagnose({ recorder, prepared, sandbox, logDir: held.logDir });
   emit({ type: "report", diagnostics: findings.diagnostics });

@@ -3,7 +3,7 @@ import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, checkBundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus } from "../comm/event-bus.js";
 import { IsoError, toIsoError } from "../model/errors.js";
-import type { RunEvent } from "../model/events.js";
+import type { EventInput, RunEvent } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
 import { BACKEND_NAMES } from "../sandbox/backends.js";
 import {
@@ -177,6 +177,7 @@ export class Runtime implements AsyncDisposable {
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
     let result: RunResult;
+    let workspace: RunResult["workspace"] | null = null;
     try {
       const { name, backend: wanted } = accepted.profile;
       const backend = await engine.chooser.backend(wanted);
@@ -185,13 +186,21 @@ export class Runtime implements AsyncDisposable {
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
       const parts = { ...engine, tools: this.tools, backend, why };
-      result = await run(accepted, parts, (event) => void bus.emit(event), signal);
+      const tell = (event: EventInput) => {
+        if (event.type === "run.started") workspace = notReached(accepted);
+        if (event.type === "workspace.synced") workspace = event.workspace;
+        bus.emit(event);
+      };
+      result = await run(accepted, parts, tell, signal);
     } catch (error) {
       result = failedResult(accepted, signal.aborted ? cancelled(error) : error);
+      if (workspace !== null) result = { ...result, workspace };
     }
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
     const { labels, env, progName } = accepted;
-    await engine.history.append(result, { labels, envNames: Object.keys(env), progName }).catch(() => undefined);
+    await engine.history.append(result, { labels, envNames: Object.keys(env), progName }).catch((error) => {
+      result = withNote(result, `this run has no line in history.jsonl: ${toIsoError(error).message}`);
+    });
     return await receipted(engine.receipts, result, accepted, this.tools.table);
   }
 
@@ -239,6 +248,17 @@ function copyOf(request: RunRequest): Partial<RunRequest> {
 function cancelled(thrown: unknown): unknown {
   if (thrown instanceof IsoError && thrown.code !== "internal") return thrown;
   return new IsoError("cancelled", "The caller cancelled the run before it started.", { cause: thrown });
+}
+
+/** What a fault after the program began leaves of the workspace. */
+function notReached({ durability }: AcceptedRun): RunResult["workspace"] {
+  const reason = "the run was not brought to its end; the workspace is as it was before";
+  return { synced: false, reason, durability, version: null };
+}
+
+function withNote(result: RunResult, note: string): RunResult {
+  const infraLog = `${result.diagnostics.infraLog}[runtime] ${note}\n`;
+  return { ...result, diagnostics: { ...result.diagnostics, infraLog } };
 }
 
 function failedResult(accepted: AcceptedRun, thrown: unknown): RunResult {

@@ -99,6 +99,7 @@ export function toIsoError(thrown: unknown): IsoError {
 const WAYS_OUT: Readonly<Record<string, string>> = {
   ENOSPC: "The disk that holds the workspace and sandbox roots is full: free some space, and run it again.",
   EDQUOT: "The disk quota of the workspace and sandbox roots is used up: free some space, and run it again.",
+  EIO: "The disk that holds the workspace and sandbox roots failed: the kernel's log (`dmesg`) says more.",
   EROFS: "The workspace and sandbox roots are on a read-only file system: remount it, or choose other roots.",
   EACCES: "The workspace and sandbox roots must be writable: mend their owner or mode, or choose other roots.",
   EMFILE: "This process has too many open files: raise its limit (`ulimit -n`).",

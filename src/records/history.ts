@@ -4,6 +4,7 @@ import { open, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
+import { step } from "../model/steps.js";
 
 const MAX_FILE_BYTES = 32 * MiB;
 
@@ -45,6 +46,7 @@ export class History {
     if (size > 0) await file.read(end, 0, 1, size - 1);
     const whole = size === 0 || end.toString() === "\n";
     await file.appendFile(whole ? line : `\n${line}`);
+    step("history.written");
     if (size < this.#maxBytes) return;
     // Another process may have moved it away meanwhile: then there is a new one, which is not full.
     const now = await stat(this.#file).catch(() => null);

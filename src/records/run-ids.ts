@@ -5,6 +5,7 @@ import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { IsoError } from "../model/errors.js";
 import { MAX_RESULT_BYTES, RESULT_SCHEMA, type RunResult } from "../model/result.js";
+import { step } from "../model/steps.js";
 
 export type Claim = { state: "new" } | { state: "finished"; result: RunResult } | { state: "interrupted" };
 
@@ -40,13 +41,20 @@ export class RunIds {
     }
   }
 
+  /** Gives up a claim of ours for which nothing ran. */
+  async unclaim(userId: string, runId: string): Promise<void> {
+    await rm(this.#file(userId, runId), { force: true });
+  }
+
   /** Puts the result in the place of the claim. */
   async finish(userId: string, runId: string, result: RunResult): Promise<void> {
     const file = this.#file(userId, runId);
     const whole = `${file}.${this.#owner.id}`;
     try {
       await writeFile(whole, JSON.stringify(result), { mode: 0o600 });
+      step("runid.written");
       await rename(whole, file);
+      step("runid.placed");
     } catch (error) {
       await rm(whole, { force: true });
       throw error;

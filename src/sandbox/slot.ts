@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
+import { step } from "../model/steps.js";
 import { removeTree } from "../safefs/remove.js";
 import type { BackendContext } from "./backend.js";
 
@@ -23,9 +24,14 @@ export function makeSlot({ slotsDir, instance }: Pick<BackendContext, "slotsDir"
 
 /** Makes `<dir>/work` and `<dir>/out` the slot's, and the slot the folder at `dir`. An engine that bound the slot sees them at once. */
 export async function deliverInto(slot: Slot, dir: string): Promise<void> {
-  for (const part of ["work", "out"]) renameSync(join(dir, part), join(slot.dir, part));
+  for (const part of ["work", "out"]) {
+    renameSync(join(dir, part), join(slot.dir, part));
+    step("deliver.moved");
+  }
   rmdirSync(dir);
+  step("deliver.emptied");
   renameSync(slot.dir, dir);
+  step("deliver.placed");
 }
 
 /** Of a slot into which nothing was delivered. It is empty but after a delivery that failed halfway; and only then needs descriptors. */

@@ -5,6 +5,7 @@ import { errnoOf, SafeFsError } from "../safefs/errors.js";
 const HINTS: Record<string, string> = {
   ENOSPC: "Free some space on the disk that holds the roots.",
   EDQUOT: "The account's disk quota is used up: free some space or raise it.",
+  EIO: "The disk failed: the kernel's log (`dmesg`) says more.",
   EROFS: "The disk is mounted read-only.",
   EACCES: "Give this account permission to read and write the files of both roots.",
   EPERM: "Give this account permission to read and write the files of both roots.",

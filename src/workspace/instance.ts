@@ -49,8 +49,13 @@ export function startInstance(layout: Layout): OwnInstance {
 }
 
 function endInstance(lockFile: string, fd: number): void {
-  removeIfPresent(lockFile);
-  closeSync(fd);
+  try {
+    removeIfPresent(lockFile);
+  } catch {
+    // Unlocked it is a dead one's, which the next start removes.
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The instance whose id a name of ours starts with, or null. */

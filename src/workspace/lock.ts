@@ -3,6 +3,7 @@
 // starts no process. docs/workspace.md has the protocol and its proof.
 import { type FSWatcher, linkSync, lstatSync, mkdirSync, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
+import { step } from "../model/steps.js";
 import { errnoOf } from "../safefs/errors.js";
 import { type OwnInstance, removeIfPresent } from "./instance.js";
 import { waitUnlocked } from "./kernel-lock.js";
@@ -10,6 +11,8 @@ import { waitUnlocked } from "./kernel-lock.js";
 const TICKET = /^[1-9][0-9]{0,14}$/;
 /** Between two looks at a queue where the system cannot watch folders, for want of inotify watches for example. */
 const LOOK_AGAIN_MS = 50;
+/** Between two attempts to remove a ticket that the disk did not let us remove: while it stands, other processes wait for it. */
+const WITHDRAW_AGAIN_MS = 500;
 
 export interface QueueTicket {
   /** Lets the next one in. Idempotent. */
@@ -22,6 +25,9 @@ export class LockQueues {
   readonly #root: string;
   /** Our own tickets that are in a queue, by path, and whom to wake when one is withdrawn. */
   readonly #own = new Map<string, Set<() => void>>();
+  /** Withdrawn, but still there. */
+  readonly #owed = new Set<string>();
+  #again: NodeJS.Timeout | undefined;
 
   constructor(root: string, instance: OwnInstance) {
     this.#root = root;
@@ -35,6 +41,7 @@ export class LockQueues {
     const number = this.#takeTicket(queue);
     const release = () => this.#withdraw(join(queue, String(number)));
     try {
+      step("lock.ticket");
       await this.#awaitTurn(queue, number, signal);
     } catch (error) {
       release();
@@ -69,14 +76,36 @@ export class LockQueues {
     const waiting = this.#own.get(ticket);
     if (waiting === undefined) return;
     this.#own.delete(ticket);
-    removeIfPresent(ticket);
+    this.#owed.add(ticket);
+    this.#removeOwed();
     for (const wake of waiting) wake();
+  }
+
+  /** A disk that has become read-only, say, is no reason to wait for ourselves, nor to fail a run that is over. */
+  #removeOwed(): void {
+    clearTimeout(this.#again);
+    for (const ticket of this.#owed) {
+      try {
+        removeIfPresent(ticket);
+        step("lock.released");
+        this.#owed.delete(ticket);
+      } catch {
+        // It stays among the owed.
+      }
+    }
+    if (this.#owed.size > 0) this.#again = setTimeout(() => this.#removeOwed(), WITHDRAW_AGAIN_MS).unref();
+  }
+
+  /** No lock is held any more. */
+  close(): void {
+    this.#removeOwed();
+    clearTimeout(this.#again);
   }
 
   async #awaitTurn(queue: string, number: number, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       const ahead = ticketsIn(queue)
-        .filter((ticket) => ticket < number)
+        .filter((ticket) => ticket < number && !this.#owed.has(join(queue, String(ticket))))
         .at(-1);
       if (ahead === undefined) return;
       const ticket = join(queue, String(ahead));

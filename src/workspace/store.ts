@@ -3,6 +3,7 @@
 import type { Durability } from "../model/ending.js";
 import { IsoError } from "../model/errors.js";
 import type { FileOwner, Instance } from "../model/instance.js";
+import { step } from "../model/steps.js";
 import { DEFAULT_VERSIONS, type VersionLimits } from "../model/versions.js";
 import type { RelPath } from "../safefs/rel-path.js";
 import { removeTree } from "../safefs/remove.js";
@@ -12,7 +13,7 @@ import type { StoreContext } from "./context.js";
 import { diffTrees, type TreeDiff } from "./diff.js";
 import { DEFAULT_PYTHONS, Exchanger } from "./exchange.js";
 import { failure } from "./failure.js";
-import { clearDeadInstances, isInstanceAlive, startInstance } from "./instance.js";
+import { clearDeadInstances, isInstanceAlive, type OwnInstance, startInstance } from "./instance.js";
 import { liveDir, openLayout } from "./layout.js";
 import { LockQueues, type QueueTicket } from "./lock.js";
 import type { Prepared } from "./prepared.js";
@@ -64,19 +65,24 @@ export class WorkspaceStore implements AsyncDisposable {
   static async open(options: StoreOptions): Promise<WorkspaceStore> {
     const layout = openLayout(options.workspaceRoot, options.sandboxRoot);
     const isRoot = process.geteuid?.() === 0;
+    let instance: OwnInstance | null = null;
     try {
-      const instance = startInstance(layout);
+      step("open.roots");
+      instance = startInstance(layout);
+      step("open.instance");
       const store = new WorkspaceStore({
         ...{ layout, instance, owner: options.owner },
         chownTo: isRoot ? options.owner : null,
         trash: new Trash(instance.id),
         exchanger: new Exchanger(options.pythonCandidates ?? DEFAULT_PYTHONS),
         versions: options.versions ?? DEFAULT_VERSIONS,
-        step: options.step ?? (() => undefined),
+        step: options.step ?? step,
       });
       await store.#clearAfterTheDead();
+      step("open.cleared");
       return store;
     } catch (error) {
+      instance?.close();
       throw failure(error, `The workspace root "${layout.workspaceRoot}" cannot be opened`);
     }
   }
@@ -200,6 +206,7 @@ export class WorkspaceStore implements AsyncDisposable {
   async #close(): Promise<void> {
     await this.#context.trash.close();
     await this.#context.exchanger.close();
+    this.#queues.close();
     this.#context.instance.close();
   }
 

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Container } from "dockerode";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
+import { step } from "../../model/steps.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { NOTHING, overlooked, type Without } from "../layers.js";
 import { DEFAULT_IMAGE, type Profile } from "../profile.js";
@@ -81,12 +82,14 @@ export class DockerBackend implements SandboxBackend {
     const slot = makeSlot(this.#context);
     let sandbox: DockerSandbox | null = null;
     try {
+      step("boot.slot");
       const connection = await this.#connected();
       void this.#removeOwed();
       refuseUnknownRuntime(connection.info, profile.runtime);
       const image = await this.#image(connection, profile);
       sandbox = await this.#start(connection, profile, { image, slot, account });
       const { python } = await readHello(sandbox.channel, HELLO_TIMEOUT_MS);
+      step("boot.hello");
       refuseOldPython(python.version, profile.image);
       // What stands behind another runtime's pid may be a kernel of its own, whose state is not the sandbox's.
       const init = profile.runtime === null ? await sandbox.findInit() : null;

@@ -2,6 +2,7 @@
 import { Socket } from "node:net";
 import type Docker from "dockerode";
 import type { Container, ContainerCreateOptions } from "dockerode";
+import { step } from "../../model/steps.js";
 import { AttachedChannel } from "./attach.js";
 import { inTime, statusOf } from "./engine.js";
 
@@ -33,13 +34,16 @@ export async function startContainer(
   let channel: AttachedChannel | null = null;
   try {
     container = await inTime(docker.createContainer(options), "create the container");
+    step("boot.container");
     const attach = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
     const stream = await inTime(container.attach(attach), "attach to the container");
     if (!(stream instanceof Socket)) throw new Error("the engine gave no socket to talk to the container");
     // A sandbox may wait for its job for hours.
     stream.setTimeout(0);
     channel = new AttachedChannel(stream);
+    step("boot.attached");
     await inTime(container.start(), "start the container");
+    step("boot.started");
     return { container, channel };
   } catch (error) {
     channel?.destroy();

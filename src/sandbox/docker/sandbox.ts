@@ -3,6 +3,7 @@ import type { Container } from "dockerode";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
+import { step } from "../../model/steps.js";
 import type { Counted, KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
 import { namelessBytes } from "../nameless-files.js";
@@ -169,10 +170,12 @@ export class DockerSandbox implements Sandbox {
 
   async #dispose(): Promise<void> {
     await this.stop();
+    step("dispose.stopped");
     const removed = await removeContainer(this.#parts.container).then(
       () => true,
       () => false,
     );
+    step("dispose.container");
     if (!this.#delivered) await removeSlot(this.#parts.slot);
     await this.#parts.onGone(removed);
   }

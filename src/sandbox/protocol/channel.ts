@@ -203,7 +203,12 @@ class StreamChannel implements RunnerChannel {
         continue;
       }
       if (frame.kind === "C" || frame.kind === "bad-program-message") messages += 1;
-      this.#deliver(frame);
+      try {
+        this.#deliver(frame);
+      } catch (thrown) {
+        // A handler's fault ends this conversation, and nobody else's.
+        this.#end(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      }
     }
     return this.#isOver();
   }
