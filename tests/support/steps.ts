@@ -1,0 +1,32 @@
+// The named steps of a run, read out of the sources: who adds one finds it killed and failed at by the tests.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const SOURCE = fileURLToPath(new URL("../../src", import.meta.url));
+
+export const STEPS = [
+  ...new Set(
+    readdirSync(SOURCE, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts"))
+      .flatMap((path) => [...readFileSync(join(SOURCE, path), "utf8").matchAll(/\bstep\("([a-z.-]+)"\)/g)])
+      .map(([, name]) => name ?? ""),
+  ),
+].sort();
+
+/** Steps that another test reaches, where directories cannot be exchanged. */
+export const ELSEWHERE: Record<string, string> = { "commit.gap": "tests/workspace/crash.test.ts" };
+
+export const ONLY_ON: Record<string, string[]> = {
+  bubblewrap: ["boot.engine", "boot.joined", "dispose.slot"],
+  docker: ["boot.container", "boot.attached", "boot.started", "dispose.container"],
+};
+
+/** Reached only where something is left to heal. */
+export const HEALING = ["heal.placed", "heal.cleared"];
+
+/** The steps that an ordinary run on a backend comes to. */
+export function stepsReachedOn(backend: string): string[] {
+  const foreign = Object.entries(ONLY_ON).flatMap(([name, steps]) => (name === backend ? [] : steps));
+  return STEPS.filter((name) => !(name in ELSEWHERE) && !foreign.includes(name) && !HEALING.includes(name));
+}
