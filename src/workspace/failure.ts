@@ -3,6 +3,7 @@ import { IsoError } from "../model/errors.js";
 import { errnoOf, SafeFsError } from "../safefs/errors.js";
 
 const HINTS: Record<string, string> = {
+  ENOENT: "Somebody removed a folder of ours meanwhile; the next start makes it anew.",
   ENOSPC: "Free some space on the disk that holds the roots.",
   EDQUOT: "The account's disk quota is used up: free some space or raise it.",
   EIO: "The disk failed: the kernel's log (`dmesg`) says more.",

@@ -207,6 +207,8 @@ export class WorkspaceStore implements AsyncDisposable {
     await this.#context.trash.close();
     await this.#context.exchanger.close();
     this.#queues.close();
+    // What a fault, as a want of descriptors, kept us from removing when its time was.
+    await this.#clearLeftovers((id) => id !== this.#context.instance.id).catch(() => undefined);
     this.#context.instance.close();
   }
 
@@ -219,9 +221,12 @@ export class WorkspaceStore implements AsyncDisposable {
       return alive;
     };
     clearDeadInstances(layout);
-    for (const folder of [layout.trash, layout.sandboxTrash, layout.building, layout.runs, layout.slots]) {
-      await clearLeftovers(folder, isAlive);
-    }
+    await this.#clearLeftovers(isAlive);
+  }
+
+  async #clearLeftovers(keep: (instanceId: string) => boolean): Promise<void> {
+    const { trash, sandboxTrash, building, runs, slots } = this.#context.layout;
+    for (const folder of [trash, sandboxTrash, building, runs, slots]) await clearLeftovers(folder, keep);
   }
 }
 

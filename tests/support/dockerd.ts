@@ -35,6 +35,10 @@ const REMOVE_ATTEMPTS = 40;
 export interface PrivateDocker {
   /** As DOCKER_HOST wants it. */
   host: string;
+  /** Of the engine itself. */
+  readonly pid: number;
+  /** Starts the engine again, over what it kept, once it has been killed. */
+  again(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -47,7 +51,7 @@ export async function start(): Promise<PrivateDocker> {
   }
   const state = mkdtempSync(join(tmpdir(), "iso-dockerd-"));
   const cgroup = `/iso-test-${process.pid}`;
-  const daemon = startDaemon(state, cgroup);
+  let daemon = startDaemon(state, cgroup);
   const stop = () => stopDaemon(daemon, state, cgroup);
   try {
     const docker = new Docker({ socketPath: join(state, "docker.sock") });
@@ -57,7 +61,18 @@ export async function start(): Promise<PrivateDocker> {
     await stop();
     throw error;
   }
-  return { host: `unix://${join(state, "docker.sock")}`, stop };
+  return {
+    host: `unix://${join(state, "docker.sock")}`,
+    get pid() {
+      return daemon.pid ?? 0;
+    },
+    async again() {
+      if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, "exit");
+      daemon = startDaemon(state, cgroup);
+      await untilReady(new Docker({ socketPath: join(state, "docker.sock") }), daemon, state);
+    },
+    stop,
+  };
 }
 
 function startDaemon(state: string, cgroup: string): ChildProcess {

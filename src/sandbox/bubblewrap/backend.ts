@@ -162,8 +162,8 @@ export class BubblewrapBackend implements SandboxBackend {
 
   /** The sandbox waits until it is in its control group; nothing of it runs unbounded. */
   async #finishBoot(sandbox: BubblewrapSandbox, engine: Engine, group: SandboxGroup): Promise<void> {
-    const pid = await readChildPid(engine.status);
-    if (pid === null) throw new Error("bubblewrap did not make a sandbox");
+    const pid = await readChildPid(engine.status, HELLO_TIMEOUT_MS);
+    if (pid === null) throw new Error(`bubblewrap made no sandbox, or not within ${HELLO_TIMEOUT_MS / 1000} s`);
     sandbox.setInit(new InitProcess(pid));
     group.join(pid);
     step("boot.joined");

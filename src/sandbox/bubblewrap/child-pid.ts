@@ -5,14 +5,16 @@ import { z } from "zod";
 const MAX_STATUS_BYTES = 64 * 1024;
 const ChildPid = z.object({ "child-pid": z.number().int().min(2) });
 
-/** The pid in the engine's `--json-status-fd`; null where it ended without one. */
-export function readChildPid(status: Readable): Promise<number | null> {
+/** The pid in the engine's `--json-status-fd`; null where it ended without one, or told none in time. */
+export function readChildPid(status: Readable, timeoutMs: number): Promise<number | null> {
   return new Promise((resolve) => {
     let text = "";
     let settled = false;
+    const late = setTimeout(() => settle(null), timeoutMs);
     const settle = (pid: number | null) => {
       if (!settled) resolve(pid);
       settled = true;
+      clearTimeout(late);
     };
     // What follows is read and dropped, so that the engine never waits for us.
     status.on("data", (chunk: Buffer) => {

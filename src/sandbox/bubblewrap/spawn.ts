@@ -27,14 +27,17 @@ export function ask(
       ...OUT_OF_THE_TERMINAL,
       cwd: "/",
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: timeoutMs,
-      killSignal: "SIGKILL",
       ...(uid !== undefined && { uid }),
       ...(gid !== undefined && { gid }),
     });
+    // With all it started: a wrapper's own child would hold its output open, and us up.
+    const kill = () => {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
+    };
+    const late = setTimeout(kill, timeoutMs);
     let [stdout, stderr] = ["", ""];
     const keep = (kept: string, text: string) => {
-      if (kept.length + text.length > MAX_ANSWER_CHARS) child.kill("SIGKILL");
+      if (kept.length + text.length > MAX_ANSWER_CHARS) kill();
       return (kept + text).slice(0, MAX_ANSWER_CHARS);
     };
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -43,12 +46,25 @@ export function ask(
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr = keep(stderr, text);
     });
-    child.once("error", (error) => resolve({ exitCode: null, stdout, stderr: `${error.message}\n${stderr}` }));
+    child.once("error", (error) => {
+      clearTimeout(late);
+      resolve({ exitCode: null, stdout, stderr: `${error.message}\n${stderr}` });
+    });
     child.once("close", (exitCode, signal) => {
+      clearTimeout(late);
       const reason = signal === null ? "" : `${command} was ended by ${signal}\n`;
       resolve({ exitCode, stdout, stderr: reason + stderr });
     });
   });
+}
+
+/** A process that leads a session leads its group as well. */
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if (errnoOf(error) !== "ESRCH") throw error;
+  }
 }
 
 /** Numbers of the descriptors the engine gets. */
