@@ -4,6 +4,7 @@ import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, re
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { IsoError } from "../model/errors.js";
+import { step } from "../model/steps.js";
 import { RECEIPT_SCHEMA, type Receipt, sha256 } from "./receipt.js";
 import type { SigningKey } from "./receipt-key.js";
 
@@ -69,6 +70,7 @@ export class Receipts {
     const bytes = Buffer.from(`${line}\n`);
     try {
       writeWhole(fd, bytes);
+      step("receipt.written");
     } catch (error) {
       ftruncateSync(fd, tail.end);
       throw error;

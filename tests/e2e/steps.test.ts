@@ -1,10 +1,10 @@
 // Every named step of a run, one after another: the process dies there, or the call fails there. Then the workspace is one whole
 // version, no finished run is lost, the next start leaves no trace of the dead, and the next run works.
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, renameSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createRuntime, type RunResult, type Runtime } from "../../src/index.js";
 import { onStep } from "../../src/model/steps.js";
 import { realBackends } from "../support/backends.js";
@@ -20,7 +20,18 @@ const BEFORE_THE_CLAIM = ["open.roots", "open.instance", "open.cleared"];
 const AFTER_THE_RECORD = ["runid.placed", "close.pool", "close.backends", "close.store"];
 /** Nothing that a run was for depends on these: a fault there leaves a success that is true. */
 const HARMLESS = [
-  ...["commit.placed", "commit.old-moved-away", "logs.placed", "history.written", "runid.written", "runid.placed"],
+  ...[
+    "commit.placed",
+    "commit.old-kept",
+    "commit.versioned",
+    "commit.old-moved-away",
+    "commit.pruned",
+    "receipt.written",
+    "logs.placed",
+    "history.written",
+    "runid.written",
+    "runid.placed",
+  ],
   ...["lock.released", "dispose.stopped", "dispose.slot", "dispose.container"],
 ];
 
@@ -54,6 +65,21 @@ const namesIn = (folder: string): string[] => {
     return [];
   }
 };
+
+/** A version that no run made: the next one records it first. */
+function changeByHand(roots: string, version: number): void {
+  const out = join(roots, "workspace", USER, "out");
+  for (const name of readdirSync(out)) writeFileSync(join(out, name), String(version));
+}
+
+/** As many versions as are kept, so that the next one has one to drop. */
+async function fillVersions(roots: string, backend: string): Promise<number> {
+  await using runtime = await start(roots, backend);
+  for (const version of [1, 2, 3, 4]) {
+    expect(await runtime.run({ userId: USER, code: codeOf(version) })).toMatchObject({ ok: true });
+  }
+  return 4;
+}
 
 async function work(order: object): Promise<{ said: string[]; signal: string | null; errors: string }> {
   const child = spawn(process.execPath, [WORKER, JSON.stringify(order)], { stdio: ["ignore", "pipe", "pipe"] });
@@ -90,9 +116,13 @@ describe("the steps of a run", () => {
 describe.each(realBackends())("a kill at a step, on %s", (backend) => {
   const roots = suiteDir();
   let version = 0;
+  beforeAll(async () => {
+    version = await fillVersions(roots, backend);
+  });
 
   it.each([...stepsOn(backend), ...HEALING])("%s", async (dieAt) => {
     if (HEALING.includes(dieAt)) await leaveSomethingToHeal(dieAt);
+    if (dieAt === "commit.before-recorded") changeByHand(roots, ++version);
     const before = versionIn(roots);
     version += 1;
     const run = { userId: USER, runId: idOf(dieAt), code: codeOf(version) };
@@ -135,6 +165,9 @@ describe.each(realBackends())("a fault at a step, on %s", (backend) => {
   const roots = suiteDir();
   let runtime: Runtime | null = null;
   let version = 0;
+  beforeAll(async () => {
+    version = await fillVersions(roots, backend);
+  });
   afterEach(() => onStep(null));
   afterAll(async () => {
     await runtime?.close();
@@ -148,6 +181,7 @@ describe.each(realBackends())("a fault at a step, on %s", (backend) => {
       runtime = null;
     }
     runtime ??= await start(roots, backend);
+    if (failAt === "commit.before-recorded") changeByHand(roots, ++version);
     const before = versionIn(roots);
     const failed = failOnce(failAt);
     version += 1;
@@ -186,7 +220,7 @@ describe.each(realBackends())("a fault at a step, on %s", (backend) => {
 
 function start(roots: string, backend: string): Promise<Runtime> {
   const [workspaceRoot, sandboxRoot] = [join(roots, "workspace"), join(roots, "sandbox")];
-  return createRuntime({ backend, workspaceRoot, sandboxRoot, warm: 0 });
+  return createRuntime({ backend, workspaceRoot, sandboxRoot, warm: 0, config: { versions: { keep: 2 } } });
 }
 
 /** The first time this process gets to the step, an error as the system's is thrown there. */
