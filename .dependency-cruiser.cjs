@@ -76,6 +76,7 @@ const TOUCHES_FILES = {
   "src/sandbox/bubblewrap/engine.ts": "where bubblewrap is",
   "src/sandbox/bubblewrap/interpreter-mounts.ts": "the interpreter's folders",
   "src/sandbox/bubblewrap/interpreter.ts": "where interpreters are",
+  "src/sandbox/bubblewrap/orphans.ts": "/proc",
   "src/sandbox/bubblewrap/probe.ts": "what the host has",
   "src/sandbox/bubblewrap/refusal.ts": "what the host has",
   "src/sandbox/bubblewrap/root-layout.ts": "the host's own top-level folders",
