@@ -68,6 +68,8 @@ export async function start(): Promise<PrivateDocker> {
     },
     async again() {
       if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, "exit");
+      // Its containerd died with it. Where nobody has waited for that one yet, the engine would take it for alive.
+      rmSync(join(state, "exec/containerd/containerd.pid"), { force: true });
       daemon = startDaemon(state, cgroup);
       await untilReady(new Docker({ socketPath: join(state, "docker.sock") }), daemon, state);
     },

@@ -1,6 +1,9 @@
-// Everything that runs can leave on this machine, found by their root: files of the state folders, processes, control groups.
+// Everything that runs can leave on this machine, found by their root: files of the state folders, processes, control groups,
+// containers.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import Docker from "dockerode";
+import { LABELS } from "../../src/sandbox/docker/container-options.js";
 import { leftOver } from "./processes.js";
 
 const STATE_FOLDERS = [
@@ -17,7 +20,23 @@ export async function tracesOf(roots: string): Promise<string[]> {
     namesIn(join(queue, name)).map((ticket) => `ticket ${name}/${ticket}`),
   );
   const processes = (await leftOver(join(roots, "sandbox"))).map((pid) => `process ${pid}`);
-  return [...files, ...tickets, ...processes, ...enginesOf(rootId).map((pid) => `engine ${pid}`), ...groupsOf(rootId)];
+  const containers = (await containersOf(rootId)).map((id) => `container ${id}`);
+  return [
+    ...containers,
+    ...files,
+    ...tickets,
+    ...processes,
+    ...enginesOf(rootId).map((pid) => `engine ${pid}`),
+    ...groupsOf(rootId),
+  ];
+}
+
+async function containersOf(rootId: string): Promise<string[]> {
+  const host = process.env.DOCKER_HOST;
+  if (!host?.startsWith("unix://")) return [];
+  const docker = new Docker({ socketPath: host.slice("unix://".length) });
+  const filters = { label: [`${LABELS.root}=${rootId}`] };
+  return (await docker.listContainers({ all: true, filters })).map(({ Id }) => Id);
 }
 
 /** By the mark in the environment they were started with: one that waits for its parent has no mounts of its own yet. */
