@@ -154,7 +154,8 @@ function readContract({ contract, contractFile, sideEffects }: RunFlags): Contra
   return [...(listed ?? []), ...found];
 }
 
-function readText(path: string, flag: string): string {
+/** A text file that a flag names, bounded and UTF-8. */
+export function readText(path: string, flag: string): string {
   return decode(readBytes(path, flag), `${flag}: "${path}"`, flag);
 }
 

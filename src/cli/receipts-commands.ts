@@ -10,7 +10,7 @@ Exit status: 0 whole; 1 something was changed, lost or reordered; 2 usage; 3 a f
 export function addReceiptsCommands(program: Command): void {
   const receipts = program
     .command("receipts")
-    .description("the journal of all runs: verify, head, keygen")
+    .description("the journal of all runs: verify, head, show, keygen")
     .addHelpText("after", HELP)
     .allowExcessArguments()
     .allowUnknownOption()
@@ -21,22 +21,26 @@ export function addReceiptsCommands(program: Command): void {
       receipts.error(`${what}. There are: ${names}`);
     });
   const commands = () => import("./receipts.js");
-  add(receipts, "verify", "find any change, loss or reorder since the receipts were written")
+  add(receipts, "verify [file]", "find any change, loss or reorder, in the root's journal or in a copy of one")
     .option("--head <seq:hash>", "what `receipts head` printed once: that receipt must still be there")
+    .option("--since <file>", "the same for a file that has such a head on each line")
     .option(
       "--public-key <file>",
-      "whose signatures they must be (default: the key beside the journal, where there is one)",
+      "whose signatures they must be, several keys too (default: the one beside the root's journal)",
     )
     .option("--signed-from <seq>", "the first receipt that must be signed, as keygen printed it")
-    .action(async (flags) => {
-      process.exitCode = await (await commands()).verifyCommand(flags);
+    .action(async (file, flags) => {
+      process.exitCode = await (await commands()).verifyCommand(file, flags);
     });
-  add(receipts, "head", "print number and hash of the last receipt, to keep elsewhere").action(async (flags) =>
-    (await commands()).headCommand(flags),
-  );
-  add(receipts, "keygen", "make a key that signs every receipt from the next on").action(async (flags) =>
-    (await commands()).keygenCommand(flags),
-  );
+  add(receipts, "head", "print number and hash of the last receipt, to keep elsewhere").action(async (flags) => {
+    process.exitCode = await (await commands()).headCommand(flags);
+  });
+  add(receipts, "show <run-id>", "what is recorded of one run").action(async (runId, flags) => {
+    process.exitCode = await (await commands()).showCommand(runId, flags);
+  });
+  add(receipts, "keygen", "make a key that signs every receipt from the next on").action(async (flags) => {
+    process.exitCode = await (await commands()).keygenCommand(flags);
+  });
 }
 
 function add(parent: Command, name: string, description: string): Command {

@@ -8,6 +8,7 @@ import type { RunResult } from "../model/result.js";
 import { type Form, printEvent, printResult, writeOut } from "./documents.js";
 import { type RunFlags, requestFrom, runtimeOptions } from "./flags.js";
 import { LiveView } from "./live.js";
+import { oneLine } from "./report/printable.js";
 import { renderEnding, renderReport } from "./report/report.js";
 import { styleFor } from "./report/style.js";
 
@@ -46,16 +47,21 @@ async function stream(runtime: Runtime, request: RunRequest, flags: RunFlags, fo
   const live = new LiveView(form === "human" ? styleFor(process.stdout, flags.color) : null, flags.color);
   let result: RunResult | null = null;
   let followups: Told["followups"] = [];
+  const warnings: string[] = [];
   try {
     for await (const event of runtime.stream(request)) {
       live.show(event);
       if (form === "events") await printEvent(event);
+      // Of the program's own errors the report speaks; what is left is ours, as a receipt that cannot be written.
+      if (event.type === "comm.error" && event.data.errorLines.length + event.data.tracebacks.length === 0)
+        warnings.push(event.message);
       if (event.type === "comm.followups") followups = event.followups;
       if (event.type === "run.finished") result = event.result;
     }
   } finally {
     live.end();
   }
+  for (const warning of warnings) await writeErr(`iso-runtime: ${oneLine(warning, 2000)}\n`);
   if (!result) throw new Error("the event stream ended without run.finished");
   return { result, followups };
 }

@@ -16,16 +16,8 @@ export class InfraLog {
     this.#now = options.now ?? (() => new Date());
   }
 
-  /** Nothing in `source` or `text` can forge a line of another source: line breaks start a line of this one. */
   append(source: string, text: string): void {
-    const label = escapeControls(source).replaceAll("]", ")");
-    const prefix = `${this.#now().toISOString()} [${label}] `;
-    const kept = truncateMiddle(text, MAX_MESSAGE_BYTES);
-    for (const line of stripAnsi(kept)
-      .replace(/\r?\n$/, "")
-      .split(/\r?\n/)) {
-      this.#file.append(Buffer.from(`${prefix}${escapeControls(line, "\t")}\n`));
-    }
+    this.#file.append(Buffer.from(infraLines(source, text, this.#now())));
   }
 
   get failure(): string | null {
@@ -43,4 +35,14 @@ export class InfraLog {
   tail(maxBytes: number): string {
     return this.#file.tail(maxBytes);
   }
+}
+
+/** Nothing in `source` or `text` can forge a line of another source: line breaks start a line of this one. */
+export function infraLines(source: string, text: string, now = new Date()): string {
+  const label = escapeControls(source).replaceAll("]", ")");
+  const kept = stripAnsi(truncateMiddle(text, MAX_MESSAGE_BYTES)).replace(/\r?\n$/, "");
+  return kept
+    .split(/\r?\n/)
+    .map((line) => `${now.toISOString()} [${label}] ${escapeControls(line, "\t")}\n`)
+    .join("");
 }

@@ -1,7 +1,7 @@
 // What runs need and a refused request must not touch: the opened roots, the backends over them, the pool. Opened by the first accepted run.
 import { step } from "../model/steps.js";
 import { History } from "../records/history.js";
-import type { Receipts } from "../records/receipts.js";
+import { Receipts } from "../records/receipts.js";
 import { RunIds } from "../records/run-ids.js";
 import type { SandboxBackend } from "../sandbox/backend.js";
 import { SandboxPool } from "../sandbox/pool.js";
@@ -9,7 +9,6 @@ import type { Settings } from "../settings/settings.js";
 import { WorkspaceStore } from "../workspace/store.js";
 import { BackendChooser, fileOwner } from "./backend-chooser.js";
 import { Once } from "./once.js";
-import { openReceipts } from "./receipts.js";
 import type { Seams } from "./seams.js";
 
 export interface EngineOptions {
@@ -35,7 +34,11 @@ export class Engine {
     this.seams = options.seams;
     this.pool = new SandboxPool(options.warm);
     this.history = new History(store.stateDir);
-    this.receipts = openReceipts(store, settings);
+    this.receipts = new Receipts({
+      ...{ stateDir: store.stateDir, rootId: store.instance.rootId, instanceId: store.instance.id },
+      turn: (signal) => store.turn("receipts", signal),
+      keyFile: settings.receiptsKey,
+    });
     this.once = new Once(new RunIds(store.stateDir, { id: store.instance.id, isAlive: (id) => store.isAlive(id) }));
   }
 

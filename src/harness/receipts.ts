@@ -1,73 +1,100 @@
-// Receipts for the command line and for runs: which journal, which key, and what of a run goes in.
-
-import type { KeyObject } from "node:crypto";
-import { existsSync } from "node:fs";
-import { IsoError, toIsoError } from "../model/errors.js";
-import type { RunResult } from "../model/result.js";
-import { receiptOf } from "../records/receipt.js";
-import { keyFile, loadPublicKey, loadSigningKey, makeSigningKey, publicKeyFile } from "../records/receipt-key.js";
-import { Receipts, receiptsFile } from "../records/receipts.js";
-import { type Place, type Verified, verifyReceipts } from "../records/verify-receipts.js";
+// What the command line asks of a root's receipts. Nothing here writes to the journal, and only `makeKey` makes anything at all.
+import { IsoError } from "../model/errors.js";
+import { readHead } from "../records/journal.js";
+import { journalLines } from "../records/journal-lines.js";
+import { type Link, readLine } from "../records/receipt-line.js";
+import { receiptsFile } from "../records/receipts.js";
+import { defaultKeyFile, makeSigningKey, type NewKey, publicKeyFile, readPublicKeys } from "../records/signing-key.js";
+import { type Begun, type JournalReport, verifyReceipts } from "../records/verify-receipts.js";
 import { loadSettings, processEnvironment, type Settings } from "../settings/settings.js";
-import { stateDirOf, type WorkspaceStore } from "../workspace/store.js";
-import type { AcceptedRun } from "./accept.js";
+import { isInstanceAlive } from "../workspace/instance.js";
+import { type Layout, locateLayout } from "../workspace/layout.js";
+import { readIfPresent } from "../workspace/small-file.js";
+import { WorkspaceStore } from "../workspace/store.js";
+import { fileOwner } from "./backend-chooser.js";
 
-export type { Place, Verified } from "../records/verify-receipts.js";
-
-/** Throws IsoError `config_invalid` for a key that is none. */
-export function openReceipts(store: WorkspaceStore, settings: Settings): Receipts {
-  const key = loadSigningKey(store.stateDir, settings.receiptsKey);
-  return new Receipts(store.stateDir, (work) => store.exclusively("receipts", work), key);
-}
-
-/** The result as it is told: where its receipt could not be written, that is part of it. */
-export async function receipted(
-  receipts: Receipts,
-  result: RunResult,
-  run: AcceptedRun,
-  tools: unknown,
-): Promise<RunResult> {
-  try {
-    await receipts.append(receiptOf(result, run, tools), run.durability === "disk");
-    return result;
-  } catch (error) {
-    const line = `[receipts] this run has no receipt: ${toIsoError(error).message}\n`;
-    const { diagnostics } = result;
-    return { ...result, diagnostics: { ...diagnostics, infraLog: `${diagnostics.infraLog}${line}` } };
-  }
-}
-
-export interface VerifyOptions {
-  head: Place | null;
-  /** A file; null takes the public key beside the journal, where there is one. */
-  publicKey: string | null;
+export interface VerifyInput {
+  /** A copy of a journal; null: the root's own. */
+  file: string | null;
+  /** Text of a PEM file and what to call it. */
+  publicKey: { pem: string; source: string } | null;
+  /** The first receipt that must be signed, as `makeKey` said it; null: the one after the first that is. */
   signedFrom: number | null;
+  /** What `journalHead` said before, kept elsewhere. */
+  heads: readonly Link[];
 }
 
-/** Reads the journal of the roots that the environment names. Makes nothing. */
-export async function verifyJournal(
-  options: VerifyOptions,
-): Promise<Verified & { file: string; publicKey: string | null }> {
-  const state = ownState();
-  const file = receiptsFile(state);
-  const beside = publicKeyFile(state);
-  const publicKey = options.publicKey ?? (existsSync(beside) ? beside : null);
-  const key: KeyObject | null = publicKey === null ? null : loadPublicKey(publicKey);
-  return { file, publicKey, ...(await verifyReceipts(file, { ...options, publicKey: key })) };
+export interface VerifyReport extends JournalReport {
+  file: string;
+  /** Programs whose run may still end: their process lives. Only known of the root's own journal. */
+  underWay: Begun[];
 }
 
-/** Makes the key that signs from the next run on. */
-export async function makeReceiptsKey(): Promise<{ id: string; publicKey: string; file: string; signsFrom: number }> {
-  const state = ownState();
-  if (!existsSync(state)) {
-    throw new IsoError("invalid_request", `There is no workspace root yet: ${state} does not exist`, {
-      hint: "Run something first: `iso-runtime run -c 'print(1)'` makes it.",
-    });
+/** Throws IsoError for a key that is none. Where no key is given, the root's own public key is taken for its own journal. */
+export async function verifyJournal({ file: copy, publicKey, signedFrom, heads }: VerifyInput): Promise<VerifyReport> {
+  const layout = rootLayout();
+  const key = publicKey ?? (copy === null ? ownPublicKey(layout) : null);
+  const publicKeys = key === null ? null : readPublicKeys(key.pem, key.source);
+  const file = copy ?? receiptsFile(layout.state);
+  const rootId = copy === null ? readIfPresent(layout.rootId) : null;
+  const report = await verifyReceipts(file, { publicKeys, signedFrom, heads, rootId });
+  const owners = [...new Set(copy === null ? report.open.map(({ instance }) => instance) : [])];
+  const alive = new Set(owners.filter((id) => isInstanceAlive(layout, id)));
+  return {
+    ...{ file, ...report },
+    open: report.open.filter(({ instance }) => !alive.has(instance)),
+    underWay: report.open.filter(({ instance }) => alive.has(instance)),
+  };
+}
+
+export function journalHead(): Link {
+  return readHead(receiptsFile(rootLayout().state));
+}
+
+/** The lines of a run, as they are in the journal; whether they are true is the verifier's to say. */
+export async function receiptsOf(runId: string): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const line of journalLines(receiptsFile(rootLayout().state))) {
+    // Most lines are another run's: only those that have the id somewhere are read.
+    if (!line.includes(runId)) continue;
+    const read = readLine(line);
+    if (typeof read === "string" || read.receipt.run.runId !== runId) continue;
+    found.push(JSON.parse(line.toString()));
   }
-  const { head } = await verifyReceipts(receiptsFile(state), { head: null, publicKey: null, signedFrom: null });
-  return { ...makeSigningKey(state), file: keyFile(state), signsFrom: (head?.seq ?? 0) + 1 };
+  return found;
 }
 
-function ownState(): string {
-  return stateDirOf(loadSettings({ flags: {}, ...processEnvironment() }).workspaceRoot);
+/** A key of the root's own: from now on every process of the root signs with it. */
+export async function makeKey(): Promise<NewKey & { signsFrom: number }> {
+  const settings = loadSettings({ flags: {}, ...processEnvironment() });
+  if (settings.receiptsKey !== null) {
+    throw new IsoError(
+      "invalid_request",
+      `Receipts are signed with "${settings.receiptsKey}" already, as the settings say.`,
+      {
+        hint: "`openssl genpkey -algorithm ed25519 -out KEY` makes a key anywhere; `openssl pkey -pubout -in KEY` prints its public half.",
+      },
+    );
+  }
+  const { workspaceRoot, sandboxRoot } = settings;
+  await using store = await WorkspaceStore.open({ workspaceRoot, sandboxRoot, owner: fileOwner(settings) });
+  // Between two receipts, so that the number is right.
+  const turn = await store.turn("receipts");
+  try {
+    const made = makeSigningKey(defaultKeyFile(store.stateDir));
+    return { ...made, signsFrom: readHead(receiptsFile(store.stateDir)).seq + 1 };
+  } finally {
+    turn.release();
+  }
+}
+
+function ownPublicKey({ state }: Layout): VerifyInput["publicKey"] {
+  const source = publicKeyFile(defaultKeyFile(state));
+  const pem = readIfPresent(source);
+  return pem === null ? null : { pem, source };
+}
+
+function rootLayout(): Layout {
+  const { workspaceRoot, sandboxRoot }: Settings = loadSettings({ flags: {}, ...processEnvironment() });
+  return locateLayout(workspaceRoot, sandboxRoot);
 }

@@ -14,6 +14,7 @@ import { makeJob, writeSnippet } from "./job.js";
 import { judge } from "./judge.js";
 import { Recorder } from "./recorder.js";
 import { report } from "./report.js";
+import type { RunReceipt } from "./run-receipt.js";
 import { deadlineOf, type Seams, unlimited, watched } from "./seams.js";
 import { Stopwatch } from "./stopwatch.js";
 import { sync } from "./sync.js";
@@ -26,6 +27,7 @@ export interface RunParts {
   backend: SandboxBackend;
   /** How this backend came to be the run's, in a sentence. */
   why: string;
+  receipt: RunReceipt;
   seams: Seams;
 }
 
@@ -53,6 +55,7 @@ export async function run(
   writeSnippet(prepared.work, request.code);
   step("run.snippet");
   await sandbox.deliver(prepared.dir);
+  await parts.receipt.began();
   emit({ type: "run.started", backend: parts.backend.name, profile: request.profile.name, warm });
 
   const { seams } = parts;

@@ -18,10 +18,10 @@ import { ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
 import { checkOptions, type RuntimeOptions } from "./options.js";
-import { receipted } from "./receipts.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult } from "./result.js";
 import { run } from "./run.js";
+import { RunReceipt } from "./run-receipt.js";
 import type { Seams } from "./seams.js";
 import { Workspaces } from "./workspaces.js";
 
@@ -176,6 +176,8 @@ export class Runtime implements AsyncDisposable {
     const signal = AbortSignal.any([this.#closing.signal, ...(callers ? [callers] : [])]);
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
+    const emit = (event: EventInput) => void bus.emit(event);
+    const receipt = new RunReceipt(engine.receipts, accepted, this.tools.table, emit);
     let result: RunResult;
     let workspace: RunResult["workspace"] | null = null;
     try {
@@ -185,11 +187,11 @@ export class Runtime implements AsyncDisposable {
         wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const parts = { ...engine, tools: this.tools, backend, why };
+      const parts = { ...engine, tools: this.tools, backend, why, receipt };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;
-        bus.emit(event);
+        emit(event);
       };
       result = await run(accepted, parts, tell, signal);
     } catch (error) {
@@ -201,7 +203,7 @@ export class Runtime implements AsyncDisposable {
     await engine.history.append(result, { labels, envNames: Object.keys(env), progName }).catch((error) => {
       result = withNote(result, `this run has no line in history.jsonl: ${toIsoError(error).message}`);
     });
-    return await receipted(engine.receipts, result, accepted, this.tools.table);
+    return await receipt.ended(result);
   }
 
   #opened(): Promise<Engine> {

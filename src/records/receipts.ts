@@ -1,124 +1,99 @@
-// The journal of receipts: one line a run, each with the hash of the line before. Several processes append to one file in turns; a
-// line that a dying process or a full disk cut off was acknowledged to nobody, and the next append removes it and says so.
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+// The receipts of runs: what is written when a program begins and when a run ends. Names of variables, never their values, and
+// of inputs only hashes.
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { IsoError } from "../model/errors.js";
-import { step } from "../model/steps.js";
-import { RECEIPT_SCHEMA, type Receipt, sha256 } from "./receipt.js";
-import type { SigningKey } from "./receipt-key.js";
-
-/** What the first line says in place of a hash. */
-export const NO_HASH = "0".repeat(64);
-/** A line is far shorter; a longer one is none of ours. */
-export const MAX_LINE_BYTES = 1024 * 1024;
-const NEWLINE = 0x0a;
-
-/** Runs `work` while no other process that appends does. */
-export type Exclusively = <T>(work: () => Promise<T>) => Promise<T>;
-
-interface Tail {
-  readonly seq: number;
-  readonly hash: string;
-  /** Where the last whole line ends. */
-  readonly end: number;
-}
+import type { RunResult } from "../model/result.js";
+import { canonicalJson } from "./canonical-json.js";
+import { Journal, type TakeTurn } from "./journal.js";
+import { type Link, RECEIPT_SCHEMA, sha256 } from "./receipt-line.js";
+import { defaultKeyFile, readSigningKey, type SigningKey } from "./signing-key.js";
 
 export const receiptsFile = (stateDir: string): string => join(stateDir, "receipts.jsonl");
 
+/** Which run, and what it was given. */
+export interface RunFacts {
+  run: { runId: string; userId: string; turnId: string; mode: RunResult["mode"]; scenario: string | null };
+  inputs: {
+    code: string;
+    args: string;
+    /** Null where there is none. */
+    stdin: string | null;
+    contract: string | null;
+    tools: string;
+    profile: string;
+    envNames: string[];
+    timeoutMs: number;
+    workspace: string | null;
+    sync: string;
+  };
+  durable: boolean;
+}
+
+export interface ReceiptsOptions {
+  /** The workspace root's `.iso-runtime`. */
+  stateDir: string;
+  rootId: string;
+  /** Of the process that writes. */
+  instanceId: string;
+  turn: TakeTurn;
+  /** A key the operator chose; null: the root's own, where there is one. */
+  keyFile: string | null;
+  turnMs?: number;
+}
+
 export class Receipts {
-  readonly #file: string;
-  readonly #exclusively: Exclusively;
-  readonly #key: SigningKey | null;
-  /** What this process wrote last, and of which file: as long as that is the end of it, nothing is read. */
-  #known: (Tail & { ino: number }) | null = null;
+  readonly #who: { root: string; instance: string };
+  readonly #ownKeyFile: string;
+  readonly #journal: Journal;
+  #key: SigningKey | null;
 
-  constructor(stateDir: string, exclusively: Exclusively, key: SigningKey | null) {
-    this.#file = receiptsFile(stateDir);
-    this.#exclusively = exclusively;
-    this.#key = key;
+  /** Throws IsoError `config_invalid` for a chosen key that cannot be used. */
+  constructor({ stateDir, rootId, instanceId, turn, keyFile, turnMs }: ReceiptsOptions) {
+    this.#who = { root: rootId, instance: instanceId };
+    this.#ownKeyFile = defaultKeyFile(stateDir);
+    this.#key = keyFile === null ? null : readSigningKey(keyFile, "required");
+    // A key that is made while this process lives is found by its next line.
+    const key = () => {
+      this.#key ??= readSigningKey(this.#ownKeyFile);
+      return this.#key;
+    };
+    this.#journal = new Journal({ file: receiptsFile(stateDir), turn, key, ...(turnMs !== undefined && { turnMs }) });
   }
 
-  /** Throws where the receipt is not in the journal; the journal is as it was then. `durable` writes it through to the disk. */
-  async append(receipt: Receipt, durable: boolean): Promise<void> {
-    await this.#exclusively(async () => {
-      const fd = openSync(
-        this.#file,
-        constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
-        0o600,
-      );
-      try {
-        this.#append(fd, receipt);
-        if (durable) await promisify(fdatasync)(fd);
-      } finally {
-        closeSync(fd);
-      }
-    });
+  /** A program is about to get this job. */
+  async began({ run, inputs, durable }: RunFacts): Promise<Link> {
+    return await this.#append({ kind: "began", run, inputs }, durable);
   }
 
-  #append(fd: number, receipt: Receipt): void {
-    const { size, ino } = fstatSync(fd);
-    const known = this.#known;
-    this.#known = null;
-    const tail = known?.ino === ino && known.end === size ? known : readTail(fd, size);
-    if (tail.end < size) ftruncateSync(fd, tail.end);
-    const line = this.#seal({
-      ...{ schema: RECEIPT_SCHEMA, seq: tail.seq + 1, prev: tail.hash, at: new Date().toISOString() },
-      ...receipt,
-      ...(tail.end < size && { removedBefore: size - tail.end }),
-    });
-    const bytes = Buffer.from(`${line}\n`);
-    try {
-      writeWhole(fd, bytes);
-      step("receipt.written");
-    } catch (error) {
-      ftruncateSync(fd, tail.end);
-      throw error;
-    }
-    this.#known = { ino, seq: tail.seq + 1, hash: sha256(line), end: tail.end + bytes.length };
+  /** `beginning` is null where no program began, or where that could not be written down. */
+  async ended({ run, inputs, durable }: RunFacts, result: RunResult, beginning: Link | null): Promise<Link> {
+    const { sandbox, contract, changes, totals, toolCalls, workspace, status, error, exitCode, signal } = result;
+    // Surfaces that others reach leave the host's paths out.
+    const { paths: _, ...document } = result;
+    const { created, modified, deleted, skipped } = totals;
+    const body = {
+      ...{ kind: "ended", began: beginning?.seq ?? null, run, inputs },
+      sandbox: sandbox && {
+        ...{ backend: sandbox.backend, profile: sandbox.profile, python: sandbox.python.version },
+        policy: sandbox.policy,
+      },
+      artifacts: contract.map((artifact) => {
+        const { path, status, bytes, sha256 } = artifact;
+        return { path, status, bytes, sha256 };
+      }),
+      changes: { created, modified, deleted, skipped, sha256: hashOf(changes) },
+      toolCalls: { total: totals.toolCalls, sha256: hashOf(toolCalls) },
+      workspace: { synced: workspace.synced, version: workspace.version, durability: workspace.durability },
+      ending: { status, code: error?.code ?? null, limit: error?.limit ?? null, exitCode, signal },
+      document: sha256(JSON.stringify(document)),
+    };
+    return await this.#append(body, durable);
   }
 
-  #seal(fields: object): string {
-    if (this.#key === null) return JSON.stringify(fields);
-    const unsigned = JSON.stringify({ ...fields, key: this.#key.id });
-    return `${unsigned.slice(0, -1)},"signature":"${this.#key.sign(unsigned)}"}`;
+  #append(body: Readonly<Record<string, unknown>>, durable: boolean): Promise<Link> {
+    const at = new Date().toISOString();
+    return this.#journal.append({ schema: RECEIPT_SCHEMA, ...this.#who, at, ...body }, durable);
   }
 }
 
-function writeWhole(fd: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-}
-
-/** The last whole line; what follows it is one that was cut off. */
-function readTail(fd: number, size: number): Tail {
-  const length = Math.min(size, 2 * MAX_LINE_BYTES);
-  const bytes = Buffer.alloc(length);
-  for (let done = 0; done < length; ) {
-    const read = readSync(fd, bytes, done, length - done, size - length + done);
-    if (read === 0) throw unreadable("it became shorter while it was read");
-    done += read;
-  }
-  const newline = bytes.lastIndexOf(NEWLINE);
-  if (newline < 0 && size <= MAX_LINE_BYTES) return { seq: 0, hash: NO_HASH, end: 0 };
-  const start = newline <= 0 ? 0 : bytes.lastIndexOf(NEWLINE, newline - 1) + 1;
-  const line = bytes.subarray(start, newline);
-  const seq = newline < 0 ? null : seqOf(line);
-  if (seq === null) throw unreadable("its last line is no receipt");
-  return { seq, hash: sha256(line), end: size - length + newline + 1 };
-}
-
-function seqOf(line: Buffer): number | null {
-  try {
-    const parsed: unknown = JSON.parse(line.toString());
-    const seq = typeof parsed === "object" && parsed !== null && "seq" in parsed ? parsed.seq : null;
-    return typeof seq === "number" && Number.isSafeInteger(seq) && seq > 0 ? seq : null;
-  } catch {
-    return null;
-  }
-}
-
-function unreadable(reason: string): IsoError {
-  return new IsoError("internal", `The journal of receipts cannot be continued: ${reason}.`, {
-    hint: "`iso-runtime receipts verify` says where it is broken; move the file away to begin a new one.",
-  });
-}
+/** Of a value: SHA-256 of its canonical JSON. */
+export const hashOf = (value: unknown): string => sha256(canonicalJson(value));

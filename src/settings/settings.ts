@@ -37,12 +37,17 @@ const Config = z.strictObject({
   defaultProfile: z.string().optional(),
   profiles: z.record(z.string().min(1).max(128), z.unknown()).optional(),
   versions: VersionsConfig.optional(),
+  receipts: z
+    .strictObject({ key: z.string().refine((path) => isAbsolute(path), "must be an absolute path") })
+    .optional(),
 });
 
 export interface ConfigInput {
   defaultProfile?: string;
   profiles?: Record<string, z.input<typeof ProfileConfig>>;
   versions?: z.input<typeof VersionsConfig>;
+  /** The ed25519 private key, PEM, that signs receipts. */
+  receipts?: { key: string };
 }
 
 export interface SettingsFlags {
@@ -109,6 +114,7 @@ export function loadSettings({ flags, env, cwd }: SettingsInput): Settings {
 
   const tools = of(flags.tools, "ISO_RUNTIME_TOOLS");
   const python = of(flags.python, "ISO_RUNTIME_PYTHON");
+  const receiptsKey = env.ISO_RUNTIME_RECEIPTS_KEY || config.receipts?.key;
   return {
     ...{ workspaceRoot, sandboxRoot, profiles, defaultProfile, notes },
     backend: chooseBackend(flags, env),
@@ -119,7 +125,7 @@ export function loadSettings({ flags, env, cwd }: SettingsInput): Settings {
     searchPath: env.PATH ?? "",
     dockerHost: env.DOCKER_HOST || null,
     hostPathMap: parsePathMap(env.ISO_RUNTIME_DOCKER_HOST_PATH_MAP ?? ""),
-    receiptsKey: env.ISO_RUNTIME_RECEIPTS_KEY ? at(env.ISO_RUNTIME_RECEIPTS_KEY) : null,
+    receiptsKey: receiptsKey ? at(receiptsKey) : null,
     sandboxUid: parseUid(env.ISO_RUNTIME_SANDBOX_UID),
     sandboxUids: parseUids(env.ISO_RUNTIME_SANDBOX_UIDS),
   };
@@ -268,6 +274,7 @@ function refuseBelow(file: string, roots: string[]): void {
 function refuseMoreThanLimits(config: z.output<typeof Config>, file: string): void {
   // Whoever keeps fewer versions drops those that are there.
   if (config.versions !== undefined) throw tooMuch(file, "versions");
+  if (config.receipts !== undefined) throw tooMuch(file, "receipts");
   for (const [name, profile] of Object.entries(config.profiles ?? {})) {
     const keys = typeof profile === "object" && profile !== null ? Object.keys(profile) : [];
     const key = keys.find((candidate) => candidate in ProfileConfig.shape && !FOUND_CONFIG_KEYS.includes(candidate));

@@ -127,15 +127,10 @@ export class WorkspaceStore implements AsyncDisposable {
     return makeLock(ref, dirName, ticket.release);
   }
 
-  /** Runs `work` while no other process of these roots does work of this name; in the order of the calls. */
-  async exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /** Waits for this caller's turn at something of the root's own that all processes write; rejects where the signal comes first. */
+  async turn(name: string, signal?: AbortSignal): Promise<QueueTicket> {
     // No workspace's folder begins with this.
-    const ticket = await this.#queues.acquire(`+${name}`);
-    try {
-      return await work();
-    } finally {
-      ticket.release();
-    }
+    return await this.#queues.acquire(`+${name}`, signal);
   }
 
   /** A fresh sandbox folder with a copy of the workspace's out/. Where the host is root it becomes `owner`'s, once it is known who that is. */

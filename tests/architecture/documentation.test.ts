@@ -36,7 +36,13 @@ describe("docs/settings.md", () => {
 });
 
 /** `workspace undo` has all flags that the subcommands of workspace have. */
-const COMMANDS = ["run", "scenarios", "doctor", "workspace undo"];
+const COMMANDS = [
+  "run",
+  "scenarios",
+  "doctor",
+  "workspace undo",
+  ...["verify", "head", "show", "keygen"].map((name) => `receipts ${name}`),
+];
 
 describe("the command line", () => {
   const documented = flagsIn(readFileSync("docs/settings.md", "utf8"));

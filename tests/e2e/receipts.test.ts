@@ -1,102 +1,180 @@
-// Every run that started has a receipt that says its ending; the command line verifies them, and a mistake in its flags is named.
-
+// The journal as an operator meets it: a receipt for each ending, the commands, and the recipes of docs/receipts.md as they stand there.
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { runCli } from "../support/cli.js";
-import { suiteDir } from "../support/temp.js";
+import { runCli, startCli } from "../support/cli.js";
+import { tempDir } from "../support/temp.js";
 
-describe("receipts", () => {
-  const roots = suiteDir();
-  const cli = (...args: string[]) => runCli(args, { roots });
-  const file = join(roots, "workspace/.iso-runtime/receipts.jsonl");
-  const receipts = () =>
-    readFileSync(file, "utf8")
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-  let head = "";
+const PAGE = fileURLToPath(new URL("../../docs/receipts.md", import.meta.url));
+const journalOf = (roots: string) => join(roots, "workspace/.iso-runtime/receipts.jsonl");
+const linesOf = (roots: string) =>
+  readFileSync(journalOf(roots), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+const receipts = (roots: string, ...args: string[]) => runCli(["receipts", ...args], { roots });
+const run = (roots: string, ...args: string[]) =>
+  runCli(["run", "--backend", "bubblewrap", "--json", ...args], { roots });
 
-  it("are written by every ending, and by no rejected request", async () => {
-    const none = await cli("receipts", "head");
-    expect(none).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining("no receipts yet") });
-    const succeeded = await cli("run", "--json", "--env", "TOKEN=abc", "-c", "print(1)");
-    await cli("run", "-c", "1/0");
-    await cli("run", "-c", "while True: pass", "--timeout", "0.5");
-    await cli("run", "-c", "", "--contract", "a.txt=a");
-    await runCli(["run", "-c", "", "--backend", "docker"], { roots, env: { DOCKER_HOST: "unix:///nowhere" } });
-    await cli("run", "-c", "", "--profile", "nope");
-    await cli("run", "-c", "", "--turn", "no good");
-    expect(receipts().map(({ ending }) => [ending.status, ending.code])).toEqual([
-      ["succeeded", null],
-      ["failed", "program_error"],
-      ["timed_out", "timeout"],
-      ["failed", "contract_unmet"],
-      ["failed", "sandbox_unavailable"],
-    ]);
-    const { paths: _, ...document } = JSON.parse(succeeded.stdout);
-    const hash = createHash("sha256").update(JSON.stringify(document)).digest("hex");
-    expect(receipts()[0]).toMatchObject({
-      ...{ seq: 1, document: hash, runId: document.runId, inputs: { envNames: ["TOKEN"] } },
-      sandbox: { backend: "bubblewrap", policy: document.sandbox.policy },
-    });
-    head = (await cli("receipts", "head")).stdout.trim();
-    expect(head).toMatch(/^5:[0-9a-f]{64}$/);
+const FLOOD = "while True: print('x' * 100000)";
+const CONFIG = { profiles: { small: { memory: "64MiB", output: 1_000_000 } } };
+
+it("each ending has its receipt, in the order of the runs, and a rejected request has none", {
+  timeout: 300_000,
+}, async () => {
+  const roots = tempDir();
+  const config = join(roots, "config.json");
+  writeFileSync(config, JSON.stringify(CONFIG));
+  const cases: [string, string[]][] = [
+    ["succeeded null", ["-c", "print(1)"]],
+    ["failed program_error", ["-c", "1/0"]],
+    ["failed program_exit", ["-c", "raise SystemExit(3)"]],
+    ["failed program_signal", ["-c", "import os; os.kill(os.getpid(), 11)"]],
+    ["failed contract_unmet", ["-c", "", "--contract", "a.txt=the file"]],
+    ["failed limit_exceeded", ["-c", FLOOD, "--config", config, "--profile", "small"]],
+    ["timed_out timeout", ["-c", "while True: pass", "--timeout", "0.5"]],
+    ["rejected invalid_user_id", ["-c", "", "-u", ".."]],
+    ["rejected requirement_unmet", ["-c", "", "--require", "backend:docker"]],
+  ];
+  const expected: unknown[] = [];
+  for (const [ending, args] of cases) {
+    const { stdout } = await run(roots, ...args);
+    const { paths: _, ...document } = JSON.parse(stdout);
+    const { runId, status, error, exitCode, signal } = document;
+    expect(`${status} ${error?.code ?? null}`).toBe(ending);
+    const digest = createHash("sha256").update(JSON.stringify(document)).digest("hex");
+    const receipt = {
+      run: { runId },
+      ending: { status, code: error?.code ?? null, exitCode, signal },
+      document: digest,
+    };
+    if (status !== "rejected") expected.push({ kind: "began", run: { runId } }, { kind: "ended", ...receipt });
+  }
+  expect(linesOf(roots)).toMatchObject(expected);
+  const verified = await receipts(roots, "verify", "--json");
+  expect(verified.status, verified.stdout).toBe(0);
+  expect(JSON.parse(verified.stdout)).toMatchObject({ whole: true, lines: expected.length, open: [], underWay: [] });
+});
+
+it("so have a cancelled run, and one that got no sandbox", async () => {
+  const roots = tempDir();
+  const { child, done } = startCli(
+    ["run", "-c", "print('ready', flush=True)\nimport time; time.sleep(600)", "--events"],
+    { roots },
+  );
+  child.stdout?.on("data", (text: string) => text.includes("ready") && child.kill("SIGINT"));
+  expect((await done).status).toBe(130);
+  const none = await runCli(["run", "-c", "", "--backend", "docker"], {
+    roots,
+    env: { DOCKER_HOST: `${roots}/no.sock` },
+  });
+  expect(none.status, none.stderr).toBe(3);
+  expect(linesOf(roots)).toMatchObject([
+    { kind: "began" },
+    { kind: "ended", began: 1, ending: { status: "cancelled", code: "cancelled" } },
+    { kind: "ended", began: null, sandbox: null, ending: { status: "failed", code: "sandbox_unavailable" } },
+  ]);
+  expect((await receipts(roots, "verify")).status).toBe(0);
+});
+
+it("a run under way is told from one whose process was killed", async () => {
+  const roots = tempDir();
+  const { child, done } = startCli(
+    ["run", "-u", "gone", "-c", "print('ready', flush=True)\nimport time; time.sleep(600)", "--events"],
+    { roots },
+  );
+  await new Promise<void>((resolve) => child.stdout?.on("data", (text: string) => text.includes("ready") && resolve()));
+  const before = JSON.parse((await receipts(roots, "verify", "--json")).stdout);
+  expect(before).toMatchObject({ whole: true, ended: 0, open: [], underWay: [{ seq: 1, userId: "gone" }] });
+  child.kill("SIGKILL");
+  await done;
+  expect((await run(roots, "-c", "print(1)")).status).toBe(0);
+  const after = await receipts(roots, "verify");
+  expect(after.status).toBe(0);
+  expect(after.stdout).toMatch(/has no ending here, as its process died:\n {4}receipt 1: run \S+ of gone/);
+});
+
+describe("the commands", () => {
+  it("verify finds a cut by the kept head only, and a change without", async () => {
+    const roots = tempDir();
+    const file = journalOf(roots);
+    expect((await receipts(roots, "verify")).status).toBe(1);
+    expect((await receipts(roots, "head")).stdout).toBe(`0:${"0".repeat(64)}\n`);
+    await run(roots, "-c", "print(1)");
+    const first = (await receipts(roots, "head")).stdout;
+    await run(roots, "-c", "print(2)");
+    const second = (await receipts(roots, "head")).stdout;
+    writeFileSync(join(roots, "heads"), first + second);
+    const since = ["verify", "--since", join(roots, "heads")];
+    expect((await receipts(roots, ...since)).status).toBe(0);
+
+    const whole = readFileSync(file);
+    const copy = join(roots, "copy.jsonl");
+    writeFileSync(copy, whole);
+    truncateSync(file, whole.indexOf("\n", whole.indexOf("\n") + 1) + 1);
+    expect((await receipts(roots, "verify")).status).toBe(0);
+    for (const args of [since, ["verify", "--head", second.trim()]]) {
+      const cut = await receipts(roots, ...args);
+      expect([cut.status, cut.stdout]).toEqual([1, expect.stringContaining("receipt 4, the kept head")]);
+    }
+    expect((await receipts(roots, "verify", copy, "--head", second.trim())).status).toBe(0);
+    writeFileSync(copy, whole.toString().replace('"local"', '"lokal"'));
+    expect((await receipts(roots, "verify", copy)).stdout).toContain("line 1: it was changed");
   });
 
-  it("are signed from the moment there is a key", async () => {
-    const made = await cli("receipts", "keygen");
-    expect(made).toMatchObject({ status: 0, stdout: expect.stringContaining("BEGIN PUBLIC KEY") });
-    writeFileSync(join(roots, "kept.pem"), made.stdout);
-    await cli("run", "-c", "");
-    const found = await cli(
-      "receipts",
-      "verify",
-      "--json",
-      "--public-key",
-      "kept.pem",
-      "--signed-from",
-      "6",
-      "--head",
-      head,
+  it("keygen, show and the recipes of the page", async () => {
+    const roots = tempDir();
+    const made = await receipts(roots, "keygen");
+    expect(made.status, made.stderr).toBe(0);
+    writeFileSync(join(roots, "receipts.pub"), made.stdout);
+    const { runId } = JSON.parse((await run(roots, "-c", "print(1)", "--contract", 'a.txt=\u00e9 "quoted"')).stdout);
+    const verified = await receipts(roots, "verify", "--public-key", join(roots, "receipts.pub"));
+    expect([verified.status, verified.stdout]).toEqual([0, expect.stringMatching(/2 lines signed by [0-9a-f]{16}\n/)]);
+    const shown = JSON.parse((await receipts(roots, "show", runId, "--json")).stdout);
+    expect(shown.receipts).toMatchObject([
+      { kind: "began", run: { runId } },
+      { kind: "ended", run: { runId } },
+    ]);
+    expect((await receipts(roots, "show", "nobody")).status).toBe(1);
+    expect((await receipts(roots, "verify")).stdout, "by the key beside the journal").toMatch(
+      /2 lines signed by \w+\n/,
     );
-    expect(found.status, found.stdout).toBe(0);
-    expect(JSON.parse(found.stdout)).toMatchObject({ ok: true, whole: true, receipts: 6, signed: 1, faults: [] });
-    expect((await cli("receipts", "keygen")).status).toBe(2);
+    expect((await receipts(roots, "verify", "--signed-from", "1")).status).toBe(0);
+
+    writeFileSync(join(roots, "receipts.jsonl"), readFileSync(journalOf(roots)));
+    const recipes = [...readFileSync(PAGE, "utf8").matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
+    expect(recipes).toHaveLength(2);
+    const sh = (recipe = "") => execFileSync("sh", ["-ec", recipe], { cwd: roots, encoding: "utf8", stdio: "pipe" });
+    expect(sh(recipes[0])).toBe((await receipts(roots, "head")).stdout);
+    expect(sh(recipes[1])).toContain("Signature Verified Successfully");
+
+    const lines = readFileSync(join(roots, "receipts.jsonl"), "utf8");
+    writeFileSync(join(roots, "receipts.jsonl"), lines.replace('"began":1', '"began":2'));
+    expect(() => sh(recipes[0])).toThrow(/line 2 is not whole/);
+    expect(() => sh(recipes[1])).toThrow();
   });
 
   it.each([
-    [["verify", "--head", "5"], /--head: "5" is no head/],
-    [["verify", "--signed-from", "0"], /--signed-from/],
-    [["verify", "--public-key", "nope.pem"], /no public ed25519 key/],
-    [["verify", "more"], /too many arguments/],
-    [["verify", "--heed", "x"], /unknown option '--heed'/],
-    [["prove"], /there is no 'prove'. There are: verify, head, keygen/],
-    [[], /nothing to do/],
-  ])("receipts %j is a mistake that is named", async (args, sentence) => {
-    const { status, stdout, stderr } = await cli("receipts", ...args);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-    expect(stderr).toMatch(sentence);
-    const document = JSON.parse((await cli("receipts", ...args, "--json")).stdout);
-    expect(document).toMatchObject({ ok: false, error: { message: expect.stringMatching(sentence) } });
-  });
-
-  it("that were meddled with are told, by line", async () => {
-    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
-    writeFileSync(file, `${lines.with(1, (lines[1] ?? "").replace("program_error", "none")).join("\n")}\n`);
-    const found = await cli("receipts", "verify");
-    expect(found).toMatchObject({
-      status: 1,
-      stdout: expect.stringMatching(/not whole[\s\S]*line 3: the receipt before it/),
-    });
-  });
-
-  it("that cannot be written leave the ending true and say so", async () => {
-    writeFileSync(file, "no journal\n");
-    const run = await cli("run", "--json", "-c", "print(1)");
-    const result = JSON.parse(run.stdout);
-    expect(result.status).toBe("succeeded");
-    expect(result.diagnostics.infraLog).toMatch(/\[receipts\] this run has no receipt: .*its last line is no receipt/);
+    [["verify", "--head", "12"], "--head"],
+    [["verify", "--public-key", "absent.pem"], "--public-key"],
+    [["verify", "--since", "/dev/null"], "--since"],
+    [["verify", "--public-key", PAGE], "--public-key"],
+    [["verify", "a", "b"], "too many arguments"],
+    [["head", "--head", "1"], "unknown option"],
+    [["verify", "--head", "--since"], "--since is a flag"],
+    [["show"], "run-id"],
+    [["sign"], "verify, head, show, keygen"],
+    [["verify", "--signed-from", "0"], "--signed-from"],
+    [[], "verify, head, show, keygen"],
+  ])("%j is a mistake with a way out", async (args, told) => {
+    const roots = tempDir();
+    const { status, stdout, stderr } = await receipts(roots, ...args);
+    expect([status, stdout, stderr]).toEqual([2, "", expect.stringContaining(told)]);
+    expect(existsSync(join(roots, "workspace"))).toBe(false);
+    const json = await receipts(roots, ...args, "--json");
+    expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, error: { code: "invalid_request" } });
   });
 });
