@@ -84,7 +84,7 @@ export class Receipts {
       toolCalls: { total: totals.toolCalls, sha256: hashOf(toolCalls) },
       workspace: { synced: workspace.synced, version: workspace.version, durability: workspace.durability },
       ending: { status, code: error?.code ?? null, limit: error?.limit ?? null, exitCode, signal },
-      document: sha256(JSON.stringify(document)),
+      document: hashOf(document),
     };
     return await this.#append(body, durable);
   }

@@ -47,7 +47,6 @@ export function openLayout(workspaceRoot: string, sandboxRoot: string): Layout {
   return layout;
 }
 
-export const stateDirOf = (workspaceRoot: string): string => join(workspaceRoot, STATE);
 /** The same without making anything. */
 export function locateLayout(workspaceRoot: string, sandboxRoot: string): Layout {
   return describe(settle(workspaceRoot), settle(sandboxRoot));
@@ -58,7 +57,7 @@ export const versionsDir = (layout: Layout, dir: string): string => join(layout.
 export const sandboxDir = (layout: Layout, dir: string): string => join(layout.sandboxRoot, dir);
 
 function describe(workspaceRoot: string, sandboxRoot: string): Layout {
-  const state = stateDirOf(workspaceRoot);
+  const state = join(workspaceRoot, STATE);
   const sandboxState = join(sandboxRoot, STATE);
   return {
     workspaceRoot,

@@ -26,7 +26,6 @@ import type { VersionRecord } from "./version-folder.js";
 
 export type { CommitResult } from "./commit.js";
 export type { TreeDiff } from "./diff.js";
-export { stateDirOf } from "./layout.js";
 export type { Prepared } from "./prepared.js";
 export type { WorkspaceRef } from "./user-dir.js";
 

@@ -5,6 +5,7 @@ import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { canonicalJson } from "../../src/records/canonical-json.js";
 import { runCli, startCli } from "../support/cli.js";
 import { tempDir } from "../support/temp.js";
 
@@ -45,7 +46,7 @@ it("each ending has its receipt, in the order of the runs, and a rejected reques
     const { paths: _, ...document } = JSON.parse(stdout);
     const { runId, status, error, exitCode, signal } = document;
     expect(`${status} ${error?.code ?? null}`).toBe(ending);
-    const digest = createHash("sha256").update(JSON.stringify(document)).digest("hex");
+    const digest = createHash("sha256").update(canonicalJson(document)).digest("hex");
     const receipt = {
       run: { runId },
       ending: { status, code: error?.code ?? null, exitCode, signal },
@@ -130,7 +131,10 @@ describe("the commands", () => {
     const made = await receipts(roots, "keygen");
     expect(made.status, made.stderr).toBe(0);
     writeFileSync(join(roots, "receipts.pub"), made.stdout);
-    const { runId } = JSON.parse((await run(roots, "-c", "print(1)", "--contract", 'a.txt=\u00e9 "quoted"')).stdout);
+    const print = String.raw`print("é\u2028\x00\x7f \U0001f600", 0.1)`;
+    const { stdout } = await run(roots, "-c", print, "--contract", 'a.txt=é "quoted"');
+    const { runId } = JSON.parse(stdout);
+    writeFileSync(join(roots, "result.json"), stdout);
     const verified = await receipts(roots, "verify", "--public-key", join(roots, "receipts.pub"));
     expect([verified.status, verified.stdout]).toEqual([0, expect.stringMatching(/2 lines signed by [0-9a-f]{16}\n/)]);
     const shown = JSON.parse((await receipts(roots, "show", runId, "--json")).stdout);
@@ -146,10 +150,12 @@ describe("the commands", () => {
 
     writeFileSync(join(roots, "receipts.jsonl"), readFileSync(journalOf(roots)));
     const recipes = [...readFileSync(PAGE, "utf8").matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
-    expect(recipes).toHaveLength(2);
+    expect(recipes).toHaveLength(3);
     const sh = (recipe = "") => execFileSync("sh", ["-ec", recipe], { cwd: roots, encoding: "utf8", stdio: "pipe" });
     expect(sh(recipes[0])).toBe((await receipts(roots, "head")).stdout);
     expect(sh(recipes[1])).toContain("Signature Verified Successfully");
+
+    expect(sh(recipes[2])).toBe(`${shown.receipts[1].document}\n`);
 
     const lines = readFileSync(join(roots, "receipts.jsonl"), "utf8");
     writeFileSync(join(roots, "receipts.jsonl"), lines.replace('"began":1', '"began":2'));

@@ -57,7 +57,7 @@ it("says what was given, what was had, and what came of it", async () => {
       prev: began.hash,
       run,
       inputs: began.inputs,
-      document: sha256(JSON.stringify({ ...result, paths: undefined })),
+      document: sha256(canonicalJson({ ...result, paths: undefined })),
     },
     sandbox: { backend: "fake-remote", profile: "default", policy: result.sandbox?.policy },
     artifacts: [{ path: "a.txt", status: "satisfied", bytes: 5, sha256: sha256("hello") }],

@@ -83,6 +83,16 @@ describe("loadSettings", () => {
       expect(() => load({}, { ISO_RUNTIME_VERSIONS: variable }), variable).toThrow(/ISO_RUNTIME_VERSIONS/);
   });
 
+  it("takes the key of the receipts from the environment, else from a config that was named", () => {
+    const dir = configIn(tempDir(), { receipts: { key: "/k" } });
+    const config = join(dir, "iso-runtime.config.json");
+    expect(load().receiptsKey).toBeNull();
+    expect(load({ config }).receiptsKey).toBe("/k");
+    expect(load({ config }, { ISO_RUNTIME_RECEIPTS_KEY: "e" }, "/here").receiptsKey).toBe("/here/e");
+    expect(() => load({}, {}, dir)).toThrow(/receipts: .*limits only/);
+    expect(() => load({ config: { receipts: { key: "k" } } })).toThrow(/absolute path/);
+  });
+
   it("refuses a config below a root: a program may have written it", () => {
     const root = tempDir();
     const dir = configIn(join(root, "w/user/out"), {});
