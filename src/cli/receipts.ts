@@ -97,7 +97,7 @@ function readHead(text: string, flag: string): Head {
 
 function renderVerify(found: VerifyReport, style: Style): string {
   const { whole, lines, ended, head, problems, problemCount, cuts, open, underWay } = found;
-  const size = `${lines} lines, ${ended} endings of runs`;
+  const size = `${lines} lines, runs that ended: ${ended}`;
   const verdict = whole
     ? `${style.green("✓")} ${style.bold("whole")}: ${size}, head ${head.seq}:${head.hash}`
     : `${style.red("✗")} ${style.bold("not whole")}: ${size}`;
