@@ -1,6 +1,7 @@
 // The product on a machine as users have them: systemd, control groups of version 2, AppArmor; as root, as an ordinary user with
 // and without a delegated group, and where user namespaces are switched off.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { count } from "../support/soak.js";
 import { Guest } from "./guest.js";
 import { whyNoGuest } from "./image.js";
 import { type Account, DELEGATED, Product, quoted } from "./product.js";
@@ -20,6 +21,9 @@ try:
 except BlockingIOError:
     print("refused after", made)
 `;
+/** Half a minute each, so CI takes one of each kind. */
+const FULL = count(0, 1) === 1;
+type Part = "scenario" | "memory" | "processes" | "doctor";
 const NOTHING_LEFT = `find /sys/fs/cgroup -path '*/iso-runtime/*' -name cgroup.procs; pgrep -a bwrap; pgrep -af '[i]so_runner'; true`;
 
 describe.skipIf(missing !== null)("on a machine with systemd", { timeout: 900_000 }, () => {
@@ -36,18 +40,19 @@ describe.skipIf(missing !== null)("on a machine with systemd", { timeout: 900_00
     expect(stdout).toBe("cgroup2fs\nY\nactive\n");
   });
 
-  describe.each<[string, Account, string]>([
-    ["root", { user: "root" }, "cgroup-v2"],
-    ["an ordinary user with a delegated group", { user: "tester", by: DELEGATED }, "cgroup-v2"],
-    ["an ordinary user", { user: "tester" }, "rlimit"],
-  ])("as %s", (_name, account, enforcedBy) => {
+  describe.each<[string, Account, string, Part[]]>([
+    ["root", { user: "root" }, "cgroup-v2", ["scenario", "memory"]],
+    ["an ordinary user with a delegated group", { user: "tester", by: DELEGATED }, "cgroup-v2", ["processes"]],
+    ["an ordinary user", { user: "tester" }, "rlimit", ["doctor"]],
+  ])("as %s", (_name, account, enforcedBy, smoke) => {
+    const part = (name: Part) => it.runIf(FULL || smoke.includes(name));
     let product: Product;
     beforeAll(async () => {
       product = new Product(guest, account);
       await product.shell(`printf %s ${quoted(CONFIG)} > "$HOME/iso.json"`);
     });
 
-    it("runs the first scenario, and says what holds its limits", async () => {
+    part("scenario")("runs the first scenario, and says what holds its limits", async () => {
       const result = await product.run("--scenario 0");
       expect(result).toMatchObject({ status: "succeeded", error: null });
       const limits = result.sandbox?.policy.limits;
@@ -58,21 +63,21 @@ describe.skipIf(missing !== null)("on a machine with systemd", { timeout: 900_00
       else expect(hostUid).toBe(1000);
     });
 
-    it("ends a program that takes too much memory by the limit", async () => {
+    part("memory")("ends a program that takes too much memory by the limit", async () => {
       const result = await product.run('--config "$HOME/iso.json" --profile small', MEMORY_BOMB);
       if (enforcedBy === "rlimit") expect(result).toMatchObject({ error: { code: "program_error" } });
       else expect(result).toMatchObject({ status: "failed", error: { code: "out_of_memory" } });
       if (enforcedBy !== "rlimit") expect(result.sandbox?.policy.limits.memory?.hits).toBeGreaterThan(0);
     });
 
-    it("refuses processes beyond their number, and leaves nothing", async () => {
+    part("processes")("refuses processes beyond their number, and leaves nothing", async () => {
       const result = await product.run('--config "$HOME/iso.json" --profile small', FORKS);
       expect(result.output.stdout.text).toMatch(/^refused after 1\d\n$/);
       if (enforcedBy !== "rlimit") expect(result.sandbox?.policy.limits.processes?.hits).toBeGreaterThan(0);
       expect((await guest.run(NOTHING_LEFT)).stdout).toBe("");
     });
 
-    it("tells in doctor what enforces the limits, or the command that gets it", async () => {
+    part("doctor")("tells in doctor what enforces the limits, or the command that gets it", async () => {
       const { ok, backends } = await product.doctor();
       expect(ok).toBe(true);
       const check = backends[0]?.checks.find(({ name }) => name === "control groups");
@@ -81,10 +86,12 @@ describe.skipIf(missing !== null)("on a machine with systemd", { timeout: 900_00
     });
   });
 
-  it.each([
-    ["kernel.unprivileged_userns_clone", "1"],
-    ["user.max_user_namespaces", "15000"],
-  ])("names %s where it keeps sandboxes from being made", async (setting, on) => {
+  it.each(
+    [
+      ["kernel.unprivileged_userns_clone", "1"],
+      ["user.max_user_namespaces", "15000"],
+    ].slice(0, count(1, 2)),
+  )("names %s where it keeps sandboxes from being made", async (setting, on) => {
     const product = new Product(guest, { user: "tester" });
     await guest.run(`sysctl -qw ${setting}=0`);
     try {
