@@ -40,7 +40,7 @@ const ALL = [
   ["test_multiprocessing_forkserver"],
   ["test_multiprocessing_spawn"],
 ];
-const SMOKE = [["test_mmap"], ["test_signal"], ["test_subprocess", "-m=*POSIXProcessTestCase*"]];
+const SMOKE = [["test_mmap"], ["test_subprocess", "-m=*POSIXProcessTestCase*"]];
 
 /** Tests whose outcomes differ, as `{ test, outside, inside }`; null where a side had no such test. */
 export function differences(outside, inside) {
