@@ -1,5 +1,6 @@
 // The subcommands of `iso-runtime receipts` as the command line knows them; what they do is in receipts.ts.
 import type { Command } from "commander";
+import { addGroup, addMember } from "./command-group.js";
 
 const HELP = `
 Exit status: 0 whole; 1 something was changed, lost or reordered; 2 usage; 3 a fault of ours.
@@ -8,20 +9,11 @@ Exit status: 0 whole; 1 something was changed, lost or reordered; 2 usage; 3 a f
   iso-runtime receipts verify --head 42:9f86d081…    # the journal still holds what it held then`;
 
 export function addReceiptsCommands(program: Command): void {
-  const receipts = program
-    .command("receipts")
-    .description("the journal of all runs: verify, head, show, keygen")
-    .addHelpText("after", HELP)
-    .allowExcessArguments()
-    .allowUnknownOption()
-    .action(() => {
-      const first = receipts.args.find((word) => !word.startsWith("-"));
-      const names = receipts.commands.map((command) => command.name()).join(", ");
-      const what = first === undefined ? "receipts: nothing to do" : `receipts: there is no '${first}'`;
-      receipts.error(`${what}. There are: ${names}`);
-    });
+  const receipts = addGroup(program, {
+    ...{ name: "receipts", description: "the journal of all runs: verify, head, show, keygen", help: HELP },
+  });
   const commands = () => import("./receipts.js");
-  add(receipts, "verify [file]", "find any change, loss or reorder, in the root's journal or in a copy of one")
+  addMember(receipts, "verify [file]", "find any change, loss or reorder, in the root's journal or in a copy of one")
     .option("--head <seq:hash>", "what `receipts head` printed once: that receipt must still be there")
     .option("--since <file>", "the same for a file that has such a head on each line")
     .option(
@@ -32,22 +24,13 @@ export function addReceiptsCommands(program: Command): void {
     .action(async (file, flags) => {
       process.exitCode = await (await commands()).verifyCommand(file, flags);
     });
-  add(receipts, "head", "print number and hash of the last receipt, to keep elsewhere").action(async (flags) => {
+  addMember(receipts, "head", "print number and hash of the last receipt, to keep elsewhere").action(async (flags) => {
     process.exitCode = await (await commands()).headCommand(flags);
   });
-  add(receipts, "show <run-id>", "what is recorded of one run").action(async (runId, flags) => {
+  addMember(receipts, "show <run-id>", "what is recorded of one run").action(async (runId, flags) => {
     process.exitCode = await (await commands()).showCommand(runId, flags);
   });
-  add(receipts, "keygen", "make a key that signs every receipt from the next on").action(async (flags) => {
+  addMember(receipts, "keygen", "make a key that signs every receipt from the next on").action(async (flags) => {
     process.exitCode = await (await commands()).keygenCommand(flags);
   });
-}
-
-function add(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .allowExcessArguments(false)
-    .allowUnknownOption(false)
-    .option("--json", "stdout is exactly one document");
 }

@@ -1,5 +1,6 @@
 // The subcommands of `iso-runtime workspace` as the command line knows them; what they do is in workspace.ts.
 import type { Command } from "commander";
+import { addGroup, addMember } from "./command-group.js";
 
 const HELP = `
 Versions are named as history lists them: by number, or by the whole id. Exit status: 0 done; 2 usage, or no
@@ -12,18 +13,11 @@ such workspace, file or version; 3 a fault of ours.
   iso-runtime workspace undo 4 -u alice      # back to version 4`;
 
 export function addWorkspaceCommands(program: Command): void {
-  const workspace = program
-    .command("workspace")
-    .description("the files of a workspace and its versions: ls, cat, rm, history, diff, undo")
-    .addHelpText("after", HELP)
-    .allowExcessArguments()
-    .allowUnknownOption()
-    .action(() => {
-      const [first] = workspace.args;
-      const names = workspace.commands.map((command) => command.name()).join(", ");
-      const what = first === undefined ? "workspace: nothing to do" : `workspace: there is no '${first}'`;
-      workspace.error(`${what}. There are: ${names}`);
-    });
+  const workspace = addGroup(program, {
+    name: "workspace",
+    description: "the files of a workspace and its versions: ls, cat, rm, history, diff, undo",
+    help: HELP,
+  });
 
   // Loaded only when one of them runs: the other commands need none of it.
   const commands = () => import("./workspace.js");
@@ -50,13 +44,8 @@ export function addWorkspaceCommands(program: Command): void {
 }
 
 function add(workspace: Command, name: string, description: string): Command {
-  return workspace
-    .command(name)
-    .description(description)
-    .allowExcessArguments(false)
-    .allowUnknownOption(false)
+  return addMember(workspace, name, description)
     .option("-u, --user <id>", "whose workspace", "local")
     .option("--workspace <name>", "another workspace of the same user")
-    .option("--config <file>", "a config file that may set everything")
-    .option("--json", "stdout is exactly one document");
+    .option("--config <file>", "a config file that may set everything");
 }
