@@ -1,5 +1,6 @@
 // Diagnose: what this run alone left to read. Puts the host's logs into out/logs of the sandbox folder, renders the tree, bounds the tails.
 
+import { infraLines } from "../diagnostics/infra-log.js";
 import { renderTree } from "../diagnostics/tree.js";
 import { KEEP } from "../model/limits.js";
 import type { Diagnostics } from "../model/result.js";
@@ -27,7 +28,7 @@ export async function diagnose({ recorder, prepared, sandbox, logDir }: Diagnose
   const { tree, trouble } = await show(prepared.dir, logDir);
   if (trouble !== null) troubles.push(trouble);
   // Said here alone: the log on disk is what could not be written, or is in its place already.
-  const infraLog = [said, ...troubles.map((text) => `[runtime] ${text}\n`)].join("");
+  const infraLog = [said, ...troubles.map((text) => infraLines("runtime", text))].join("");
   const hasError = totals.errorLines > 0 || totals.tracebacks > 0;
   return { diagnostics: { tree, userLog, infraLog, errorLines, tracebacks, hasError }, totals };
 }

@@ -1,5 +1,6 @@
 // Builds the result document: every key present, lists and texts bounded, the whole below MAX_RESULT_BYTES.
 import { uuidv7 } from "uuidv7";
+import { infraLines } from "../diagnostics/infra-log.js";
 import { type IsoError, toIsoError } from "../model/errors.js";
 import { emptyChanges } from "../model/files.js";
 import { KEEP } from "../model/limits.js";
@@ -60,6 +61,14 @@ export function blankResult(request: PartialRequest): RunResult {
 }
 
 const emptyStream = (): StreamText => ({ text: "", bytes: 0, truncated: false });
+
+/** The same result with more to say in its infra log, in that log's own form: its file is closed by then. */
+export function withInfra(result: RunResult, source: string, texts: readonly string[]): RunResult {
+  if (texts.length === 0) return result;
+  const { diagnostics } = result;
+  const lines = texts.map((text) => infraLines(source, text)).join("");
+  return { ...result, diagnostics: { ...diagnostics, infraLog: diagnostics.infraLog + lines } };
+}
 
 /**
  * The same result, below MAX_RESULT_BYTES. The largest texts are cut in the middle first, then lists are shortened; `truncate` is the one of

@@ -1,6 +1,5 @@
 // The receipt of one run: what it was given is hashed here, its beginning and its ending are written down. A receipt that cannot
 // be written changes no ending; it is told in the run's infra log, by an event, and on the terminal.
-import { infraLines } from "../diagnostics/infra-log.js";
 import { toIsoError } from "../model/errors.js";
 import type { EventInput } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
@@ -8,6 +7,7 @@ import type { ToolTable } from "../model/tools.js";
 import { type Link, sha256 } from "../records/receipt-line.js";
 import { hashOf, type Receipts, type RunFacts } from "../records/receipts.js";
 import type { AcceptedRun } from "./accept.js";
+import { withInfra } from "./result.js";
 
 export class RunReceipt {
   readonly #receipts: Receipts;
@@ -38,23 +38,16 @@ export class RunReceipt {
   /** The result as it goes to the caller. A rejected run has no receipt: nothing ran. */
   async ended(result: RunResult): Promise<RunResult> {
     if (result.status === "rejected") return result;
-    let told = this.#tellIn(result);
+    let told = withInfra(result, "receipts", this.#troubles);
     try {
       await this.#receipts.ended(this.#facts(), told, this.#beginning);
     } catch (error) {
       this.#troubles.push(whyNot("ending", error));
-      told = this.#tellIn(result);
+      told = withInfra(result, "receipts", this.#troubles);
     }
     for (const message of this.#troubles)
       this.#emit({ type: "comm.error", message, data: { errorLines: [], tracebacks: [] } });
     return told;
-  }
-
-  #tellIn(result: RunResult): RunResult {
-    if (this.#troubles.length === 0) return result;
-    const { diagnostics } = result;
-    const lines = this.#troubles.map((trouble) => infraLines("receipts", trouble)).join("");
-    return { ...result, diagnostics: { ...diagnostics, infraLog: diagnostics.infraLog + lines } };
   }
 }
 

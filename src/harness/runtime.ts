@@ -19,7 +19,7 @@ import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
 import { checkOptions, type RuntimeOptions } from "./options.js";
 import type { RunRequest } from "./request.js";
-import { blankResult, errorOf, rejectedResult } from "./result.js";
+import { blankResult, errorOf, rejectedResult, withInfra } from "./result.js";
 import { run } from "./run.js";
 import { RunReceipt } from "./run-receipt.js";
 import type { Seams } from "./seams.js";
@@ -201,7 +201,8 @@ export class Runtime implements AsyncDisposable {
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
     const { labels, env, progName } = accepted;
     await engine.history.append(result, { labels, envNames: Object.keys(env), progName }).catch((error) => {
-      result = withNote(result, `this run has no line in history.jsonl: ${toIsoError(error).message}`);
+      const why = toIsoError(error).message;
+      result = withInfra(result, "runtime", [`this run has no line in history.jsonl: ${why}`]);
     });
     return await receipt.ended(result);
   }
@@ -256,11 +257,6 @@ function cancelled(thrown: unknown): unknown {
 function notReached({ durability }: AcceptedRun): RunResult["workspace"] {
   const reason = "the run was not brought to its end; the workspace is as it was before";
   return { synced: false, reason, durability, version: null };
-}
-
-function withNote(result: RunResult, note: string): RunResult {
-  const infraLog = `${result.diagnostics.infraLog}[runtime] ${note}\n`;
-  return { ...result, diagnostics: { ...result.diagnostics, infraLog } };
 }
 
 function failedResult(accepted: AcceptedRun, thrown: unknown): RunResult {
