@@ -2,6 +2,7 @@
 // becomes a version of its own, so that the state before a run can be brought back whoever made it.
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { step } from "../model/steps.js";
 import type { Dir } from "../safefs/dir.js";
 import { removeTree } from "../safefs/remove.js";
 import type { StoreContext } from "./context.js";
@@ -70,6 +71,6 @@ async function recordByHand(
     await removeTree(fresh).catch(() => undefined);
     throw failure(error, "The workspace is as it was before: its state cannot be recorded");
   }
-  context.step("commit.before-recorded");
+  step("commit.before-recorded");
   return record.id;
 }

@@ -5,6 +5,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync } from "node:fs"
 import { join } from "node:path";
 import { IsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
+import { step } from "../model/steps.js";
 import { openTrustedDir } from "../safefs/dir.js";
 import { removeTree } from "../safefs/remove.js";
 import { buildTree } from "./build-tree.js";
@@ -22,7 +23,7 @@ export async function bootstrap(
   workspace: { userId: string; dirName: string | null },
   { runId, owner }: { runId: string; owner: FileOwner | Promise<FileOwner> },
 ): Promise<Prepared> {
-  const { layout, instance, step } = context;
+  const { layout, instance } = context;
   const { dirName } = workspace;
   // Two users may have chosen the same run id: the random part keeps their folders apart.
   const mark = `${instance.id}.${fileNameOf(runId)}.${randomBytes(8).toString("hex")}`;

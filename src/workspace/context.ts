@@ -15,6 +15,4 @@ export interface StoreContext {
   readonly trash: Trash;
   readonly exchanger: Exchanger;
   readonly versions: VersionLimits;
-  /** Called between the steps that change something on disk: where a test kills the process. */
-  readonly step: (name: string) => void;
 }

@@ -2,6 +2,7 @@
 // tree is built aside and exchanged in one step; docs/workspace.md names what a crash leaves at each point and what heals it.
 import { closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { step } from "../model/steps.js";
 import { type Dir, openTrustedDir } from "../safefs/dir.js";
 import { errnoOf } from "../safefs/errors.js";
 import { removeTree } from "../safefs/remove.js";
@@ -70,7 +71,7 @@ export async function replaceLive(context: StoreContext, change: Replacement): P
     throw failure(error, "The workspace is as it was before: its new files cannot be put in place");
   }
   try {
-    context.step("commit.placed");
+    step("commit.placed");
     settle(context, change.dirName, staging);
     if (change.before) shorten(context, change.dirName, change.before, staged.tree);
     prune(context, change.dirName);
@@ -92,20 +93,20 @@ async function stage(context: StoreContext, change: Replacement, live: string, s
   await removeTree(staging);
   const fresh = join(staging, NEW);
   mkdirSync(fresh, { recursive: true, mode: 0o700 });
-  context.step("commit.begun");
+  step("commit.begun");
   const tree: RecordedTree = new Map();
   await build(context, change, { live, staging, tree });
   for (const [path, recorded] of change.also ?? []) tree.set(path, recorded);
-  context.step("commit.built");
+  step("commit.built");
   const record = change.before === null ? null : describe(context, change, change.before, fresh, tree);
   if (record !== null) {
     mkdirSync(versionsDir(context.layout, change.dirName), { recursive: true, mode: 0o700 });
     writeVersion(join(staging, MADE), record, tree, change.durable);
-    context.step("commit.recorded");
+    step("commit.recorded");
   }
   renameSync(fresh, join(staging, READY));
   if (change.durable) for (const path of [staging, dirname(staging), dirname(dirname(staging))]) syncDir(path);
-  context.step("commit.ready");
+  step("commit.ready");
   return { record, tree };
 }
 
@@ -149,7 +150,7 @@ async function swap(context: StoreContext, live: string, staging: string): Promi
   // The helper may have died after it did its work.
   if (lstatSync(live, { bigint: true }).ino === ino) return;
   renameSync(live, join(staging, OLD));
-  context.step("commit.gap");
+  step("commit.gap");
   try {
     renameSync(ready, live);
   } catch (error) {
@@ -160,7 +161,7 @@ async function swap(context: StoreContext, live: string, staging: string): Promi
 
 /** After the exchange: the old tree becomes an earlier version, the new version gets its name. Any of it may be done already. */
 function settle(context: StoreContext, dirName: string, staging: string): void {
-  const { layout, step } = context;
+  const { layout } = context;
   const record = readRecord(join(staging, MADE));
   if (record !== null) {
     const versions = versionsDir(layout, dirName);
@@ -194,7 +195,7 @@ function shorten({ layout }: StoreContext, dirName: string, before: Before, tree
 function prune(context: StoreContext, dirName: string): void {
   for (const { folder } of surplus(listVersions(versionsDir(context.layout, dirName)), context.versions)) {
     context.trash.discard(folder, context.layout.trash);
-    context.step("commit.pruned");
+    step("commit.pruned");
   }
 }
 
@@ -226,11 +227,11 @@ export function healReplacements(context: StoreContext, dirName: string): void {
       if (isDirectory(live) || !isDirectory(join(staging, whole))) continue;
       mkdirSync(dirname(live), { recursive: true, mode: 0o755 });
       renameSync(join(staging, whole), live);
-      context.step("heal.placed");
+      step("heal.placed");
     }
     if (isPlaced(live, staging)) settle(context, dirName, staging);
     else context.trash.discard(staging, layout.trash);
-    context.step("heal.cleared");
+    step("heal.cleared");
   }
   removeIfEmpty(folder);
 }

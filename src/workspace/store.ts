@@ -38,8 +38,6 @@ export interface StoreOptions {
   pythonCandidates?: readonly string[];
   /** How many earlier states a workspace keeps. */
   versions?: VersionLimits;
-  /** Called between the steps that change something on disk; for tests that end the process there. */
-  step?: (name: string) => void;
 }
 
 /** The right to use one workspace. Given up by `release`, or by the end of the process. */
@@ -75,7 +73,6 @@ export class WorkspaceStore implements AsyncDisposable {
         trash: new Trash(instance.id),
         exchanger: new Exchanger(options.pythonCandidates ?? DEFAULT_PYTHONS),
         versions: options.versions ?? DEFAULT_VERSIONS,
-        step: options.step ?? step,
       });
       await store.#clearAfterTheDead();
       step("open.cleared");
@@ -117,7 +114,7 @@ export class WorkspaceStore implements AsyncDisposable {
     if (dirName === null) return makeLock(ref, null, () => undefined);
     const ticket: QueueTicket = await this.#queues.acquire(dirName, signal);
     try {
-      this.#context.step("lock.taken");
+      step("lock.taken");
       healReplacements(this.#context, dirName);
     } catch (error) {
       ticket.release();

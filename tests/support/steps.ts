@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { onStep } from "../../src/model/steps.js";
 
 const SOURCE = fileURLToPath(new URL("../../src", import.meta.url));
 
@@ -13,6 +14,11 @@ export const STEPS = [
       .map(([, name]) => name ?? ""),
   ),
 ].sort();
+
+/** Hears what of a workspace changes under its lock, whatever else a run does. Null: nobody listens. */
+export function onWorkspaceStep(listen: ((name: string) => void) | null): void {
+  onStep(listen && ((name) => /^(lock\.taken$|bootstrap\.|commit\.|heal\.)/.test(name) && listen(name)));
+}
 
 /** Steps that another test reaches, where directories cannot be exchanged. */
 export const ELSEWHERE: Record<string, string> = { "commit.gap": "tests/workspace/crash.test.ts" };

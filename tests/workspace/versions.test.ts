@@ -19,11 +19,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { WorkspaceStore } from "../../src/workspace/store.js";
 import { listVersions } from "../../src/workspace/version-folder.js";
 import { WorkspaceView } from "../../src/workspace/view.js";
 import { count } from "../support/soak.js";
+import { onWorkspaceStep } from "../support/steps.js";
 import { contentsOf, owner, World } from "./fixtures/world.js";
 
 const write = (files: Record<string, string>) => (prepared: { out: string }) => {
@@ -259,18 +260,17 @@ describe("undo", () => {
 
 describe("a fault at any step", () => {
   it.each(["run", "undo"])("of %s is told where nothing changed, and harms nothing where it did", async (what) => {
+    onTestFinished(() => onWorkspaceStep(null));
     const seen = new Set<string>();
     for (let at = 1; ; at++) {
       let steps = Number.NEGATIVE_INFINITY;
       let failed = "";
-      await using world = await World.open({
-        versions: { keep: 2, maxBytes: 2 ** 30 },
-        step(name) {
-          steps += 1;
-          if (steps !== at) return;
-          failed = name;
-          throw new Error("a fault");
-        },
+      await using world = await World.open({ versions: { keep: 2, maxBytes: 2 ** 30 } });
+      onWorkspaceStep((name) => {
+        steps += 1;
+        if (steps !== at) return;
+        failed = name;
+        throw new Error("a fault");
       });
       for (const text of ["1", "2", "3"]) await world.run(write({ a: text }));
       const before = ids(world);
