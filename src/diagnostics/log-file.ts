@@ -1,7 +1,8 @@
 // One log of a run on disk, written by the host in a folder no program reaches: the head stays, the tail is a ring inside the
 // same file, and `finish` puts both in order around a line that counts what was dropped between them.
-import { closeSync, constants, fstatSync, openSync, readSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { KEEP } from "../model/limits.js";
+import { readAt, writeAll } from "../safefs/descriptor.js";
 import { decodeUtf8 } from "./printable.js";
 import { joinEnds, leftOut } from "./truncate.js";
 import { withoutBrokenEnd, withoutBrokenStart } from "./utf8-cut.js";
@@ -188,17 +189,4 @@ async function copy(from: number, to: number, start: number, length: number): Pr
     done += bytes.length;
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-}
-
-function readAt(fd: number, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  let filled = 0;
-  for (let got = -1; got !== 0 && filled < length; filled += got) {
-    got = readSync(fd, bytes, filled, length - filled, position + filled);
-  }
-  return bytes.subarray(0, filled);
-}
-
-function writeAll(fd: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
 }

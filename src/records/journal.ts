@@ -1,11 +1,12 @@
 // The receipts' file: lines are appended under a lock that all processes of the root share, each bound to the one before. A line
 // is acknowledged when it is written whole; what a dead process or a full disk left of one is cut by the next append, which says so.
-import { closeSync, constants, fstatSync, fsync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsync, ftruncateSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { IsoError } from "../model/errors.js";
 import { KiB } from "../model/limits.js";
 import { step } from "../model/steps.js";
+import { readAt, writeAll } from "../safefs/descriptor.js";
 import { errnoOf } from "../safefs/errors.js";
 import { GENESIS, type Link, MAX_LINE_BYTES, readLine, sealLine } from "./receipt-line.js";
 import type { SigningKey } from "./signing-key.js";
@@ -100,7 +101,7 @@ export class Journal {
       const { text, links } = this.#seal(batch, last, key);
       try {
         // Over what is to be cut: a kill in between leaves an unfinished line again, never a cut that nobody tells.
-        writeWhole(fd, Buffer.from(text), end);
+        writeAll(fd, Buffer.from(text), end);
         ftruncateSync(fd, end + Buffer.byteLength(text));
         step("receipt.written");
         if (batch.some(({ durable }) => durable)) await this.#sync(fd, size === 0);
@@ -159,7 +160,7 @@ export function readHead(file: string): Link {
 function findEnd(fd: number, size: number, file: string): { end: number; last: Link } {
   for (let bytes = FIRST_LOOK_BYTES; ; bytes *= 8) {
     const from = Math.max(0, size - bytes);
-    const tail = readWhole(fd, from, size - from);
+    const tail = readAt(fd, from, size - from);
     const lineEnd = tail.lastIndexOf(LINE_BREAK);
     const before = lineEnd > 0 ? tail.lastIndexOf(LINE_BREAK, lineEnd - 1) : -1;
     if (from === 0 && lineEnd < 0) return { end: 0, last: GENESIS };
@@ -178,20 +179,4 @@ function damaged(file: string): IsoError {
       hint: "`iso-runtime receipts verify` says what is wrong. Once you have looked into it, move the file away: the next run begins a new one.",
     },
   );
-}
-
-function readWhole(fd: number, from: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  let read = 0;
-  while (read < length) {
-    const count = readSync(fd, bytes, read, length - read, from + read);
-    if (count === 0) break;
-    read += count;
-  }
-  return bytes.subarray(0, read);
-}
-
-function writeWhole(fd: number, bytes: Buffer, at: number): void {
-  let written = 0;
-  while (written < bytes.length) written += writeSync(fd, bytes, written, bytes.length - written, at + written);
 }

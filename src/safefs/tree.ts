@@ -13,10 +13,10 @@ import {
   readSync,
   renameSync,
   unlinkSync,
-  writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import type { FileOwner } from "../model/instance.js";
+import { writeAll } from "./descriptor.js";
 import { type Dir, openDirAt, openFileAt, openTrustedDir } from "./dir.js";
 import { type Entry, readLinkAt, statAt } from "./entry.js";
 import { errnoOf, SafeFsError } from "./errors.js";
@@ -342,10 +342,6 @@ function discard(path: Buffer): void {
   } catch {
     // The error that led here is the one to tell.
   }
-}
-
-function writeAll(fd: number, data: Buffer): void {
-  for (let done = 0; done < data.length; ) done += writeSync(fd, data, done);
 }
 
 function tooLarge(size: number, bound: number): SafeFsError {

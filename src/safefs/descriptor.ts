@@ -1,0 +1,19 @@
+// Reading and writing at an open descriptor until all of it is done: one call of the system may do a part.
+import { readSync, writeSync } from "node:fs";
+
+/** Fewer bytes only where the file ends before. */
+export function readAt(fd: number, position: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let filled = 0;
+  for (let got = -1; got !== 0 && filled < length; filled += got) {
+    got = readSync(fd, bytes, filled, length - filled, position + filled);
+  }
+  return bytes.subarray(0, filled);
+}
+
+/** At the descriptor's own place where no position is given. */
+export function writeAll(fd: number, bytes: Buffer, position: number | null = null): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position === null ? null : position + done);
+  }
+}
