@@ -17,7 +17,7 @@ const OPEN_TO: Record<Passage["door"], string[]> = {
     "diagnostics/infra-log.ts",
     "records/history.ts",
     "records/receipts.ts",
-    "sandbox/bubblewrap/cgroup.ts",
+    "sandbox/linux/cgroup.ts",
     "tools/session.ts",
     "workspace/manifest.ts",
     "workspace/version-folder.ts",

@@ -62,7 +62,7 @@ const ALLOWED: [string, string][] = [
   ["src/harness/ok.ts", "../workspace/target.js"],
   ["src/cli/ok.ts", "../harness/target.js"],
   ["src/cli/ok2.ts", "../diagnostics/printable.js"],
-  ["src/sandbox/bubblewrap/spawn.ts", "node:child_process"],
+  ["src/sandbox/linux/spawn.ts", "node:child_process"],
   ["src/safefs/ok2.ts", "node:fs"],
   ["src/workspace/layout.ts", "node:fs"],
   ["src/sandbox/docker/ok.ts", "dockerode"],

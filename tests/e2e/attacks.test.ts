@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ATTACKS } from "../../src/attack/attacks.js";
 import { runAttacks } from "../../src/attack/run-attacks.js";
 import type { Seams } from "../../src/harness/seams.js";
-import { canReach } from "../../src/sandbox/bubblewrap/access.js";
+import { canReach } from "../../src/sandbox/linux/access.js";
 import { LAYERS, type Layer } from "../../src/sandbox/layers.js";
 import { realBackends } from "../support/backends.js";
 import { CLI, runCli } from "../support/cli.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { createRuntime, type RunResult, type Runtime } from "../../src/index.js";
 import { removeTree } from "../../src/safefs/remove.js";
-import { canReach } from "../../src/sandbox/bubblewrap/access.js";
+import { canReach } from "../../src/sandbox/linux/access.js";
 import { realBackends } from "../support/backends.js";
 import { CLI, runCli } from "../support/cli.js";
 import { suiteDir } from "../support/temp.js";

@@ -1,13 +1,9 @@
 // The arguments of bubblewrap for one sandbox. Pure: everything it needs to know of the host is handed in.
-import type { InterpreterMounts } from "./interpreter-mounts.js";
-import type { ReadOnlyBind, RootLayout } from "./root-layout.js";
-import { FD } from "./spawn.js";
+import { HOST_NAME, INSIDE_ID } from "../linux/inside.js";
+import type { InterpreterMounts } from "../linux/interpreter-mounts.js";
+import type { ReadOnlyBind, RootLayout } from "../linux/root-layout.js";
+import { FD } from "./start.js";
 
-/** The one uid and gid there is inside. */
-export const INSIDE_ID = 1000;
-export const INSIDE = { work: "/sandbox/work", out: "/sandbox/out" } as const;
-
-const HOST_NAME = "sandbox";
 const RUNNER_DIR = "/runner";
 
 export interface SandboxArguments {

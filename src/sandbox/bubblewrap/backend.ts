@@ -8,28 +8,28 @@ import { step } from "../../model/steps.js";
 import type { BackendContext, HostUser, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { InitProcess } from "../init-process.js";
 import { NOTHING, overlooked, type Without } from "../layers.js";
+import { groupName } from "../linux/cgroup.js";
+import type { SandboxGroup } from "../linux/cgroup-group.js";
+import { REAL_HOST } from "../linux/cgroup-host.js";
+import { EngineLog } from "../linux/engine-log.js";
+import { bootFailure, type LinuxHost, makeGroup, prepareHost, reapEngines } from "../linux/host.js";
+import { findInterpreter, type Interpreter } from "../linux/interpreter.js";
+import { type InterpreterMounts, interpreterMounts } from "../linux/interpreter-mounts.js";
+import { planLaunch } from "../linux/launch.js";
+import { markOf } from "../linux/orphans.js";
+import { LinuxSandbox } from "../linux/sandbox.js";
+import { hostFolders } from "../linux/without.js";
 import type { Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
 import { type Demands, readCeilings, readIsolation } from "../read-back.js";
 import { makeSlot, removeSlot } from "../slot.js";
 import { bwrapArguments } from "./args.js";
-import { type CgroupPlan, groupName, groupOwner, planCgroups, prepareCgroups, reapGroups } from "./cgroup.js";
-import { SandboxGroup } from "./cgroup-group.js";
-import { REAL_HOST } from "./cgroup-host.js";
 import { readChildPid } from "./child-pid.js";
 import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
-import { type EngineFiles, makeEngineFiles } from "./engine-files.js";
-import { EngineLog } from "./engine-log.js";
-import { findInterpreter, type Interpreter } from "./interpreter.js";
-import { type InterpreterMounts, interpreterMounts } from "./interpreter-mounts.js";
-import { planLaunch } from "./launch.js";
-import { endEngines, markOf } from "./orphans.js";
 import { probeHost } from "./probe.js";
 import { explainRefusal } from "./refusal.js";
-import { type RootLayout, readRootLayout } from "./root-layout.js";
-import { BubblewrapSandbox } from "./sandbox.js";
-import { type Engine, startEngine } from "./spawn.js";
-import { hostFolders, placesFor, unbounded, weakened } from "./weaken.js";
+import { type Engine, FD, RunningBwrap, startBwrap } from "./start.js";
+import { weakened } from "./weaken.js";
 
 const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
 /** Time for the runner to say hello; a machine under load takes seconds. */
@@ -37,13 +37,8 @@ const HELLO_TIMEOUT_MS = 30_000;
 /** A share of the memory limit, which they count against where a control group enforces it. */
 const TMPFS_SHARE = 0.5;
 
-interface Host {
+interface Host extends LinuxHost {
   readonly bwrap: BwrapProgram;
-  readonly cgroups: CgroupPlan;
-  /** Why control groups cannot be used although they were found; for each sandbox's log. */
-  readonly cgroupTrouble: string | null;
-  readonly root: RootLayout;
-  readonly files: EngineFiles;
 }
 
 interface Python {
@@ -64,7 +59,7 @@ export class BubblewrapBackend implements SandboxBackend {
   readonly #context: BackendContext;
   readonly #without: Without;
   readonly #isRoot = process.getuid?.() === 0;
-  readonly #live = new Set<BubblewrapSandbox>();
+  readonly #live = new Set<LinuxSandbox>();
   #host: Promise<Host> | null = null;
   #closed = false;
 
@@ -96,21 +91,20 @@ export class BubblewrapBackend implements SandboxBackend {
     const slot = makeSlot(this.#context);
     const id = randomBytes(8).toString("hex");
     const { instance } = this.#context;
-    const { cgroups, cgroupTrouble } = host;
-    const places = cgroupTrouble === null ? placesFor(cgroups.places, this.#without) : new Map();
     const name = groupName(instance.rootId, instance.id, id);
-    const group = new SandboxGroup(cgroups.version, places, name, unbounded(profile.limits, this.#without));
-    let sandbox: BubblewrapSandbox | null = null;
+    const group = makeGroup(host, name, profile.limits, this.#without);
+    let sandbox: LinuxSandbox | null = null;
     try {
       step("boot.slot");
       const engine = await this.#start(host, python, { name, slotDir: slot.dir, user, profile });
       const log = new EngineLog(engine.stderr);
-      if (cgroupTrouble !== null) log.note(cgroupTrouble);
+      if (host.cgroupTrouble !== null) log.note(host.cgroupTrouble);
       const onGone = () => {
         this.#live.delete(booting);
         user.release();
       };
-      const booting = new BubblewrapSandbox({ id, name, profile, slot, user, group, engine, log, onGone });
+      const running = new RunningBwrap(engine, log, name);
+      const booting = new LinuxSandbox({ id, profile, slot, user, group, engine: running, log, onGone });
       sandbox = booting;
       this.#live.add(booting);
       step("boot.engine");
@@ -131,7 +125,8 @@ export class BubblewrapBackend implements SandboxBackend {
     const launch = planLaunch({
       user,
       isRoot: this.#isRoot && !this.#without.has("host-uid"),
-      bwrap: bwrap.path,
+      program: bwrap.path,
+      descriptors: Object.values(FD),
       hostPython: interpreter.executable,
       readOnly: [files.runnerPackage, ...files.etc.map(({ source }) => source), ...mounts.binds],
       writable: [slotDir, ...hostFolders(this.#without)],
@@ -150,7 +145,7 @@ export class BubblewrapBackend implements SandboxBackend {
     const filter = files.openFilter();
     try {
       const engine = launch.command(weakened(args, this.#without, launch.sourceOf));
-      return await startEngine(
+      return await startBwrap(
         { ...engine, inheritsEnvironment: this.#without.has("environment") },
         filter,
         markOf(name),
@@ -161,7 +156,7 @@ export class BubblewrapBackend implements SandboxBackend {
   }
 
   /** The sandbox waits until it is in its control group; nothing of it runs unbounded. */
-  async #finishBoot(sandbox: BubblewrapSandbox, engine: Engine, group: SandboxGroup): Promise<void> {
+  async #finishBoot(sandbox: LinuxSandbox, engine: Engine, group: SandboxGroup): Promise<void> {
     const pid = await readChildPid(engine.status, HELLO_TIMEOUT_MS);
     if (pid === null) throw new Error(`bubblewrap made no sandbox, or not within ${HELLO_TIMEOUT_MS / 1000} s`);
     sandbox.setInit(new InitProcess(pid));
@@ -175,28 +170,8 @@ export class BubblewrapBackend implements SandboxBackend {
     sandbox.setReady({ python: hello.python, isolation: readIsolation(pid, demands), held });
   }
 
-  async #bootFailed(error: unknown, sandbox: BubblewrapSandbox | null, profile: Profile): Promise<IsoError> {
-    const facts = await sandbox?.stop();
-    await sandbox?.dispose();
-    if (error instanceof IsoError) return error;
-    if ((facts?.oomKills ?? 0) > 0) {
-      return new IsoError(
-        "sandbox_unavailable",
-        `The memory limit of ${profile.limits.memory} bytes is too small for Python to start.`,
-        { hint: "Raise the profile's `memory`.", cause: error },
-      );
-    }
-    const said = sandbox?.engineLog() ?? [];
-    const reason = error instanceof Error ? error.message : String(error);
-    const hint = explainRefusal(REAL_HOST, said.join("\n"));
-    return new IsoError(
-      "sandbox_unavailable",
-      `The sandbox did not start: ${[reason, ...said.slice(0, 20)].join("; ")}.`,
-      {
-        cause: error,
-        ...(hint !== null && { hint: `${hint.message} ${hint.fix}` }),
-      },
-    );
+  async #bootFailed(error: unknown, sandbox: LinuxSandbox | null, profile: Profile): Promise<IsoError> {
+    return await bootFailure(error, sandbox, profile, (said) => explainRefusal(REAL_HOST, said));
   }
 
   #prepared(): Promise<Host> {
@@ -213,15 +188,7 @@ export class BubblewrapBackend implements SandboxBackend {
 
   async #prepare(): Promise<Host> {
     const bwrap = await findBwrap(this.#context.searchPath, readOsRelease(REAL_HOST.root));
-    const cgroups = planCgroups(REAL_HOST, this.#isRoot);
-    let cgroupTrouble: string | null = null;
-    try {
-      prepareCgroups(cgroups);
-    } catch (error) {
-      cgroupTrouble = `control groups cannot be used: ${error instanceof Error ? error.message : String(error)}`;
-    }
-    const root = readRootLayout(REAL_HOST.root);
-    return { bwrap, cgroups, cgroupTrouble, root, files: makeEngineFiles(this.#context) };
+    return { bwrap, ...prepareHost(this.#context, this.name, this.#isRoot) };
   }
 
   async #python({ python, packages }: Profile): Promise<Python> {
@@ -231,12 +198,7 @@ export class BubblewrapBackend implements SandboxBackend {
   }
 
   async reap(isAlive: (instanceId: string) => Promise<boolean>): Promise<void> {
-    const { rootId } = this.#context.instance;
-    await endEngines(async (sandbox) => {
-      const owner = groupOwner(sandbox, rootId);
-      return owner !== null && !(await isAlive(owner));
-    });
-    await reapGroups(REAL_HOST, rootId, isAlive);
+    await reapEngines(this.#context.instance.rootId, isAlive);
   }
 
   async close(): Promise<void> {

@@ -2,8 +2,8 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { IsoError } from "../../model/errors.js";
-import { readFileOrNull } from "./cgroup-host.js";
-import { ask } from "./spawn.js";
+import { readFileOrNull } from "../linux/cgroup-host.js";
+import { ask } from "../linux/spawn.js";
 
 export interface BwrapProgram {
   readonly path: string;

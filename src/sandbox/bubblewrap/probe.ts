@@ -4,15 +4,15 @@ import { existsSync } from "node:fs";
 import { toIsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Check, HostUser, HostUsers, Probe } from "../backend.js";
+import { planCgroups } from "../linux/cgroup.js";
+import type { HostRoots } from "../linux/cgroup-host.js";
+import { INSIDE_ID } from "../linux/inside.js";
+import { findInterpreter } from "../linux/interpreter.js";
+import { readRootLayout } from "../linux/root-layout.js";
+import { type Answer, ask } from "../linux/spawn.js";
 import { thisMachine } from "../seccomp/filter.js";
-import { INSIDE_ID } from "./args.js";
-import { planCgroups } from "./cgroup.js";
-import type { HostRoots } from "./cgroup-host.js";
 import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
-import { findInterpreter } from "./interpreter.js";
 import { explainRefusal, explainWeakRoot } from "./refusal.js";
-import { readRootLayout } from "./root-layout.js";
-import { type Answer, ask } from "./spawn.js";
 
 const TRIAL_TIMEOUT_MS = 10_000;
 

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { shellWord } from "../../model/shell-word.js";
-import { type HostRoots, readFileOrNull } from "./cgroup-host.js";
+import { type HostRoots, readFileOrNull } from "../linux/cgroup-host.js";
 
 export interface Refusal {
   message: string;

@@ -1,9 +1,7 @@
 // Takes layers away from a sandbox that is all made up, for tests that must see what each layer is good for. What is made without
 // it passes through here untouched.
-import { existsSync } from "node:fs";
-import { LIMITS } from "../../model/limits.js";
 import type { Layer, Without } from "../layers.js";
-import type { GroupLimits } from "./cgroup-group.js";
+import { hostFolders } from "../linux/without.js";
 
 /** By the engine's own words. */
 const UNSHARES: readonly [Layer, string][] = [
@@ -13,41 +11,11 @@ const UNSHARES: readonly [Layer, string][] = [
   ["uts-namespace", "--unshare-uts"],
   ["cgroup-namespace", "--unshare-cgroup-try"],
 ];
-const HOST_FOLDERS: readonly [Layer, readonly string[]][] = [
-  ["private-tmp", ["/tmp"]],
-  ["private-shm", ["/dev/shm"]],
-  ["minimal-root", ["/var", "/home", "/opt", "/srv", "/mnt"]],
-];
 /** Each is `--size N --perms MODE --tmpfs PATH`. */
 const TMPFS: readonly [own: Layer, size: Layer, path: string][] = [
   ["private-tmp", "tmp-size", "/tmp"],
   ["private-shm", "shm-size", "/dev/shm"],
 ];
-
-/** Folders of the host that a sandbox without these layers shows; its launcher must find them. */
-export function hostFolders(without: Without): string[] {
-  return HOST_FOLDERS.flatMap(([layer, paths]) => (without.has(layer) ? paths.filter((path) => existsSync(path)) : []));
-}
-
-/** Without any of its limits there is no control group either, and the policy says so. */
-export function placesFor<Places extends ReadonlyMap<unknown, unknown>>(
-  places: Places,
-  without: Without,
-): Places | Map<never, never> {
-  const isNeeded = (["memory-cgroup", "process-cgroup", "cpu-cgroup"] as const).some((layer) => !without.has(layer));
-  return isNeeded ? places : new Map<never, never>();
-}
-
-/** The bounds its control group gets. The policy goes on saying what was asked for: an attack has to find out. */
-export function unbounded(limits: GroupLimits, without: Without): GroupLimits {
-  if (without.size === 0) return limits;
-  const { memory, processes, cpus } = limits;
-  return {
-    memory: without.has("memory-cgroup") ? LIMITS.memory.max : memory,
-    processes: without.has("process-cgroup") ? LIMITS.processes.max : processes,
-    cpus: without.has("cpu-cgroup") ? LIMITS.cpus.max : cpus,
-  };
-}
 
 /** The arguments without what makes these layers. */
 export function weakened(args: readonly string[], without: Without, sourceOf: (path: string) => string): string[] {

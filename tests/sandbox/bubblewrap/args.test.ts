@@ -2,13 +2,13 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { canBeReadByAll, canReach } from "../../../src/sandbox/bubblewrap/access.js";
 import { bwrapArguments, type SandboxArguments } from "../../../src/sandbox/bubblewrap/args.js";
-import { planLaunch } from "../../../src/sandbox/bubblewrap/launch.js";
-import { readRootLayout } from "../../../src/sandbox/bubblewrap/root-layout.js";
+import { canBeReadByAll, canReach } from "../../../src/sandbox/linux/access.js";
+import { planLaunch } from "../../../src/sandbox/linux/launch.js";
+import { readRootLayout } from "../../../src/sandbox/linux/root-layout.js";
 import { tempDir } from "../../support/temp.js";
+import { makeHost } from "../linux/host-tree.js";
 import { isRoot } from "./bed.js";
-import { makeHost } from "./host-tree.js";
 
 const ARGUMENTS: SandboxArguments = {
   canDisableUserns: true,
@@ -88,7 +88,13 @@ describe("the root of a host", () => {
 });
 
 describe("the launch", () => {
-  const base = { bwrap: "/usr/bin/bwrap", hostPython: "/usr/bin/python3", readOnly: [], writable: [] };
+  const base = {
+    program: "/usr/bin/bwrap",
+    descriptors: [3, 4, 5, 6],
+    hostPython: "/usr/bin/python3",
+    readOnly: [],
+    writable: [],
+  };
   const user = { uid: 4242, gid: 4242 };
 
   it("is the engine itself for an ordinary user", () => {

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameS
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { MiB } from "../../../src/model/limits.js";
-import { planCgroups } from "../../../src/sandbox/bubblewrap/cgroup.js";
-import { REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
+import { planCgroups } from "../../../src/sandbox/linux/cgroup.js";
+import { REAL_HOST } from "../../../src/sandbox/linux/cgroup-host.js";
 import { tempDir } from "../../support/temp.js";
 import { isRoot, makeBackend, makeContext, makeProfile, makeRunDir, printedJson, run, start } from "./bed.js";
 

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import type { BackendContext } from "../../../src/sandbox/backend.js";
-import { planCgroups } from "../../../src/sandbox/bubblewrap/cgroup.js";
-import { REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
+import { planCgroups } from "../../../src/sandbox/linux/cgroup.js";
+import { REAL_HOST } from "../../../src/sandbox/linux/cgroup-host.js";
 import { tempDir } from "../../support/temp.js";
 import { isRoot, makeBackend, makeContext, makeProfile, SANDBOX_UID } from "./bed.js";
 

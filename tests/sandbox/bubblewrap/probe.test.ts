@@ -2,13 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
 import { findBwrap, installCommand } from "../../../src/sandbox/bubblewrap/engine.js";
 import { type ProbeOptions, probeHost } from "../../../src/sandbox/bubblewrap/probe.js";
 import { explainRefusal } from "../../../src/sandbox/bubblewrap/refusal.js";
+import { REAL_HOST } from "../../../src/sandbox/linux/cgroup-host.js";
 import { tempDir } from "../../support/temp.js";
+import { makeHost, makeV2Host } from "../linux/host-tree.js";
 import { isRoot, makeContext, SYSTEM_PATH } from "./bed.js";
-import { makeHost, makeV2Host } from "./host-tree.js";
 
 const REFUSED = { exitCode: 1, stdout: "", stderr: "bwrap: setting up uid map: Permission denied\n" };
 

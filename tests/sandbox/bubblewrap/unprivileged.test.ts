@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { removeTree } from "../../../src/safefs/remove.js";
-import { canReach } from "../../../src/sandbox/bubblewrap/access.js";
+import { canReach } from "../../../src/sandbox/linux/access.js";
 import { isRoot, SYSTEM_PATH } from "./bed.js";
 
 const USER = 4242;

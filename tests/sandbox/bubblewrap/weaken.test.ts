@@ -1,8 +1,9 @@
 // What a layer that is taken away does to the engine's arguments, and that nothing changes where none is.
 import { describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS, LIMITS } from "../../../src/model/limits.js";
-import { unbounded, weakened } from "../../../src/sandbox/bubblewrap/weaken.js";
+import { weakened } from "../../../src/sandbox/bubblewrap/weaken.js";
 import { type Layer, NOTHING } from "../../../src/sandbox/layers.js";
+import { unbounded } from "../../../src/sandbox/linux/without.js";
 
 const ARGS = [
   ...["--unshare-user", "--unshare-all", "--disable-userns", "--uid", "1", "--gid", "1", "--hostname", "sandbox"],

@@ -2,11 +2,11 @@
 import { chmodSync, mkdirSync, realpathSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { findInterpreter, type Interpreter } from "../../../src/sandbox/bubblewrap/interpreter.js";
-import { interpreterMounts } from "../../../src/sandbox/bubblewrap/interpreter-mounts.js";
-import { ask } from "../../../src/sandbox/bubblewrap/spawn.js";
+import { findInterpreter, type Interpreter } from "../../../src/sandbox/linux/interpreter.js";
+import { interpreterMounts } from "../../../src/sandbox/linux/interpreter-mounts.js";
+import { ask } from "../../../src/sandbox/linux/spawn.js";
 import { tempDir } from "../../support/temp.js";
-import { makeBackend, makeContext, makeProfile, printedJson, run, SYSTEM_PATH } from "./bed.js";
+import { makeBackend, makeContext, makeProfile, printedJson, run, SYSTEM_PATH } from "../bubblewrap/bed.js";
 
 const SYSTEM = "/usr/bin/python3";
 const find = (chosen: string | null, searchPath = SYSTEM_PATH, packages: string[] = []) =>

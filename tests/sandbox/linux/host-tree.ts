@@ -1,7 +1,7 @@
 // Trees that stand for /proc, /sys and /etc of hosts this test does not run on.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { HostRoots } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
+import type { HostRoots } from "../../../src/sandbox/linux/cgroup-host.js";
 import { tempDir } from "../../support/temp.js";
 
 /** Files by path; a path that ends in "/" is a folder. */

@@ -1,4 +1,4 @@
-// The one place where this backend starts processes: the engine with its descriptors, and short questions to programs.
+// The one place where engines on this kernel are started with their descriptors, and programs are asked short questions.
 import { type ChildProcess, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
@@ -67,9 +67,6 @@ function killGroup(leader: number): void {
   }
 }
 
-/** Numbers of the descriptors the engine gets. */
-export const FD = { control: 3, status: 4, block: 5, seccomp: 6 } as const;
-
 export interface EngineCommand {
   readonly command: string;
   readonly args: readonly string[];
@@ -79,23 +76,28 @@ export interface EngineCommand {
   readonly inheritsEnvironment?: boolean;
 }
 
-export interface Engine {
+export interface StartedEngine {
   readonly child: ChildProcess;
-  readonly control: Socket;
-  readonly status: Socket;
-  /** Anything written to it lets the sandbox go on. */
-  readonly block: Socket;
   readonly stderr: Readable;
+  /** Our ends of the descriptors it was given as "pipe", in their order. */
+  readonly sockets: readonly Socket[];
 }
 
-/** Throws IsoError `sandbox_unavailable` where the process could not even be started. */
-export function startEngine(engine: EngineCommand, seccompFd: number, env: Record<string, string>): Promise<Engine> {
+/**
+ * Starts an engine that stays, with nothing on its stdin and stdout, and `descriptors` from number 3 on: a socket of its own for each
+ * "pipe", or one of ours. Throws IsoError `sandbox_unavailable` where the process could not even be started.
+ */
+export function startEngine(
+  engine: EngineCommand,
+  descriptors: readonly ("pipe" | number)[],
+  env: Record<string, string>,
+): Promise<StartedEngine> {
   const { command, args, as, inheritsEnvironment } = engine;
   const child = spawn(command, args, {
     ...OUT_OF_THE_TERMINAL,
     cwd: "/",
     ...(!inheritsEnvironment && { env }),
-    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", seccompFd],
+    stdio: ["ignore", "ignore", "pipe", ...descriptors],
     ...(as !== null && as),
   });
   return new Promise((resolve, reject) => {
@@ -106,12 +108,12 @@ export function startEngine(engine: EngineCommand, seccompFd: number, env: Recor
       reject(new IsoError("sandbox_unavailable", message, { cause: error, ...(hint !== undefined && { hint }) }));
     });
     child.once("spawn", () => {
-      const [control, status, block] = [FD.control, FD.status, FD.block].map((fd) => child.stdio.at(fd));
       const { stderr } = child;
-      if (control instanceof Socket && status instanceof Socket && block instanceof Socket && stderr !== null) {
+      const sockets = child.stdio.slice(3).filter((stream) => stream instanceof Socket);
+      if (stderr !== null && sockets.length === descriptors.filter((of) => of === "pipe").length) {
         // A peer that is gone is noticed by the end of the process, not by a failed write.
-        for (const socket of [control, status, block, stderr]) socket.on("error", () => undefined);
-        resolve({ child, control, status, block, stderr });
+        for (const socket of [...sockets, stderr]) socket.on("error", () => undefined);
+        resolve({ child, stderr, sockets });
       } else {
         child.kill("SIGKILL");
         reject(new IsoError("internal", `${command} was started without its descriptors`));

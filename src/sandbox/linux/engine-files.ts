@@ -8,7 +8,7 @@ import { accountFiles, writeReadableFiles } from "../account-files.js";
 import type { BackendContext } from "../backend.js";
 import { buildFilter, thisMachine } from "../seccomp/filter.js";
 import { canBeReadByAll } from "./access.js";
-import { INSIDE_ID } from "./args.js";
+import { INSIDE_ID } from "./inside.js";
 import type { ReadOnlyBind } from "./root-layout.js";
 
 const ETC_FILES: Readonly<Record<string, string>> = {
@@ -26,15 +26,15 @@ export interface EngineFiles {
   remove(): Promise<void>;
 }
 
-/** Throws IsoError `sandbox_unavailable` on a machine there is no filter for. */
-export function makeEngineFiles(context: BackendContext): EngineFiles {
+/** `engine` names the folder, one for each backend. Throws IsoError `sandbox_unavailable` on a machine there is no filter for. */
+export function makeEngineFiles(context: BackendContext, engine: string): EngineFiles {
   const machine = thisMachine();
   if (machine === null) {
     throw new IsoError("sandbox_unavailable", `There is no system call filter for ${process.arch}.`, {
       hint: "x86_64 and aarch64 are supported; elsewhere use the docker backend.",
     });
   }
-  const dir = join(context.slotsDir, `${context.instance.id}-engine`);
+  const dir = join(context.slotsDir, `${context.instance.id}-${engine}`);
   const etcDir = join(dir, "etc");
   makeReadable(dir);
   const etc = writeReadableFiles(etcDir, ETC_FILES).map((source) => ({ source, dest: `/etc/${basename(source)}` }));

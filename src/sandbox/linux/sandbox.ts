@@ -1,6 +1,6 @@
-// One booted sandbox: its files, its end, what was counted. It is booted by backend.ts and runs one job at most.
+// One booted sandbox on this kernel: its files, its end, what was counted. An engine's backend boots it, and it runs one job at most.
 import { once } from "node:events";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
@@ -11,26 +11,40 @@ import { namelessBytes } from "../nameless-files.js";
 import type { Profile } from "../profile.js";
 import type { Isolation } from "../read-back.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
-import { INSIDE } from "./args.js";
 import type { Counts, SandboxGroup } from "./cgroup-group.js";
 import type { EngineLog } from "./engine-log.js";
+import { INSIDE } from "./inside.js";
 import { type Held, policyOf } from "./limits.js";
-import { endEngines } from "./orphans.js";
-import type { Engine } from "./spawn.js";
 
 /** After the namespace's first process was killed the engine ends by itself; one that hangs is killed as well. */
 const ENGINE_PATIENCE_MS = 5_000;
-const STDERR_PATIENCE_MS = 1_000;
+
+/** What made the sandbox and keeps it, as its sandbox needs to know it. */
+export interface RunningEngine {
+  /** To the supervisor. */
+  readonly control: Socket;
+  /** Settles when the engine of this sandbox has ended. */
+  readonly ended: Promise<void>;
+  /** Why it ended where nobody here asked it to; null while it runs, and where it ended by itself. */
+  readonly lost: string | null;
+  /** Whether its end keeps this process waiting. */
+  ref(): void;
+  unref(): void;
+  /** Of an engine that made no first process yet, or hangs. */
+  kill(): void;
+  /** After `kill` of one whose first process was never told: resolves when nothing of it is left. */
+  endUnknown(): Promise<void>;
+  /** Lets go of what it held beside the control socket. */
+  release(): Promise<void>;
+}
 
 export interface SandboxParts {
   readonly id: string;
-  /** Of its control group, and what its engine is marked with. */
-  readonly name: string;
   readonly profile: Profile;
   readonly slot: Slot;
   readonly user: HostUser;
   readonly group: SandboxGroup;
-  readonly engine: Engine;
+  readonly engine: RunningEngine;
   readonly log: EngineLog;
   readonly onGone: () => void;
 }
@@ -42,7 +56,7 @@ export interface Ready {
   readonly held: Held;
 }
 
-export class BubblewrapSandbox implements Sandbox {
+export class LinuxSandbox implements Sandbox {
   readonly id: string;
   readonly inside = INSIDE;
   readonly ended: Promise<void>;
@@ -58,11 +72,8 @@ export class BubblewrapSandbox implements Sandbox {
   constructor(parts: SandboxParts) {
     this.id = parts.id;
     this.#parts = parts;
-    this.ended = new Promise((resolve) => {
-      parts.engine.child.once("exit", (_code, signal) => {
-        if (signal !== null && this.#stopping === null) this.#lost = `the sandbox engine was killed by ${signal}`;
-        resolve();
-      });
+    this.ended = parts.engine.ended.then(() => {
+      if (this.#stopping === null) this.#lost = parts.engine.lost;
     });
   }
 
@@ -91,13 +102,12 @@ export class BubblewrapSandbox implements Sandbox {
   /** It waits for a job: nothing of it keeps an idle host process running. */
   setReady(ready: Ready): void {
     this.#ready = ready;
-    const { child, control, status, stderr } = this.#parts.engine;
-    child.unref();
-    for (const stream of [control, status, stderr]) if (stream instanceof Socket) stream.unref();
+    this.channel.unref();
+    this.#parts.engine.unref();
   }
 
   async deliver(dir: string): Promise<void> {
-    this.#parts.engine.child.ref();
+    this.#parts.engine.ref();
     this.channel.ref();
     await deliverInto(this.#parts.slot, dir);
     this.#delivered = true;
@@ -118,21 +128,18 @@ export class BubblewrapSandbox implements Sandbox {
 
   async #stop(): Promise<KernelFacts> {
     const { engine, group, log } = this.#parts;
-    engine.child.ref();
-    if (this.#init === null) engine.child.kill("SIGKILL");
+    engine.ref();
+    if (this.#init === null) engine.kill();
     else this.#init.kill();
     this.hasten();
-    const impatient = setTimeout(() => engine.child.kill("SIGKILL"), ENGINE_PATIENCE_MS);
+    const impatient = setTimeout(() => engine.kill(), ENGINE_PATIENCE_MS);
     await this.ended;
     clearTimeout(impatient);
     // An engine that was killed itself leaves the namespace to its parent-death signal, or to us.
-    if (this.#init === null) await endEngines(async (sandbox) => sandbox === this.#parts.name);
+    if (this.#init === null) await engine.endUnknown();
     else await this.#init.gone();
     await group.kill();
-    engine.block.destroy();
-    engine.status.destroy();
-    await settledWithin(log.ended, STDERR_PATIENCE_MS);
-    engine.stderr.destroy();
+    await engine.release();
     this.#counts = group.counts();
     if (!(await group.remove())) log.note(`control groups could not be removed: ${group.folders.join(", ")}`);
     return { ...this.#counts, lost: this.#lost };
@@ -170,13 +177,4 @@ export class BubblewrapSandbox implements Sandbox {
   engineLog(): string[] {
     return [...this.#parts.group.warnings, ...this.#parts.log.lines()];
   }
-}
-
-async function settledWithin(work: Promise<void>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([work, patience]);
-  clearTimeout(timer);
 }

@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { groupName, planCgroups, prepareCgroups, reapGroups } from "../../../src/sandbox/bubblewrap/cgroup.js";
-import { type Controlled, SandboxGroup } from "../../../src/sandbox/bubblewrap/cgroup-group.js";
-import { hierarchyV1, REAL_HOST } from "../../../src/sandbox/bubblewrap/cgroup-host.js";
+import { groupName, planCgroups, prepareCgroups, reapGroups } from "../../../src/sandbox/linux/cgroup.js";
+import { type Controlled, SandboxGroup } from "../../../src/sandbox/linux/cgroup-group.js";
+import { hierarchyV1, REAL_HOST } from "../../../src/sandbox/linux/cgroup-host.js";
 import { makeHost, makeV2Host } from "./host-tree.js";
 
 const ALL = "cpuset cpu io memory hugetlb pids rdma";

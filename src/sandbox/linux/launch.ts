@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import { canReach } from "./access.js";
-import { type EngineCommand, FD } from "./spawn.js";
+import type { EngineCommand } from "./spawn.js";
 
 const LAUNCHER = fileURLToPath(new URL("../../../python/iso_host/launch.py", import.meta.url));
 /** Covered in the launcher's own mount namespace only. The engine needs this folder anyway, so every host has it. */
@@ -14,14 +14,17 @@ const NOBODY = 65_534;
 export interface Launch {
   /** Where the engine finds a path of the host. */
   sourceOf(path: string): string;
-  command(bwrapArguments: readonly string[]): EngineCommand;
+  command(programArguments: readonly string[]): EngineCommand;
 }
 
 export interface LaunchOptions {
   /** Whom the sandbox is on the host. */
   readonly user: FileOwner;
   readonly isRoot: boolean;
-  readonly bwrap: string;
+  /** The engine's own program. */
+  readonly program: string;
+  /** Numbers of the descriptors it is given. */
+  readonly descriptors: readonly number[];
   /** Runs the launcher, as root. */
   readonly hostPython: string;
   /** Paths a sandbox binds beside /usr and /etc. */
@@ -30,11 +33,11 @@ export interface LaunchOptions {
 }
 
 export function planLaunch(options: LaunchOptions): Launch {
-  const { user, isRoot, bwrap, readOnly, writable } = options;
-  if (!isRoot) return { sourceOf: (path) => path, command: (args) => ({ command: bwrap, args, as: null }) };
+  const { user, isRoot, program, readOnly, writable } = options;
+  if (!isRoot) return { sourceOf: (path) => path, command: (args) => ({ command: program, args, as: null }) };
   refuseShared(user);
   const reachable = [...readOnly, ...writable].every((path) => canReach(user, path));
-  if (reachable) return { sourceOf: (path) => path, command: (args) => ({ command: bwrap, args, as: user }) };
+  if (reachable) return { sourceOf: (path) => path, command: (args) => ({ command: program, args, as: user }) };
   return staged(options);
 }
 
@@ -47,16 +50,16 @@ function refuseShared({ uid, gid }: FileOwner): void {
   });
 }
 
-function staged({ user, bwrap, hostPython, readOnly, writable }: LaunchOptions): Launch {
+function staged({ user, program, descriptors, hostPython, readOnly, writable }: LaunchOptions): Launch {
   const sources = [...readOnly, ...writable];
   const names = new Map(sources.map((source, index) => [source, `${STAGE}/${index}`]));
-  const head = [user.uid, user.gid, process.pid, Object.values(FD).join(","), STAGE].map(String);
+  const head = [user.uid, user.gid, process.pid, descriptors.join(","), STAGE].map(String);
   const binds = [...readOnly.map((source) => ["ro", source]), ...writable.map((source) => ["rw", source])].flat();
   return {
     sourceOf: (path) => names.get(path) ?? path,
     command: (args) => ({
       command: hostPython,
-      args: ["-I", "-S", LAUNCHER, ...head, ...binds, "--", bwrap, ...args],
+      args: ["-I", "-S", LAUNCHER, ...head, ...binds, "--", program, ...args],
       as: null,
     }),
   };
