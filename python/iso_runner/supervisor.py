@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import NoReturn, Optional
 
 from . import boot, kernel
@@ -32,14 +33,25 @@ def supervise(arguments: list[str]) -> Optional[Launch]:
     """Returns a Launch in the forked child and None in the supervisor, once its work is done."""
     options = boot.read_options(arguments)
     control_in, control_out = boot.control_descriptors(options.fd)
+    return supervise_at(control_in, control_out, options.filter)
+
+
+def supervise_at(
+    control_in: int,
+    control_out: int,
+    program_filter: Optional[bytes],
+    proof: Callable[[], bool] = lambda: True,
+) -> Optional[Launch]:
+    """As `supervise`, with the channel at hand. Nothing is forked before `proof`, asked after the hello, says True: the host may
+    want to look at this process first. False: the host is gone."""
     kernel.close_all_but({0, 1, 2, control_in, control_out})
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_IGN)
-    supervisor = Supervisor(control_in, control_out, options.filter)
+    supervisor = Supervisor(control_in, control_out, program_filter)
     parent = os.getpid()
     try:
-        return supervisor.run()
+        return supervisor.run(proof)
     except BaseException as error:
         if os.getpid() != parent:
             raise
@@ -72,8 +84,11 @@ class Supervisor:
         self._alone = False  # no process of the program is left
         self._counters = Counters()
 
-    def run(self) -> Optional[Launch]:
+    def run(self, proof: Callable[[], bool]) -> Optional[Launch]:
         self._say_hello()
+        if not proof():
+            return None
+        os.set_blocking(self._control_in, False)
         boot.prepare(self._control_in)
         child = fork_program(self._filter)
         if isinstance(child, Launch):

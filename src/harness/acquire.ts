@@ -36,7 +36,7 @@ export async function acquire(
   const told = new Promise<FileOwner>((resolve) => {
     tellOwner = resolve;
   });
-  const leasing = watch.time("acquireMs", () => pool.acquire(backend, request.profile, tellOwner));
+  const leasing = watch.time("acquireMs", () => pool.acquire(backend, request.profile, request.ref.userId, tellOwner));
   const owner = Promise.race([told, leasing.then(({ sandbox }) => sandbox.owner)]);
   owner.catch(() => undefined);
   if (request.profile.require.length > 0) {

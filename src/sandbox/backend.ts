@@ -6,7 +6,7 @@ import type { Policy } from "../model/result.js";
 import type { Without } from "./layers.js";
 import type { Profile } from "./profile.js";
 
-export type BackendName = "bubblewrap" | "docker" | (string & {});
+export type BackendName = "zygote" | "bubblewrap" | "docker" | (string & {});
 
 export interface SandboxBackend {
   readonly name: BackendName;
@@ -17,9 +17,15 @@ export interface SandboxBackend {
   /**
    * Starts one single-use sandbox whose runner waits for a job, with empty `work/` and `out/`.
    * Throws IsoError `sandbox_unavailable` that names what is missing and the command that mends it. A backend that knows before the
-   * boot is over whose the files will have to be may say so by `onOwner`.
+   * boot is over whose the files will have to be may say so by `onOwner`. `tenant` is who it is for, where that is known already.
    */
-  boot(profile: Profile, onOwner?: (owner: FileOwner) => void): Promise<Sandbox>;
+  boot(profile: Profile, onOwner?: (owner: FileOwner) => void, tenant?: string | null): Promise<Sandbox>;
+
+  /** Where sandboxes of one origin have things in common that two tenants must not: the name of a sandbox's tenant, null while it is
+   * nobody's. Absent: any sandbox is for anybody. */
+  tenantOf?(sandbox: Sandbox): string | null;
+  /** Makes nobody's sandbox this tenant's, with all of the same origin; not where the tenant has an origin of its own. */
+  adopt?(sandbox: Sandbox, tenant: string): void;
 
   /** Removes what processes that died without cleaning left behind; `isAlive` says which instance ids are still at work,
    * and is asked only after the leftovers were listed: a neighbour may start at any moment. */
@@ -103,6 +109,8 @@ export interface HostUser extends FileOwner {
 export interface HostUsers {
   /** Throws IsoError `sandbox_unavailable` where none is free. */
   lease(): Promise<HostUser>;
+  /** All that a lease may ever be, in ascending order; null where there is one user, the caller. */
+  ids(): readonly number[] | null;
   /** What `doctor` says; null where there is nothing to say. Never rejects. */
   check(): Promise<Check | null>;
 }

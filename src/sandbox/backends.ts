@@ -2,10 +2,12 @@
 import type { BackendContext, SandboxBackend } from "./backend.js";
 import { BubblewrapBackend } from "./bubblewrap/backend.js";
 import { DockerBackend } from "./docker/backend.js";
+import { ZygoteBackend } from "./zygote/backend.js";
 
-export const BACKEND_NAMES = ["bubblewrap", "docker"] as const;
+export const BACKEND_NAMES = ["zygote", "bubblewrap", "docker"] as const;
 
 const FACTORIES: Record<(typeof BACKEND_NAMES)[number], (context: BackendContext) => SandboxBackend> = {
+  zygote: (context) => new ZygoteBackend(context),
   bubblewrap: (context) => new BubblewrapBackend(context),
   docker: (context) => new DockerBackend(context),
 };

@@ -14,6 +14,8 @@ export interface Lease {
 interface Shelf {
   readonly backend: SandboxBackend;
   readonly profile: Profile;
+  /** Whose these are, with a backend that keeps tenants apart; null: nobody's yet, or anybody's. */
+  readonly tenant: string | null;
   readonly idle: Sandbox[];
   booting: number;
   refillLater: NodeJS.Timeout | null;
@@ -36,14 +38,19 @@ export class SandboxPool {
   }
 
   /** A sandbox nobody had before. Its place is refilled when it is retired, or a little later. `onOwner` may be told before it is there. */
-  async acquire(backend: SandboxBackend, profile: Profile, onOwner?: (owner: FileOwner) => void): Promise<Lease> {
-    const shelf = this.#shelf(backend, profile);
-    const idle = shelf.idle.shift();
+  async acquire(
+    backend: SandboxBackend,
+    profile: Profile,
+    tenant: string | null = null,
+    onOwner?: (owner: FileOwner) => void,
+  ): Promise<Lease> {
+    const shelf = this.#shelf(backend, profile, tenant);
+    const idle = shelf.idle.shift() ?? this.#adopted(shelf);
     if (idle) {
       this.#refillIn(shelf, DELAY_WHILE_RUNNING_MS);
       return { sandbox: idle, warm: true };
     }
-    const sandbox = await backend.boot(profile, onOwner);
+    const sandbox = await backend.boot(profile, onOwner, shelf.tenant);
     if (this.#closed) {
       await sandbox.dispose();
       throw new Error("the pool was closed while a sandbox was booting");
@@ -54,20 +61,21 @@ export class SandboxPool {
 
   /** Boots sandboxes for this profile until `size` of them wait. Resolves when they do; a failed boot is the next acquirer's to meet. */
   async warm(backend: SandboxBackend, profile: Profile): Promise<void> {
-    this.#refill(this.#shelf(backend, profile));
+    this.#refill(this.#shelf(backend, profile, null));
     await Promise.allSettled([...this.#background]);
   }
 
   /** Takes a used sandbox away, behind the caller's back, and refills its place. `close` waits for it. */
   retire(backend: SandboxBackend, profile: Profile, sandbox: Sandbox): void {
+    const tenant = backend.tenantOf?.(sandbox) ?? null;
     this.#inBackground(sandbox.dispose());
-    this.#refillIn(this.#shelf(backend, profile), DELAY_AFTER_RUN_MS);
+    this.#refillIn(this.#shelf(backend, profile, tenant), DELAY_AFTER_RUN_MS);
   }
 
   /** Puts an unused sandbox back; the caller vouches that it never ran a job. */
   giveBack(backend: SandboxBackend, profile: Profile, sandbox: Sandbox): void {
     if (this.#closed) this.#inBackground(sandbox.dispose());
-    else this.#put(this.#shelf(backend, profile), sandbox);
+    else this.#put(backend, profile, sandbox);
   }
 
   async close(): Promise<void> {
@@ -77,13 +85,29 @@ export class SandboxPool {
     await Promise.allSettled([...this.#background, ...idle.map((sandbox) => sandbox.dispose())]);
   }
 
-  #shelf(backend: SandboxBackend, profile: Profile): Shelf {
+  /** What waits for anybody becomes this shelf's, with all of the same origin: two tenants never share one. */
+  #adopted(shelf: Shelf): Sandbox | undefined {
+    const { backend, profile, tenant } = shelf;
+    if (tenant === null) return undefined;
+    const nobodys = this.#shelf(backend, profile, null);
+    const first = nobodys.idle[0];
+    if (first === undefined) return undefined;
+    backend.adopt?.(first, tenant);
+    const ours = nobodys.idle.filter((sandbox) => backend.tenantOf?.(sandbox) === tenant);
+    nobodys.idle.splice(0, nobodys.idle.length, ...nobodys.idle.filter((sandbox) => !ours.includes(sandbox)));
+    shelf.idle.push(...ours);
+    this.#refillIn(nobodys, DELAY_WHILE_RUNNING_MS);
+    return shelf.idle.shift();
+  }
+
+  #shelf(backend: SandboxBackend, profile: Profile, ofTenant: string | null): Shelf {
+    const tenant = backend.tenantOf === undefined ? null : ofTenant;
     const key = createHash("sha256")
-      .update(JSON.stringify([backend.name, profile]))
+      .update(JSON.stringify([backend.name, profile, tenant]))
       .digest("hex");
     const known = this.#shelves.get(key);
     if (known) return known;
-    const shelf: Shelf = { backend, profile, idle: [], booting: 0, refillLater: null };
+    const shelf: Shelf = { backend, profile, tenant, idle: [], booting: 0, refillLater: null };
     this.#shelves.set(key, shelf);
     return shelf;
   }
@@ -99,8 +123,8 @@ export class SandboxPool {
     while (!this.#closed && shelf.idle.length + shelf.booting < this.#size) {
       shelf.booting += 1;
       const boot = shelf.backend
-        .boot(shelf.profile)
-        .then((sandbox) => (this.#closed ? sandbox.dispose() : this.#put(shelf, sandbox)))
+        .boot(shelf.profile, undefined, shelf.tenant)
+        .then((sandbox) => (this.#closed ? sandbox.dispose() : this.#put(shelf.backend, shelf.profile, sandbox)))
         // A boot that fails ahead of need fails again, and is told, when somebody asks.
         .catch(() => undefined)
         .finally(() => {
@@ -110,12 +134,14 @@ export class SandboxPool {
     }
   }
 
-  #put(shelf: Shelf, sandbox: Sandbox): void {
-    shelf.idle.push(sandbox);
+  /** On the shelf of whose it is by now: while it booted its origin may have become somebody's. */
+  #put(backend: SandboxBackend, profile: Profile, sandbox: Sandbox): void {
+    this.#shelf(backend, profile, backend.tenantOf?.(sandbox) ?? null).idle.push(sandbox);
     void sandbox.ended.then(() => {
-      const place = shelf.idle.indexOf(sandbox);
-      if (place < 0) return;
-      shelf.idle.splice(place, 1);
+      // It may have been moved to its tenant's shelf.
+      const shelf = [...this.#shelves.values()].find(({ idle }) => idle.includes(sandbox));
+      if (shelf === undefined) return;
+      shelf.idle.splice(shelf.idle.indexOf(sandbox), 1);
       this.#inBackground(sandbox.dispose());
     });
   }

@@ -17,6 +17,8 @@ export interface Profile {
   readonly env: Readonly<Record<string, string>>;
   /** Distributions the interpreter must have, as `pandas`. */
   readonly packages: readonly string[];
+  /** Modules that the zygote backend loads once, so that programs find them loaded; elsewhere each program loads its own. */
+  readonly preimports: readonly string[];
   /** What a run must really have (behaviour §11), as `memory:kernel`. */
   readonly require: readonly string[];
 }

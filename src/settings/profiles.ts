@@ -69,6 +69,15 @@ export const ProfileConfig = z.strictObject({
     )
     .optional(),
   packages: z.array(z.string().regex(/^[A-Za-z0-9._-]{1,100}$/, "must be the name of a distribution")).optional(),
+  preimports: z
+    .array(
+      z
+        .string()
+        .regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, "must be the name of a module")
+        .max(200),
+    )
+    .max(100)
+    .optional(),
   require: z.array(z.string().max(128)).optional(),
 });
 export type ProfileConfig = z.input<typeof ProfileConfig>;
@@ -135,7 +144,7 @@ function builtin(name: string, backend: string): Profile {
       limits: DEFAULT_LIMITS,
       cwd: "work",
     },
-    ...{ env: {}, packages: [], require: [] },
+    ...{ env: {}, packages: [], preimports: [], require: [] },
   };
 }
 

@@ -15,7 +15,7 @@ const profile: Profile = {
     network: "none",
     limits: DEFAULT_LIMITS,
   },
-  ...{ cwd: "work", env: {}, packages: [], require: [] },
+  ...{ cwd: "work", env: {}, packages: [], preimports: [], require: [] },
 };
 
 /** Counts boots and disposals; a booted sandbox can be made to die. */

@@ -31,7 +31,7 @@ const suiteProfile: Profile = {
     network: "none",
     limits: DEFAULT_LIMITS,
   },
-  ...{ cwd: "work", env: {}, packages: [], require: [] },
+  ...{ cwd: "work", env: {}, packages: [], preimports: [], require: [] },
 };
 
 export function backendSuite(name: string, make: (context: BackendContext) => SandboxBackend): void {

@@ -2,6 +2,7 @@
 // and kept.
 import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
+import { join } from "node:path";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import { step } from "../../model/steps.js";
@@ -17,6 +18,7 @@ import { findInterpreter, type Interpreter } from "../linux/interpreter.js";
 import { type InterpreterMounts, interpreterMounts } from "../linux/interpreter-mounts.js";
 import { planLaunch } from "../linux/launch.js";
 import { markOf } from "../linux/orphans.js";
+import { explainRefusal } from "../linux/refusal.js";
 import { LinuxSandbox } from "../linux/sandbox.js";
 import { hostFolders } from "../linux/without.js";
 import type { Profile } from "../profile.js";
@@ -27,7 +29,6 @@ import { bwrapArguments } from "./args.js";
 import { readChildPid } from "./child-pid.js";
 import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
 import { probeHost } from "./probe.js";
-import { explainRefusal } from "./refusal.js";
 import { type Engine, FD, RunningBwrap, startBwrap } from "./start.js";
 import { weakened } from "./weaken.js";
 
@@ -122,13 +123,14 @@ export class BubblewrapBackend implements SandboxBackend {
 
   async #start(host: Host, { interpreter, mounts }: Python, { name, slotDir, user, profile }: Order): Promise<Engine> {
     const { files, bwrap, root } = host;
+    const runner = join(files.packages, "iso_runner");
     const launch = planLaunch({
       user,
       isRoot: this.#isRoot && !this.#without.has("host-uid"),
       program: bwrap.path,
       descriptors: Object.values(FD),
       hostPython: interpreter.executable,
-      readOnly: [files.runnerPackage, ...files.etc.map(({ source }) => source), ...mounts.binds],
+      readOnly: [runner, ...files.etc.map(({ source }) => source), ...mounts.binds],
       writable: [slotDir, ...hostFolders(this.#without)],
     });
     const args = bwrapArguments({
@@ -137,7 +139,7 @@ export class BubblewrapBackend implements SandboxBackend {
       interpreter: mounts,
       python: interpreter.executable,
       slotDir: launch.sourceOf(slotDir),
-      runnerPackage: launch.sourceOf(files.runnerPackage),
+      runnerPackage: launch.sourceOf(runner),
       etcFiles: files.etc.map(({ source, dest }) => ({ source: launch.sourceOf(source), dest })),
       sourceOf: launch.sourceOf,
       tmpfsBytes: Math.floor(profile.limits.memory * TMPFS_SHARE),

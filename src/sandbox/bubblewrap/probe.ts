@@ -1,18 +1,15 @@
 // What this host can do for the backend, check by check, each with the command that mends it. Starts nothing but questions:
 // the versions of programs, and bubblewrap once with /usr/bin/true.
 import { existsSync } from "node:fs";
-import { toIsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Check, HostUser, HostUsers, Probe } from "../backend.js";
-import { planCgroups } from "../linux/cgroup.js";
 import type { HostRoots } from "../linux/cgroup-host.js";
+import { cgroupCheck, failed, filterCheck, pythonCheck } from "../linux/checks.js";
 import { INSIDE_ID } from "../linux/inside.js";
-import { findInterpreter } from "../linux/interpreter.js";
+import { explainRefusal, explainWeakRoot } from "../linux/refusal.js";
 import { readRootLayout } from "../linux/root-layout.js";
 import { type Answer, ask } from "../linux/spawn.js";
-import { thisMachine } from "../seccomp/filter.js";
 import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
-import { explainRefusal, explainWeakRoot } from "./refusal.js";
 
 const TRIAL_TIMEOUT_MS = 10_000;
 
@@ -38,11 +35,12 @@ export async function probeHost(options: ProbeOptions): Promise<Probe> {
       ],
     };
   }
+  const { roots, isRoot } = options;
   const uids = await options.users.check();
   const checks = [
     ...(await Promise.all([engineChecks(options), pythonCheck(options)])).flat(),
     filterCheck(),
-    cgroupCheck(options),
+    cgroupCheck(roots, isRoot),
     ...(uids === null ? [] : [uids]),
   ];
   return { usable: checks.every((check) => check.status !== "fail"), checks };
@@ -107,36 +105,4 @@ function tryBwrap(bwrap: BwrapProgram, { root }: HostRoots, as: FileOwner | null
   const program = existsSync("/usr/bin/true") ? "/usr/bin/true" : "/bin/true";
   const args = [...isolation, ...system, "--proc", "/proc", "--dev", "/dev", program];
   return ask(bwrap.path, args, { timeoutMs: TRIAL_TIMEOUT_MS, ...(as !== null && { uid: as.uid, gid: as.gid }) });
-}
-
-async function pythonCheck({ python, searchPath }: ProbeOptions): Promise<Check> {
-  try {
-    const { executable, version } = await findInterpreter({ chosen: python, searchPath, packages: [] });
-    return { name: "python", status: "ok", message: `${executable} ${version}` };
-  } catch (error) {
-    return failed("python", error);
-  }
-}
-
-function filterCheck(): Check {
-  const machine = thisMachine();
-  if (machine !== null) return { name: "seccomp", status: "ok", message: `a system call filter for ${machine}` };
-  const fix = "Use the docker backend.";
-  return { name: "seccomp", status: "fail", message: `there is no system call filter for ${process.arch}`, fix };
-}
-
-function cgroupCheck({ roots, isRoot }: ProbeOptions): Check {
-  const { places, missing, version, fix } = planCgroups(roots, isRoot);
-  const name = "control groups";
-  if (missing.size === 0) return { name, status: "ok", message: `${version} enforces memory, processes and cpus` };
-  const reasons = [...new Set(missing.values())].join("; ");
-  const enforced = places.size === 0 ? "nothing" : `${[...places.keys()].join(" and ")} by ${version}`;
-  const weaker = `${[...missing.keys()].join(", ")}: per-process rlimits at most`;
-  const message = `enforced: ${enforced}; ${weaker} (${reasons})`;
-  return { name, status: "warn", message, ...(fix !== null && { fix }) };
-}
-
-function failed(name: string, error: unknown): Check {
-  const { message, hint } = toIsoError(error);
-  return { name, status: "fail", message, ...(hint !== undefined && { fix: hint }) };
 }

@@ -17,10 +17,17 @@ const ETC_FILES: Readonly<Record<string, string>> = {
   "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 };
 
+const PACKAGES = ["iso_runner", "iso_zygote"];
+
 export interface EngineFiles {
   /** What of these a sandbox binds. */
   readonly etc: readonly ReadOnlyBind[];
-  readonly runnerPackage: string;
+  /** The folder that holds our Python packages, readable for sandboxes' users. */
+  readonly packages: string;
+  /** The compiled system call filter. */
+  readonly filter: Buffer;
+  /** A folder for sandboxes' own, which anybody who gets there can pass through and nobody else can list. */
+  readonly slotsDir: string;
   /** A new descriptor at the start of the filter; closing it is the caller's. */
   openFilter(): number;
   remove(): Promise<void>;
@@ -37,28 +44,44 @@ export function makeEngineFiles(context: BackendContext, engine: string): Engine
   const dir = join(context.slotsDir, `${context.instance.id}-${engine}`);
   const etcDir = join(dir, "etc");
   makeReadable(dir);
+  const slotsDir = join(dir, "slots");
+  mkdirSync(slotsDir);
+  chmodSync(slotsDir, 0o711);
   const etc = writeReadableFiles(etcDir, ETC_FILES).map((source) => ({ source, dest: `/etc/${basename(source)}` }));
-  const filter = join(dir, "seccomp.bpf");
-  writeFileSync(filter, buildFilter(machine));
-  chmodSync(filter, 0o644);
+  const filter = buildFilter(machine);
+  const filterFile = join(dir, "seccomp.bpf");
+  writeFileSync(filterFile, filter);
+  chmodSync(filterFile, 0o644);
   return {
     etc,
-    runnerPackage: readableRunner(context.runnerDir, dir),
-    openFilter: () => openSync(filter, "r"),
+    packages: readablePackages(context.runnerDir, dir),
+    filter,
+    slotsDir,
+    openFilter: () => openSync(filterFile, "r"),
     remove: () => removeTree(dir),
   };
 }
 
 /** The folder above may be closed to the sandboxes' uids, which a launcher mends; the files themselves may not be. */
-function readableRunner(runnerDir: string, dir: string): string {
-  const installed = realpathSync(join(runnerDir, "iso_runner"));
-  const sources = readdirSync(installed).filter((name) => name.endsWith(".py"));
-  if ([installed, ...sources.map((name) => join(installed, name))].every(canBeReadByAll)) return installed;
-  const copy = join(dir, "iso_runner");
+function readablePackages(runnerDir: string, dir: string): string {
+  const installed = realpathSync(runnerDir);
+  const sources = PACKAGES.flatMap((name) =>
+    readdirSync(join(installed, name))
+      .filter((file) => file.endsWith(".py"))
+      .map((file) => join(name, file)),
+  );
+  const needed = [
+    installed,
+    ...PACKAGES.map((name) => join(installed, name)),
+    ...sources.map((at) => join(installed, at)),
+  ];
+  if (needed.every(canBeReadByAll)) return installed;
+  const copy = join(dir, "python");
   makeReadable(copy);
-  for (const name of sources) {
-    cpSync(join(installed, name), join(copy, name));
-    chmodSync(join(copy, name), 0o644);
+  for (const name of PACKAGES) makeReadable(join(copy, name));
+  for (const at of sources) {
+    cpSync(join(installed, at), join(copy, at));
+    chmodSync(join(copy, at), 0o644);
   }
   return copy;
 }

@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 const MAX_BYTES = 64 * 1024;
 const MAX_LINE_CHARS = 2_000;
 
+/** Null: the engine says nothing of a single sandbox, and there are notes alone. */
 export class EngineLog {
   readonly #chunks: Buffer[] = [];
   #kept = 0;
@@ -12,9 +13,9 @@ export class EngineLog {
   /** Settles when the stream has ended. */
   readonly ended: Promise<void>;
 
-  constructor(stderr: Readable) {
-    this.ended = new Promise((resolve) => stderr.once("close", () => resolve()));
-    stderr.on("data", (chunk: Buffer) => {
+  constructor(stderr: Readable | null) {
+    this.ended = stderr === null ? Promise.resolve() : new Promise((resolve) => stderr.once("close", () => resolve()));
+    stderr?.on("data", (chunk: Buffer) => {
       const part = chunk.subarray(0, MAX_BYTES - this.#kept);
       this.#kept += part.length;
       this.#dropped += chunk.length - part.length;

@@ -9,6 +9,8 @@ import type { EngineCommand } from "./spawn.js";
 const LAUNCHER = fileURLToPath(new URL("../../../python/iso_host/launch.py", import.meta.url));
 /** Covered in the launcher's own mount namespace only. The engine needs this folder anyway, so every host has it. */
 const STAGE = "/tmp";
+/** Instead of a stage: folders are bound where they are, over what closed them. */
+const IN_PLACE = "-";
 const NOBODY = 65_534;
 
 export interface Launch {
@@ -30,6 +32,8 @@ export interface LaunchOptions {
   /** Paths a sandbox binds beside /usr and /etc. */
   readonly readOnly: readonly string[];
   readonly writable: readonly string[];
+  /** Each folder must be where it is on the host, as an interpreter must; else it may be anywhere. */
+  readonly inPlace?: boolean;
 }
 
 export function planLaunch(options: LaunchOptions): Launch {
@@ -38,7 +42,7 @@ export function planLaunch(options: LaunchOptions): Launch {
   refuseShared(user);
   const reachable = [...readOnly, ...writable].every((path) => canReach(user, path));
   if (reachable) return { sourceOf: (path) => path, command: (args) => ({ command: program, args, as: user }) };
-  return staged(options);
+  return options.inPlace ? revealed(options) : staged(options);
 }
 
 /** Root of the host could write to the host through /proc, and nobody's processes are shared by strangers. */
@@ -50,17 +54,23 @@ function refuseShared({ uid, gid }: FileOwner): void {
   });
 }
 
-function staged({ user, program, descriptors, hostPython, readOnly, writable }: LaunchOptions): Launch {
-  const sources = [...readOnly, ...writable];
+function staged(options: LaunchOptions): Launch {
+  const sources = [...options.readOnly, ...options.writable];
   const names = new Map(sources.map((source, index) => [source, `${STAGE}/${index}`]));
-  const head = [user.uid, user.gid, process.pid, descriptors.join(","), STAGE].map(String);
+  return { sourceOf: (path) => names.get(path) ?? path, command: (args) => byLauncher(options, STAGE, args) };
+}
+
+function revealed(options: LaunchOptions): Launch {
+  return { sourceOf: (path) => path, command: (args) => byLauncher(options, IN_PLACE, args) };
+}
+
+function byLauncher(options: LaunchOptions, stage: string, args: readonly string[]): EngineCommand {
+  const { user, program, descriptors, hostPython, readOnly, writable } = options;
+  const head = [user.uid, user.gid, process.pid, descriptors.join(","), stage].map(String);
   const binds = [...readOnly.map((source) => ["ro", source]), ...writable.map((source) => ["rw", source])].flat();
   return {
-    sourceOf: (path) => names.get(path) ?? path,
-    command: (args) => ({
-      command: hostPython,
-      args: ["-I", "-S", LAUNCHER, ...head, ...binds, "--", program, ...args],
-      as: null,
-    }),
+    command: hostPython,
+    args: ["-I", "-S", LAUNCHER, ...head, ...binds, "--", program, ...args],
+    as: null,
   };
 }

@@ -50,6 +50,7 @@ export function makeProfile(limits: Partial<Limits> = {}, changes: Partial<Profi
     cwd: "work",
     env: {},
     packages: [],
+    preimports: [],
     require: [],
     ...changes,
   };

@@ -22,7 +22,7 @@ const profile: Profile = {
     network: "none",
     limits: DEFAULT_LIMITS,
   },
-  ...{ cwd: "work", env: {}, packages: [], require: [] },
+  ...{ cwd: "work", env: {}, packages: [], preimports: [], require: [] },
 };
 
 describe("an engine's description", () => {

@@ -1,4 +1,4 @@
-// Why a host does not let bubblewrap make a sandbox, and the exact command that mends it: read from what the engine said and
+// Why a host does not let an engine make a sandbox, and the exact command that mends it: read from what the engine said and
 // from the kernel's own switches.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -26,7 +26,11 @@ const SAID_WHEN_REFUSED =
   /operation not permitted|permission denied|no permissions|new namespace failed|no space left|uid map/i;
 
 /** Null where nothing known stands in the way. */
-export function explainRefusal(roots: HostRoots, engineSaid: string): Refusal | null {
+export function explainRefusal(
+  roots: HostRoots,
+  engineSaid: string,
+  engine: "bubblewrap" | "zygote" = "bubblewrap",
+): Refusal | null {
   if (!SAID_WHEN_REFUSED.test(engineSaid)) return null;
   const setting = (path: string) => readFileOrNull(join(roots.proc, "sys", path))?.trim() ?? null;
   const weakRoot = explainWeakRoot(roots);
@@ -43,8 +47,15 @@ export function explainRefusal(roots: HostRoots, engineSaid: string): Refusal | 
       fix: "sudo sysctl -w kernel.unprivileged_userns_clone=1",
     };
   }
-  if (isContainer(roots)) return { message: `${containersRefusal(engineSaid)}.`, fix: CONTAINER_FIX };
-  if (setting("kernel/apparmor_restrict_unprivileged_userns") === "1" && !hasBwrapProfile(roots)) {
+  if (isContainer(roots)) return { message: `${containersRefusal(engine, engineSaid)}.`, fix: CONTAINER_FIX };
+  const isRestricted = setting("kernel/apparmor_restrict_unprivileged_userns") === "1";
+  if (isRestricted && engine === "zygote") {
+    return {
+      message: "AppArmor keeps programs without a profile from making user namespaces, and Python has none.",
+      fix: "Leave it to the bubblewrap backend, whose program can have a profile; or sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    };
+  }
+  if (isRestricted && !hasBwrapProfile(roots)) {
     return {
       message: "AppArmor keeps programs without a profile from making user namespaces, and bwrap has none.",
       fix: `sudo install -m 644 ${shellWord(APPARMOR_PROFILE)} ${INSTALLED_PROFILE} && sudo apparmor_parser -r ${INSTALLED_PROFILE}`,
@@ -69,10 +80,10 @@ export function explainWeakRoot({ proc }: HostRoots): Refusal | null {
   return { message, fix: CONTAINER_FIX };
 }
 
-function containersRefusal(engineSaid: string): string {
-  if (/mount proc/i.test(engineSaid)) return "This container's covered /proc keeps bubblewrap from mounting a new one";
-  if (/namespace/i.test(engineSaid)) return "This container's system call filter lets bubblewrap make no namespaces";
-  return "This container lets bubblewrap make no sandbox; an AppArmor profile that refuses mounts is a common cause";
+function containersRefusal(engine: string, engineSaid: string): string {
+  if (/mount proc/i.test(engineSaid)) return `This container's covered /proc keeps ${engine} from mounting a new one`;
+  if (/namespace/i.test(engineSaid)) return `This container's system call filter lets ${engine} make no namespaces`;
+  return `This container lets ${engine} make no sandbox; an AppArmor profile that refuses mounts is a common cause`;
 }
 
 function isContainer({ root, proc }: HostRoots): boolean {

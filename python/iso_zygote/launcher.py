@@ -1,0 +1,173 @@
+"""The launcher: hears the host's orders, forks a sandbox for each, tells when one has ended. One thread, one poll loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+from typing import Any, Optional
+
+from iso_runner.launch import Launch
+
+from . import syscalls as sys_
+from .plan import Order, Plan, read_order, read_plan
+from .preimport import load
+from .root import make_template
+from .slot import INSIDE_ID, run_slot
+
+_READ_BYTES = 65536
+# Some versions of the host's library fill an abstract name up to what an address holds.
+_ABSTRACT_NAME_BYTES = 108
+_AT_FORK = {"user": sys_.CLONE_NEWUSER, "pid": sys_.CLONE_NEWPID, "net": sys_.CLONE_NEWNET, "ipc": sys_.CLONE_NEWIPC, "uts": sys_.CLONE_NEWUTS}
+
+
+class Launcher:
+    def __init__(self, control: int) -> None:
+        self._control = control
+        self._unread = b""
+        self._living: dict[int, str] = {}
+        self._doors: list[str] = []
+        self._token = b""
+
+    def run(self) -> Optional[Launch]:
+        """None once the host has closed; a Launch in a process that is to become a program."""
+        first = self._next_line()
+        if first is None:
+            return None
+        plan = read_plan(first["plan"])
+        self._doors = ["\0" + first["door"], ("\0" + first["door"]).ljust(_ABSTRACT_NAME_BYTES, "\0")]
+        self._token = first["token"].encode()
+        load(plan.preimports)
+        self._prepare(plan)
+        self._say({"ready": True})
+        return self._serve(plan)
+
+    def _prepare(self, plan: Plan) -> None:
+        uid, gid = os.getuid(), os.getgid()
+        sys_.unshare(sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS)
+        if plan.maps_by_host:
+            self._say({"unshared": True})
+            if self._next_line() is None:
+                os._exit(0)
+        else:
+            _map_ids("self", 0, uid, gid)
+        make_template(plan.template, plan.mounts, plan.slots, plan.read_only_root)
+
+    def _serve(self, plan: Plan) -> Optional[Launch]:
+        wake, wake_write = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(wake, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == wake:
+                    _drain(wake)
+                    self._reap()
+                    continue
+                lines = self._read_lines()
+                if lines is None:
+                    return None
+                for line in lines:
+                    launch = self._fork(plan, read_order(line))
+                    if launch is not None:
+                        return launch
+
+    def _fork(self, plan: Plan, order: Order) -> Optional[Launch]:
+        try:
+            # Connected here, outside every sandbox: no address of the host is reachable inside.
+            control = self._connect()
+            control.sendall(self._token + order.id.encode())
+            flags = sum(flag for name, flag in _AT_FORK.items() if name in plan.namespaces)
+            pid = sys_.fork_into(sys_.CLONE_NEWNS | flags)
+        except OSError as error:
+            self._say({"refused": order.id, "message": str(error)})
+            return None
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(self._control)
+            launch = run_slot(plan, order, control)
+            if launch is None:
+                os._exit(0)
+            return launch
+        control.close()
+        self._living[pid] = order.id
+        try:
+            _map_ids(str(pid), INSIDE_ID, order.uid, order.gid)
+        except OSError as error:
+            os.kill(pid, signal.SIGKILL)
+            self._say({"refused": order.id, "message": f"the ids cannot be mapped: {error}"})
+            return None
+        self._say({"forked": order.id, "pid": pid})
+        return None
+
+    def _connect(self) -> socket.socket:
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            control.connect(self._doors[-1])
+        except ConnectionRefusedError:
+            if len(self._doors) == 1:
+                raise
+            # Which of the two it is depends on the host's version of libuv, and stays so.
+            self._doors.pop()
+            return self._connect()
+        return control
+
+    def _reap(self) -> None:
+        while self._living:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self._say({"gone": self._living.pop(pid), "status": status})
+
+    # -- the control socket ----------------------------------------------------------------------------------------
+
+    def _say(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message).encode() + b"\n"
+        while data:
+            data = data[os.write(self._control, data) :]
+
+    def _next_line(self) -> Optional[dict[str, Any]]:
+        while b"\n" not in self._unread:
+            if not self._read_more():
+                return None
+        line, _, self._unread = self._unread.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _read_lines(self) -> Optional[list[dict[str, Any]]]:
+        """Whole lines that are there; None once the host has closed."""
+        if not self._read_more():
+            return None
+        *lines, self._unread = self._unread.split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _read_more(self) -> bool:
+        try:
+            chunk = os.read(self._control, _READ_BYTES)
+        except OSError:
+            return False
+        self._unread += chunk
+        return chunk != b""
+
+
+def _map_ids(who: str, inside: int, uid: int, gid: int) -> None:
+    """One id of each kind. Who maps itself gives up changing groups first."""
+    if who == "self":
+        sys_.write_file(f"/proc/{who}/setgroups", "deny")
+    sys_.write_file(f"/proc/{who}/uid_map", f"{inside} {uid} 1")
+    sys_.write_file(f"/proc/{who}/gid_map", f"{inside} {gid} 1")
+
+
+def _drain(fd: int) -> None:
+    try:
+        while os.read(fd, 4096):
+            pass
+    except BlockingIOError:
+        pass

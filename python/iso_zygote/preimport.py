@@ -1,0 +1,33 @@
+"""Loads what every program shall find loaded, and refuses what cannot be forked: a process with a second thread."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+from collections.abc import Sequence
+
+from iso_runner.boot import PRELOAD
+
+
+class Refused(Exception):
+    """A module of the profile's `preimports`, and why it cannot be loaded ahead."""
+
+
+def load(names: Sequence[str]) -> None:
+    """Once, before anything is forked. Raises Refused, which names the module."""
+    for name in PRELOAD:
+        importlib.import_module(name)
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:  # noqa: BLE001 - a module may raise anything, SystemExit too
+            raise Refused(f"`import {name}` failed: {type(error).__name__}: {error}"[:1000]) from error
+        threads = len(os.listdir("/proc/self/task"))
+        if threads > 1:
+            others = threads - 1
+            raise Refused(
+                f"`import {name}` leaves {others} thread{'s' if others > 1 else ''} running, and a process with threads cannot be forked safely"
+            )
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,43 @@
+"""Whether this kernel lets this user make what a launcher makes: `python -I -S trial.py`. Ends with 0, or with what was refused."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from iso_zygote import syscalls as sys_  # noqa: E402
+
+_ALL = sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
+
+
+def _map(who: str, inside: int, outside: int, group: int) -> None:
+    sys_.write_file(f"/proc/{who}/setgroups", "deny")
+    sys_.write_file(f"/proc/{who}/uid_map", f"{inside} {outside} 1")
+    sys_.write_file(f"/proc/{who}/gid_map", f"{inside} {group} 1")
+
+
+def _make_root() -> None:
+    sys_.mount(None, "/", None, sys_.MS_REC | sys_.MS_PRIVATE)
+    sys_.mount("tmpfs", "/tmp", "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, "size=64k")
+    os.mkdir("/tmp/proc")
+    sys_.mount("proc", "/tmp/proc", "proc", sys_.MS_NOSUID | sys_.MS_NODEV | sys_.MS_NOEXEC)
+
+
+def main() -> int:
+    uid, gid = os.getuid(), os.getgid()
+    sys_.unshare(sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS)
+    _map("self", 0, uid, gid)
+    ready, go = os.pipe()
+    pid = sys_.fork_into(_ALL)
+    if pid == 0:
+        os.close(go)
+        os.read(ready, 1)
+        _make_root()
+        os._exit(0)
+    _map(str(pid), 1000, 0, 0)
+    os.close(go)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+// The backend that forks each sandbox from a prepared interpreter. This file is the story of a boot; what the host must have is found
+// out once and kept.
+import { randomBytes } from "node:crypto";
+import { basename, join } from "node:path";
+import { IsoError } from "../../model/errors.js";
+import type { FileOwner } from "../../model/instance.js";
+import { step } from "../../model/steps.js";
+import type { BackendContext, HostUser, Probe, Sandbox, SandboxBackend } from "../backend.js";
+import { NOTHING, overlooked, type Without } from "../layers.js";
+import { groupName } from "../linux/cgroup.js";
+import type { SandboxGroup } from "../linux/cgroup-group.js";
+import { REAL_HOST } from "../linux/cgroup-host.js";
+import { EngineLog } from "../linux/engine-log.js";
+import { bootFailure, type LinuxHost, makeGroup, prepareHost, reapEngines } from "../linux/host.js";
+import { findInterpreter } from "../linux/interpreter.js";
+import { interpreterMounts } from "../linux/interpreter-mounts.js";
+import { planLaunch } from "../linux/launch.js";
+import { markOf } from "../linux/orphans.js";
+import { explainRefusal } from "../linux/refusal.js";
+import { LinuxSandbox } from "../linux/sandbox.js";
+import { hostFolders } from "../linux/without.js";
+import type { Profile } from "../profile.js";
+import { readHello } from "../protocol/channel.js";
+import { type Demands, readCeilings, readIsolation } from "../read-back.js";
+import { makeSlot, removeSlot, type Slot } from "../slot.js";
+import { Door, SLOT_ID_CHARS } from "./door.js";
+import { idMapFor } from "./id-map.js";
+import { CONTROL_FD, type Forked, Launcher } from "./launcher.js";
+import { launcherPlan } from "./plan.js";
+import { probeZygote } from "./probe.js";
+import { RunningSlot } from "./running-slot.js";
+import { type Held, LauncherStock } from "./stock.js";
+
+const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
+/** Time for the runner to say hello; a machine under load takes seconds. */
+const HELLO_TIMEOUT_MS = 30_000;
+/** A share of the memory limit, which they count against where a control group enforces it. */
+const TMPFS_SHARE = 0.5;
+/** To a first process that waits: go on. */
+const GO = "\n";
+/** What libraries that compute start a thread for each processor by; a launcher has one thread. */
+const ONE_THREAD = { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
+const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", LANG: "C.UTF-8", LC_ALL: "C.UTF-8", ...ONE_THREAD };
+
+export class ZygoteBackend implements SandboxBackend {
+  readonly name = "zygote";
+  readonly #context: BackendContext;
+  readonly #without: Without;
+  readonly #isRoot = process.getuid?.() === 0;
+  readonly #live = new Map<Sandbox, Held>();
+  /** By what launchers differ in: the interpreter, and what it loads ahead. */
+  readonly #stocks = new Map<string, LauncherStock>();
+  #host: Promise<LinuxHost> | null = null;
+  #door: Promise<Door> | null = null;
+  #closed = false;
+
+  constructor(context: BackendContext) {
+    this.#context = context;
+    this.#without = context.without ?? NOTHING;
+  }
+
+  probe(): Promise<Probe> {
+    return probeZygote(this.#context, { roots: REAL_HOST, platform: process.platform, isRoot: this.#isRoot });
+  }
+
+  tenantOf(sandbox: Sandbox): string | null {
+    return this.#live.get(sandbox)?.tenant ?? null;
+  }
+
+  adopt(sandbox: Sandbox, tenant: string): void {
+    const held = this.#live.get(sandbox);
+    if (held === undefined) return;
+    for (const stock of this.#stocks.values()) stock.adopt(held, tenant);
+  }
+
+  async boot(profile: Profile, onOwner?: (owner: FileOwner) => void, tenant: string | null = null): Promise<Sandbox> {
+    this.#refuseClosed();
+    const user = await this.#context.users.lease();
+    onOwner?.(user);
+    try {
+      return await this.#boot(profile, user, tenant);
+    } catch (error) {
+      // Whatever was forked is gone by now.
+      user.release();
+      throw error;
+    }
+  }
+
+  async #boot(profile: Profile, user: HostUser, tenant: string | null): Promise<Sandbox> {
+    const host = await this.#prepared();
+    const stock = await this.#stock(profile);
+    const held = await stock.take(tenant);
+    this.#refuseClosed();
+    const slot = makeSlot({ instance: this.#context.instance, slotsDir: host.files.slotsDir });
+    const id = randomBytes(SLOT_ID_CHARS / 2).toString("hex");
+    const { instance } = this.#context;
+    const group = makeGroup(host, groupName(instance.rootId, instance.id, id), profile.limits, this.#without);
+    let sandbox: LinuxSandbox | null = null;
+    try {
+      step("boot.slot");
+      const forked = await this.#fork(held.launcher, { id, slot, user, profile });
+      const log = new EngineLog(null);
+      if (host.cgroupTrouble !== null) log.note(host.cgroupTrouble);
+      const onGone = () => {
+        this.#live.delete(booting);
+        user.release();
+      };
+      const engine = new RunningSlot(held.launcher, forked);
+      const booting = new LinuxSandbox({ id, profile, slot, user, group, engine, log, onGone });
+      sandbox = booting;
+      this.#live.set(booting, held);
+      booting.setInit(forked.init);
+      step("boot.engine");
+      await this.#finishBoot(booting, forked, group);
+      return booting;
+    } catch (error) {
+      throw await bootFailure(error, sandbox, profile, (said) => explainRefusal(REAL_HOST, said, "zygote"));
+    } finally {
+      if (sandbox === null) {
+        await group.remove();
+        await removeSlot(slot);
+      }
+    }
+  }
+
+  async #fork(
+    launcher: Launcher,
+    { id, slot, user, profile }: { id: string; slot: Slot; user: HostUser; profile: Profile },
+  ): Promise<Forked> {
+    const tmpfsBytes = Math.floor(profile.limits.memory * TMPFS_SHARE);
+    // An ordinary user's launcher has one id, which is root of its own namespace and of nothing else.
+    const inLauncher = this.#isRoot && !this.#without.has("host-uid") ? user : { uid: 0, gid: 0 };
+    return await launcher.fork({ id, folder: basename(slot.dir), user: inLauncher, tmpfsBytes });
+  }
+
+  /** The sandbox waits until it is in its control group, and again until it was looked at; nothing of it runs unbounded. */
+  async #finishBoot(sandbox: LinuxSandbox, { init, control }: Forked, group: SandboxGroup): Promise<void> {
+    group.join(init.pid);
+    step("boot.joined");
+    control.write(GO);
+    const { python } = await readHello(control, HELLO_TIMEOUT_MS);
+    step("boot.hello");
+    const demands = { ...DEMANDS, overlook: overlooked(this.#without) };
+    const isolation = readIsolation(init.pid, demands);
+    const held = { ceilings: readCeilings(init.pid), memory: group.heldMemory() };
+    control.write(GO);
+    sandbox.setReady({ python, isolation, held });
+  }
+
+  async #stock(profile: Profile): Promise<LauncherStock> {
+    const python = profile.python ?? this.#context.python;
+    const key = JSON.stringify([python, profile.packages, profile.preimports]);
+    const known = this.#stocks.get(key);
+    if (known !== undefined) return known;
+    const stock = new LauncherStock(() => this.#startLauncher(profile));
+    this.#stocks.set(key, stock);
+    return stock;
+  }
+
+  async #startLauncher({ python, packages, preimports }: Profile): Promise<Launcher> {
+    const { instance, searchPath } = this.#context;
+    const [host, door] = await Promise.all([this.#prepared(), this.#opened()]);
+    const { slotsDir } = host.files;
+    const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
+    const mounts = interpreterMounts(interpreter);
+    const asOther = this.#isRoot && !this.#without.has("host-uid");
+    const user = asOther ? await this.#context.users.lease() : null;
+    try {
+      const launch = planLaunch({
+        user: user ?? { uid: 0, gid: 0 },
+        isRoot: asOther,
+        program: interpreter.executable,
+        descriptors: [CONTROL_FD],
+        hostPython: interpreter.executable,
+        readOnly: [host.files.packages, ...host.files.etc.map(({ source }) => source), ...mounts.binds],
+        writable: [slotsDir, ...hostFolders(this.#without)],
+        inPlace: true,
+      });
+      const parts = { slotsDir, root: host.root, interpreter: mounts, etcFiles: host.files.etc, preimports };
+      const plan = launcherPlan({ ...parts, mapsByHost: this.#isRoot, filter: host.files.filter }, this.#without);
+      const command = launch.command(["-I", "-X", "utf8", join(host.files.packages, "iso_zygote")]);
+      const name = groupName(instance.rootId, instance.id, randomBytes(8).toString("hex"));
+      return await Launcher.start({
+        engine: { ...command, inheritsEnvironment: this.#without.has("environment") },
+        env: { ...ENVIRONMENT, ...markOf(name) },
+        plan,
+        door,
+        idMap: this.#isRoot ? idMapFor(user?.uid ?? 0, this.#context.users.ids() ?? []) : null,
+        onEnd: () => user?.release(),
+      });
+    } catch (error) {
+      user?.release();
+      throw explained(error);
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new IsoError("internal", "the zygote backend was closed");
+  }
+
+  #prepared(): Promise<LinuxHost> {
+    this.#host ??= (async () => prepareHost(this.#context, this.name, this.#isRoot))();
+    // What is missing may be there at the next attempt.
+    this.#host.catch(() => {
+      this.#host = null;
+    });
+    return this.#host;
+  }
+
+  #opened(): Promise<Door> {
+    this.#door ??= Door.open();
+    this.#door.catch(() => {
+      this.#door = null;
+    });
+    return this.#door;
+  }
+
+  async reap(isAlive: (instanceId: string) => Promise<boolean>): Promise<void> {
+    await reapEngines(this.#context.instance.rootId, isAlive);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#live.keys()].map((sandbox) => sandbox.dispose()));
+    await Promise.allSettled([...this.#stocks.values()].map((stock) => stock.close()));
+    (await this.#door?.catch(() => null))?.close();
+    const host = await this.#host?.catch(() => null);
+    await host?.files.remove();
+  }
+}
+
+/** A launcher that the kernel does not let make namespaces says so in the kernel's words. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof IsoError) || error.hint !== undefined) return error;
+  const hint = explainRefusal(REAL_HOST, error.message, "zygote");
+  return hint === null
+    ? error
+    : new IsoError(error.code, error.message, { cause: error, hint: `${hint.message} ${hint.fix}` });
+}
