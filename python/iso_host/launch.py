@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
     uid, gid, parent, descriptors, stage = arguments[:5]
     end = arguments.index("--")
     kinds, sources, command = arguments[5:end:2], arguments[6:end:2], arguments[end + 1 :]
-    close_all_but({0, 1, 2, *map(int, descriptors.split(","))})
+    close_all_but({0, 1, 2, *map(int, filter(None, descriptors.split(",")))})
     os.umask(0o022)
     binds = list(zip(kinds, sources))
     if stage == IN_PLACE:

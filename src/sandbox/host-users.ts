@@ -12,7 +12,7 @@ import { contains, type IdRange, readIdTables, usableIds } from "./id-ranges.js"
 /** Everybody is `owner`: an ordinary user can become no other. */
 export function oneUser(owner: FileOwner): HostUsers {
   const user: HostUser = { ...owner, exclusive: false, release: () => undefined };
-  return { lease: async () => user, ids: () => null, check: async () => null };
+  return { lease: async () => user, ids: () => [owner.uid], check: async () => null };
 }
 
 export interface LeasedUsersOptions {

@@ -2,7 +2,7 @@
 
 /** Docker is left out only by the operator's word, and never silently. */
 export function realBackends(): string[] {
-  if (process.env.ISO_RUNTIME_TEST_NO_DOCKER !== "1") return ["bubblewrap", "docker"];
+  if (process.env.ISO_RUNTIME_TEST_NO_DOCKER !== "1") return ["zygote", "bubblewrap", "docker"];
   console.warn("ISO_RUNTIME_TEST_NO_DOCKER=1: everything on Docker is skipped.");
-  return ["bubblewrap"];
+  return ["zygote", "bubblewrap"];
 }

@@ -41,6 +41,7 @@ const GO = "\n";
 /** What libraries that compute start a thread for each processor by; a launcher has one thread. */
 const ONE_THREAD = { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
 const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", LANG: "C.UTF-8", LC_ALL: "C.UTF-8", ...ONE_THREAD };
+const OURSELVES: FileOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
 export class ZygoteBackend implements SandboxBackend {
   readonly name = "zygote";
@@ -128,9 +129,8 @@ export class ZygoteBackend implements SandboxBackend {
     { id, slot, user, profile }: { id: string; slot: Slot; user: HostUser; profile: Profile },
   ): Promise<Forked> {
     const tmpfsBytes = Math.floor(profile.limits.memory * TMPFS_SHARE);
-    // An ordinary user's launcher has one id, which is root of its own namespace and of nothing else.
-    const inLauncher = this.#isRoot && !this.#without.has("host-uid") ? user : { uid: 0, gid: 0 };
-    return await launcher.fork({ id, folder: basename(slot.dir), user: inLauncher, tmpfsBytes });
+    const as = this.#without.has("host-uid") ? OURSELVES : user;
+    return await launcher.fork({ id, folder: basename(slot.dir), user: as, tmpfsBytes });
   }
 
   /** The sandbox waits until it is in its control group, and again until it was looked at; nothing of it runs unbounded. */
@@ -167,7 +167,7 @@ export class ZygoteBackend implements SandboxBackend {
     const user = asOther ? await this.#context.users.lease() : null;
     try {
       const launch = planLaunch({
-        user: user ?? { uid: 0, gid: 0 },
+        user: user ?? OURSELVES,
         isRoot: asOther,
         program: interpreter.executable,
         descriptors: [CONTROL_FD],
@@ -185,7 +185,8 @@ export class ZygoteBackend implements SandboxBackend {
         env: { ...ENVIRONMENT, ...markOf(name) },
         plan,
         door,
-        idMap: this.#isRoot ? idMapFor(user?.uid ?? 0, this.#context.users.ids() ?? []) : null,
+        own: user ?? OURSELVES,
+        idMap: this.#isRoot ? idMapFor(user?.uid ?? 0, this.#context.users.ids()) : null,
         onEnd: () => user?.release(),
       });
     } catch (error) {

@@ -33,7 +33,7 @@ export interface ForkOrder {
   readonly id: string;
   /** Name of its folder below the plan's `slots`. */
   readonly folder: string;
-  /** Ids as the launcher's user namespace knows them. */
+  /** Whom it is on the host. */
   readonly user: FileOwner;
   readonly tmpfsBytes: number;
 }
@@ -62,6 +62,8 @@ export interface LauncherOptions {
   readonly env: Record<string, string>;
   readonly plan: LauncherPlan;
   readonly door: Door;
+  /** Whom the launcher itself is on the host: root of its own namespace, and of nothing else. */
+  readonly own: FileOwner;
   /** Text of its maps of users and of groups, where the host writes them. */
   readonly idMap: string | null;
   /** Ids in it are its own to lease again once it has ended. */
@@ -150,7 +152,9 @@ export class Launcher {
         timer = setTimeout(() => reject(new Error(message)), FORK_TIMEOUT_MS);
       });
       const told = new Promise<Born>((resolve, reject) => this.#forking.set(id, { resolve, reject }));
-      this.#say({ id, folder, uid: user.uid, gid: user.gid, tmpfsBytes });
+      const { own } = this.#options;
+      const [uid, gid] = [user.uid === own.uid ? 0 : user.uid, user.gid === own.gid ? 0 : user.gid];
+      this.#say({ id, folder, uid, gid, tmpfsBytes });
       // Told first or connected first: both must be there.
       const [{ init, gone }, control] = await Promise.race([Promise.all([told, arrival.socket]), late]);
       return { id, init, control, gone };
