@@ -36,6 +36,7 @@ class Plan(NamedTuple):
     new_session: bool
     drop_capabilities: bool
     limit_namespaces: bool
+    forget_environment: bool
     filter: Optional[bytes]
     preimports: Sequence[str]
 
@@ -64,6 +65,7 @@ def read_plan(given: Mapping[str, Any]) -> Plan:
         given["newSession"],
         given["dropCapabilities"],
         given["limitNamespaces"],
+        given["forgetEnvironment"],
         None if encoded is None else base64.b64decode(encoded, validate=True),
         given["preimports"],
     )

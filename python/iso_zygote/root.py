@@ -30,7 +30,7 @@ def make_template(template: Sequence[Entry], mounts: Sequence[Entry], slots: str
     sys_.mount(None, "/", None, sys_.MS_REC | sys_.MS_PRIVATE)
     # Opened first, as they may lie below what is covered now.
     opened = [(entry, _open(entry.source) if entry.kind == "bind" else -1) for entry in template]
-    later = [(entry, _open(entry.source)) for entry in mounts if entry.kind == "bind"]
+    later = [(entry, sys_.open_tree(entry.source)) for entry in mounts if entry.kind == "bind"]
     slots_fd = _open(slots)
     sys_.mount("tmpfs", _SHOP, "tmpfs", _QUIET, "mode=0755,size=1m")
     os.mkdir(TEMPLATE)
@@ -39,8 +39,11 @@ def make_template(template: Sequence[Entry], mounts: Sequence[Entry], slots: str
     for entry, source in opened:
         _add(entry, source)
     for entry, source in later:
-        _bind(source, _LATER + entry.at)
-        _make_target(TEMPLATE + entry.at, os.path.isdir(_LATER + entry.at))
+        is_folder = stat.S_ISDIR(os.fstat(source).st_mode)
+        _make_target(_LATER + entry.at, is_folder)
+        sys_.move_mount(source, _LATER + entry.at)
+        os.close(source)
+        _make_target(TEMPLATE + entry.at, is_folder)
     for entry in mounts:
         # Below /proc there is nothing to make.
         if entry.kind != "bind" and not entry.at.startswith("/proc/"):

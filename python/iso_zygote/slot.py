@@ -65,7 +65,8 @@ def _close_doors(plan: Plan, order: Order) -> None:
     if "net" in plan.namespaces:
         sys_.raise_loopback()
     enter_root(plan.mounts, order.folder, order.tmpfs_bytes, plan.limit_namespaces)
-    _forget_arguments()
+    if plan.forget_environment:
+        _forget_arguments()
     if plan.drop_capabilities:
         sys_.drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)

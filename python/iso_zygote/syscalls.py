@@ -36,6 +36,12 @@ SIGCHLD = 17
 
 # By machine: clone, pivot_root.
 _NUMBERS = {"x86_64": (56, 155), "aarch64": (220, 41)}
+# The same on every machine.
+_OPEN_TREE, _MOVE_MOUNT = 428, 429
+_OPEN_TREE_CLONE = 1
+_AT_RECURSIVE = 0x8000
+_AT_FDCWD = -100
+_MOVE_MOUNT_F_EMPTY_PATH = 4
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
@@ -61,6 +67,18 @@ def mount(source: _Word, target: _Word, kind: _Word, flags: int, data: _Word = N
 
 def unmount(target: str, flags: int) -> None:
     _check(_libc.umount2(os.fsencode(target), flags), f"umount {target}")
+
+
+def open_tree(path: str) -> int:
+    """A descriptor of a copy of what is mounted at and below `path`, to be put somewhere by `move_mount`."""
+    flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
+    arguments = (ctypes.c_long(_OPEN_TREE), ctypes.c_int(_AT_FDCWD), os.fsencode(path), ctypes.c_uint(flags))
+    return _check(_libc.syscall(*arguments), f"open_tree {path}")
+
+
+def move_mount(source: int, target: str) -> None:
+    to = (ctypes.c_int(_AT_FDCWD), os.fsencode(target), ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH))
+    _check(_libc.syscall(ctypes.c_long(_MOVE_MOUNT), ctypes.c_int(source), b"", *to), f"move_mount to {target}")
 
 
 def pivot_root(new_root: bytes, put_old: bytes) -> None:

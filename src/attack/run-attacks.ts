@@ -17,7 +17,7 @@ import { type Attack, gotThrough, judgeProbe, type Probe, type RunAttack, type V
 import { ATTACKS } from "./attacks.js";
 import { probeProgram, readAnswers } from "./probe-program.js";
 import { type AttackReport, makeReport } from "./report.js";
-import { type Scene, setDecoys } from "./scene.js";
+import { plantVariable, type Scene, setDecoys } from "./scene.js";
 
 export interface AttackOptions extends Pick<RuntimeOptions, "backend" | "config" | "profile"> {
   /** What must really be enforced, beside what the profile requires. */
@@ -46,6 +46,7 @@ export async function runAttacks(options: AttackOptions, seams: Seams = {}): Pro
   const { workspaceRoot, sandboxRoot } = roots;
   const given = { backend, config, profile: profileName };
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  using variable = plantVariable();
   await using runtime = await createSeamedRuntime({ ...chosen, workspaceRoot, sandboxRoot, tools, warm: 0 }, seams);
   const profile = resolveProfile(runtime.settings, {}, runtime.backendNames);
   const required = [...profile.require, ...require];
@@ -53,7 +54,7 @@ export async function runAttacks(options: AttackOptions, seams: Seams = {}): Pro
   signal?.throwIfAborted();
 
   const victim = await makeVictim(runtime, profile, required, signal);
-  await using decoys = await setDecoys(victim.folders, settings.dockerHost);
+  await using decoys = await setDecoys(variable, victim.folders, settings.dockerHost);
   const verdicts: Verdict[] = [];
   const tell = (verdict: Verdict) => {
     verdicts.push(verdict);

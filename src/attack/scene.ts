@@ -29,12 +29,27 @@ export interface Decoys extends AsyncDisposable {
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
-/** `victim` are folders of a user that the attacker is not. */
-export async function setDecoys(victim: readonly string[], dockerHost: string | null): Promise<Decoys> {
+/** A variable of this process's environment that no program may find. */
+export interface PlantedVariable extends Disposable {
+  readonly name: string;
+  readonly secret: string;
+}
+
+/** Before any engine is started: what an engine is given is what there is then. */
+export function plantVariable(): PlantedVariable {
   const secret = `decoy-${randomBytes(12).toString("hex")}`;
   // A name of its own, as another attack may be at work in this process.
-  const variable = `ISO_RUNTIME_ATTACK_${secret.slice(-8)}`;
-  const takeBack = plantVariable(variable, secret);
+  const name = `ISO_RUNTIME_ATTACK_${secret.slice(-8)}`;
+  const takeBack = setVariable(name, secret);
+  return { name, secret, [Symbol.dispose]: takeBack };
+}
+
+/** `victim` are folders of a user that the attacker is not. */
+export async function setDecoys(
+  { name: variable, secret }: PlantedVariable,
+  victim: readonly string[],
+  dockerHost: string | null,
+): Promise<Decoys> {
   const folders: string[] = [];
   const servers: Server[] = [];
   const files: Record<string, string> = {};
@@ -80,7 +95,6 @@ export async function setDecoys(victim: readonly string[], dockerHost: string | 
       VICTIM: victim,
     },
     async [Symbol.asyncDispose]() {
-      takeBack();
       await Promise.all(servers.map((each) => new Promise((resolve) => each.close(resolve))));
       await Promise.all(folders.map((folder) => removeTree(folder)));
     },

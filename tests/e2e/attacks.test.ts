@@ -64,7 +64,31 @@ const COMMON: readonly Removal[] = [
   { without: [], runner: ["launch.py", "kernel.close_all_but("], red: ["find an inherited descriptor"] },
 ];
 
+/** The same on the engines that are on this kernel. */
+const ON_THIS_KERNEL: readonly Removal[] = [
+  { without: ["private-dev"], red: ["open devices"] },
+  // The launcher of a root host covers the host's /tmp as well.
+  { without: ["private-tmp", "host-uid", "proof"], red: ["read the host's /tmp"], asRoot: true },
+  { without: ["private-shm"], red: ["read the host's /dev/shm"] },
+  { without: ["proc-masks"], red: ["read what /proc tells of the host"] },
+  { without: ["sys"], red: ["look at the machine through /sys"] },
+  { without: ["seccomp", "proof"], red: ATTACKS.filter(isOfTheFilter).map(({ name }) => name) },
+  {
+    without: ["nested-userns", "seccomp", "proof"],
+    red: ["make a user namespace", "make a user namespace by clone"],
+  },
+  { without: ["environment"], red: ["find the host's environment"] },
+  { without: ["new-session"], runner: ["program.py", "os.setsid()"], red: ["reach the host's terminal"] },
+];
+
 const REMOVALS: Readonly<Record<string, readonly Removal[]>> = {
+  // Without a user namespace its launcher could make nothing else.
+  zygote: [
+    ...COMMON.filter(({ without }) => without[0] !== "read-only-root"),
+    // The root is the launcher's, which is somebody else where the host is root.
+    { without: ["read-only-root", "host-uid", "proof"], red: ["write beside its folders"], asRoot: true },
+    ...ON_THIS_KERNEL,
+  ],
   bubblewrap: [
     ...COMMON,
     {
@@ -72,19 +96,7 @@ const REMOVALS: Readonly<Record<string, readonly Removal[]>> = {
       red: ["share the host's user namespace", "become root"],
       asRoot: true,
     },
-    { without: ["private-dev"], red: ["open devices"] },
-    // The launcher of a root host covers the host's /tmp as well.
-    { without: ["private-tmp", "host-uid", "proof"], red: ["read the host's /tmp"], asRoot: true },
-    { without: ["private-shm"], red: ["read the host's /dev/shm"] },
-    { without: ["proc-masks"], red: ["read what /proc tells of the host"] },
-    { without: ["sys"], red: ["look at the machine through /sys"] },
-    { without: ["seccomp", "proof"], red: ATTACKS.filter(isOfTheFilter).map(({ name }) => name) },
-    {
-      without: ["nested-userns", "seccomp", "proof"],
-      red: ["make a user namespace", "make a user namespace by clone"],
-    },
-    { without: ["environment"], red: ["find the host's environment"] },
-    { without: ["new-session"], runner: ["program.py", "os.setsid()"], red: ["reach the host's terminal"] },
+    ...ON_THIS_KERNEL,
   ],
   docker: [
     ...COMMON,
@@ -104,7 +116,7 @@ const REMOVALS: Readonly<Record<string, readonly Removal[]>> = {
 
 /** What no table above takes away, and why. */
 const NOT_REMOVED: Readonly<Partial<Record<Layer, string>>> = {
-  "mount-namespace": "both engines make it always",
+  "mount-namespace": "all engines make it always",
   "memory-rlimit": "stands in where no control group is; the attack says so",
   "process-rlimit": "stands in where no control group is",
   "host-verdict": "is how every run is judged, no part of its own",

@@ -25,6 +25,8 @@ export interface LauncherPlan {
   readonly newSession: boolean;
   readonly dropCapabilities: boolean;
   readonly limitNamespaces: boolean;
+  /** Whether the launcher's own arguments and environment are wiped from the memory of its forks. */
+  readonly forgetEnvironment: boolean;
   /** Base64 of the compiled system call filter. */
   readonly filter: string | null;
   readonly preimports: readonly string[];
@@ -74,6 +76,7 @@ export function launcherPlan(parts: PlanParts, without: Without): LauncherPlan {
     newSession: !without.has("new-session"),
     dropCapabilities: !without.has("capabilities"),
     limitNamespaces: !without.has("nested-userns"),
+    forgetEnvironment: !without.has("environment"),
     filter: without.has("seccomp") ? null : parts.filter.toString("base64"),
     preimports: parts.preimports,
   };
