@@ -17,7 +17,7 @@ import { type Attack, gotThrough, judgeProbe, type Probe, type RunAttack, type V
 import { ATTACKS } from "./attacks.js";
 import { probeProgram, readAnswers } from "./probe-program.js";
 import { type AttackReport, makeReport } from "./report.js";
-import { plantVariable, type Scene, setDecoys } from "./scene.js";
+import { plantDecoyVariable, type Scene, setDecoys } from "./scene.js";
 
 export interface AttackOptions extends Pick<RuntimeOptions, "backend" | "config" | "profile"> {
   /** What must really be enforced, beside what the profile requires. */
@@ -46,7 +46,7 @@ export async function runAttacks(options: AttackOptions, seams: Seams = {}): Pro
   const { workspaceRoot, sandboxRoot } = roots;
   const given = { backend, config, profile: profileName };
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  using variable = plantVariable();
+  using variable = plantDecoyVariable();
   await using runtime = await createSeamedRuntime({ ...chosen, workspaceRoot, sandboxRoot, tools, warm: 0 }, seams);
   const profile = resolveProfile(runtime.settings, {}, runtime.backendNames);
   const required = [...profile.require, ...require];

@@ -36,11 +36,11 @@ export interface PlantedVariable extends Disposable {
 }
 
 /** Before any engine is started: what an engine is given is what there is then. */
-export function plantVariable(): PlantedVariable {
+export function plantDecoyVariable(): PlantedVariable {
   const secret = `decoy-${randomBytes(12).toString("hex")}`;
   // A name of its own, as another attack may be at work in this process.
   const name = `ISO_RUNTIME_ATTACK_${secret.slice(-8)}`;
-  const takeBack = setVariable(name, secret);
+  const takeBack = plantVariable(name, secret);
   return { name, secret, [Symbol.dispose]: takeBack };
 }
 
