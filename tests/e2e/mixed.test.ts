@@ -1,5 +1,5 @@
 // Many runs of every kind at once: scenarios, bombs, floods, cancels. Every ending is right, nothing is left, and the host process does not grow.
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -106,6 +106,18 @@ interface Held {
   descriptors: number;
 }
 
+/** What this process holds open, in words. */
+function descriptors(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
+    } catch {
+      // That of the listing itself.
+      return [];
+    }
+  });
+}
+
 describe.each(realBackends())("mixed runs on %s", (backend) => {
   const roots = suiteDir();
   const runs = backend === "docker" ? count(24, 600) : count(69, 3000);
@@ -121,8 +133,7 @@ describe.each(realBackends())("mixed runs on %s", (backend) => {
   function held(): Held {
     collectGarbage();
     const { rss, heapUsed } = process.memoryUsage();
-    const descriptors = readdirSync("/proc/self/fd").length;
-    return { rssMiB: Math.round(rss / MiB), heapMiB: Math.round(heapUsed / MiB), descriptors };
+    return { rssMiB: Math.round(rss / MiB), heapMiB: Math.round(heapUsed / MiB), descriptors: descriptors().length };
   }
 
   async function one(number: number): Promise<string | null> {
@@ -164,7 +175,7 @@ describe.each(realBackends())("mixed runs on %s", (backend) => {
     expect(await leftOver(join(roots, "sandbox"))).toEqual([]);
     // Modules loaded meanwhile may hold a few descriptors; the first tenth fills caches. What leaks goes on from there.
     const [start, settled] = seen;
-    expect(end.descriptors).toBeLessThanOrEqual((start?.descriptors ?? 0) + 4);
+    expect(end.descriptors, descriptors().join("\n")).toBeLessThanOrEqual((start?.descriptors ?? 0) + 4);
     if (runs >= 500) expect(end.heapMiB).toBeLessThan((settled?.heapMiB ?? 0) + 16);
   });
 });

@@ -14,7 +14,7 @@ import { makeSlot, removeSlot, type Slot } from "../slot.js";
 import { type Account, takeAccount } from "./account.js";
 import { removeContainer, startContainer } from "./container.js";
 import { containerOptions, LABELS, RUNNER_COMMAND, sandboxMounts } from "./container-options.js";
-import { connect, type EngineInfo, inTime, meet, messageOf, statusOf } from "./engine.js";
+import { connect, type EngineInfo, hangUp, inTime, meet, messageOf, statusOf } from "./engine.js";
 import { buildImage, checkPackages, findImage, type Image, refuseOldPython } from "./image.js";
 import type { Connection } from "./one-off.js";
 import { NAMESPACES, policyOf } from "./policy.js";
@@ -28,6 +28,14 @@ const HELLO_TIMEOUT_MS = 60_000;
 const DEMANDS: Demands = { namespaces: ["mnt", "pid", "net", "ipc"], seccomp: false, said: NAMESPACES };
 const BUILD_IDLE_MS = 20 * 60_000;
 
+/** A container that could not be removed when its time had come. */
+interface Owed {
+  /** Whom it may still run as. */
+  readonly account: Account;
+  /** The attempt under way. */
+  removal: Promise<void> | null;
+}
+
 interface Parts {
   readonly image: Image;
   readonly slot: Slot;
@@ -40,8 +48,8 @@ export class DockerBackend implements SandboxBackend {
   readonly #without: Without;
   readonly #live = new Set<DockerSandbox>();
   readonly #booting = new Set<Promise<unknown>>();
-  /** Containers that a lost engine did not remove, and whom they may still run as; it may be back. */
-  readonly #owed = new Map<Container, Account>();
+  /** What a lost engine did not remove; it may be back. Each stays here until it is gone. */
+  readonly #owed = new Map<Container, Owed>();
   /** Whether an image has the packages asked for, by its id and their list. */
   readonly #checked = new Map<string, Promise<void>>();
   #connection: Promise<Connection> | null = null;
@@ -72,7 +80,7 @@ export class DockerBackend implements SandboxBackend {
     try {
       return await this.#boot(account, profile);
     } catch (error) {
-      if (![...this.#owed.values()].includes(account)) await account.giveBack();
+      if (![...this.#owed.values()].some((owed) => owed.account === account)) await account.giveBack();
       throw error;
     }
   }
@@ -114,7 +122,7 @@ export class DockerBackend implements SandboxBackend {
     const command = [...RUNNER_COMMAND, ...(filter ? ["--filter", filter.toString("base64")] : [])];
     const order = { name: `iso-runtime-${id}`, image: image.id, runtime, command, limits, mounts, user };
     const options = weakened(containerOptions(this.#context, info, order), this.#without);
-    const running = await startContainer(docker, options, (left) => this.#owed.set(left, account));
+    const running = await startContainer(docker, options, (left) => this.#owe(left, account));
     const sandbox = new DockerSandbox({
       ...{ ...running, id, slot, user },
       cpus: info.limits.cpus ? info.cpus : null,
@@ -122,7 +130,7 @@ export class DockerBackend implements SandboxBackend {
       onGone: async (removed) => {
         this.#live.delete(sandbox);
         if (removed) await account.giveBack();
-        else this.#owed.set(running.container, account);
+        else this.#owe(running.container, account);
       },
     });
     this.#live.add(sandbox);
@@ -211,7 +219,8 @@ export class DockerBackend implements SandboxBackend {
     } catch (error) {
       if (!(error instanceof IsoError)) throw error;
       onLine(`docker: building ${DEFAULT_IMAGE}`);
-      await buildImage(await connect(this.#context.docker.host, BUILD_IDLE_MS), { image: DEFAULT_IMAGE, onLine });
+      const docker = await connect(this.#context.docker.host, BUILD_IDLE_MS);
+      await buildImage(docker, { image: DEFAULT_IMAGE, onLine }).finally(() => hangUp(docker));
     }
   }
 
@@ -237,26 +246,39 @@ export class DockerBackend implements SandboxBackend {
     }
   }
 
-  async #removeOwed(): Promise<void> {
-    const owed = [...this.#owed];
-    this.#owed.clear();
-    await Promise.all(owed.map(([container, account]) => this.#remove(container, account)));
+  #owe(container: Container, account: Account): void {
+    this.#owed.set(container, { account, removal: null });
   }
 
-  async #remove(container: Container, account: Account): Promise<void> {
+  /** Resolves when each was tried; what an engine still does not remove stays owed. */
+  async #removeOwed(): Promise<void> {
+    await Promise.all(
+      [...this.#owed].map(([container, owed]) => {
+        owed.removal ??= this.#remove(container, owed);
+        return owed.removal;
+      }),
+    );
+  }
+
+  async #remove(container: Container, owed: Owed): Promise<void> {
     try {
       await removeContainer(container);
+      await owed.account.giveBack();
+      this.#owed.delete(container);
     } catch {
-      this.#owed.set(container, account);
-      return;
+      owed.removal = null;
     }
-    await account.giveBack();
   }
 
+  /** Resolves when no removal is under way any more. What could not be removed is the next start's. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled([this.#removeOwed(), ...[...this.#live].map((sandbox) => sandbox.dispose())]);
     await Promise.allSettled([...this.#booting]);
+    // A boot that was under way may have left one, and an engine may have been busy at the first attempt.
+    await this.#removeOwed();
+    const connection = await this.#connection?.catch(() => null);
+    if (connection) hangUp(connection.docker);
   }
 }
 

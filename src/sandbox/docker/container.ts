@@ -10,6 +10,7 @@ const STATE_TIMEOUT_MS = 10_000;
 const REMOVE_TIMEOUT_MS = 15_000;
 const REMOVE_ATTEMPTS = 10;
 const RETRY_MS = 20;
+const SLOWEST_RETRY_MS = 200;
 
 export interface Running {
   readonly container: Container;
@@ -83,6 +84,7 @@ export async function liftCpuLimit(container: Container, cpus: number): Promise<
 
 /** Removes a container in whatever state; fine where it is gone. Its stream must be closed or read, else the engine waits for us. */
 export async function removeContainer(container: Container): Promise<void> {
+  const until = performance.now() + REMOVE_TIMEOUT_MS;
   for (let attempt = 1; ; attempt += 1) {
     try {
       await inTime(container.remove({ force: true, v: true }), "remove the container", REMOVE_TIMEOUT_MS);
@@ -90,9 +92,10 @@ export async function removeContainer(container: Container): Promise<void> {
     } catch (error) {
       const status = statusOf(error);
       if (status === 404) return;
-      // 409: a removal is under way; 500: the engine is between two states.
-      if (attempt >= REMOVE_ATTEMPTS || (status !== 409 && status !== 500)) throw error;
-      await pause(RETRY_MS * attempt);
+      // 409: a removal is under way, which a busy engine takes its time for; 500: the engine is between two states.
+      const mayComeTrue = status === 409 ? performance.now() < until : status === 500 && attempt < REMOVE_ATTEMPTS;
+      if (!mayComeTrue) throw error;
+      await pause(Math.min(RETRY_MS * attempt, SLOWEST_RETRY_MS));
     }
   }
 }

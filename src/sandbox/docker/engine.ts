@@ -9,6 +9,11 @@ const FIRST_ANSWER_MS = 5_000;
 export const MIN_API = "1.41";
 const DEFAULT_SOCKET = "/var/run/docker.sock";
 const DEFAULT_PORT = "2375";
+/** How long a connection waits for the next question. */
+const IDLE_MS = 5_000;
+
+/** Who holds the connections of each client. */
+const agents = new WeakMap<Docker, { destroy(): void }>();
 
 export interface EngineInfo {
   version: string;
@@ -32,11 +37,24 @@ export interface EngineInfo {
 /** Where an engine listens, for people. */
 export const placeOf = (host: string | null): string => host ?? DEFAULT_SOCKET;
 
-/** `host` is DOCKER_HOST, or null for the default socket. A connection on which nothing happens for `idleMs` is given up. */
+/**
+ * `host` is DOCKER_HOST, or null for the default socket. A connection on which nothing happens for `idleMs` is given up. Connections
+ * are kept for the next question, apart from those of the caller's own process: `hangUp` ends them.
+ */
 export async function connect(host: string | null, idleMs = CALL_TIMEOUT_MS): Promise<Docker> {
   const address = addressOf(host);
   const { default: Dockerode } = await import("dockerode");
-  return new Dockerode({ ...address, timeout: idleMs });
+  const { Agent } = address.protocol === "https" ? await import("node:https") : await import("node:http");
+  const agent = new Agent({ keepAlive: true, scheduling: "lifo", timeout: IDLE_MS });
+  // The client's types do not know of it.
+  const docker = new Dockerode({ ...address, timeout: idleMs, ...{ agent } });
+  agents.set(docker, agent);
+  return docker;
+}
+
+/** Ends the client's connections, also those on which an answer is due; a container's stream is no longer one of them. */
+export function hangUp(docker: Docker): void {
+  agents.get(docker)?.destroy();
 }
 
 /** All that says where to go, so that the client takes none of it from the environment: settings did that. */
@@ -90,11 +108,16 @@ export const messageOf = (error: unknown): string =>
 
 /** Connects and asks what the engine is. One that does not answer is told by the first question, and nothing of that one lingers. */
 export async function meet(host: string | null): Promise<{ docker: Docker; info: EngineInfo }> {
-  const first = await connect(host, FIRST_ANSWER_MS + 100);
-  const version = await inTime(first.version(), "tell its version", FIRST_ANSWER_MS);
+  const first = await connect(host, FIRST_ANSWER_MS);
+  const asking = inTime(first.version(), "tell its version", FIRST_ANSWER_MS);
+  const version = await asking.finally(() => hangUp(first));
   if (typeof version.ApiVersion !== "string") throw new Error("what answers there is no Docker engine");
   const docker = await connect(host);
-  const info = await inTime<Record<string, unknown>>(docker.info(), "describe itself", 10_000);
+  const describing = inTime<Record<string, unknown>>(docker.info(), "describe itself", 10_000);
+  const info = await describing.catch((error: unknown) => {
+    hangUp(docker);
+    throw error;
+  });
   return { docker, info: { version: version.Version, apiVersion: version.ApiVersion, ...understand(info) } };
 }
 

@@ -1,7 +1,7 @@
 // What this host's Docker engine can do for us, check by check, each problem with the command that mends it.
 import { IsoError } from "../../model/errors.js";
 import type { BackendContext, Check, Probe } from "../backend.js";
-import { type EngineInfo, MIN_API, meet, olderThan } from "./engine.js";
+import { type EngineInfo, hangUp, MIN_API, meet, olderThan } from "./engine.js";
 import { findImage } from "./image.js";
 import type { Connection } from "./one-off.js";
 import { checkPathMap } from "./path-map.js";
@@ -12,8 +12,9 @@ export async function probeDocker(context: BackendContext, image: string): Promi
   const { host } = context.docker;
   const checks: Check[] = [];
   let stage = "engine";
+  let connection: Connection | null = null;
   try {
-    const connection: Connection = await meet(host);
+    connection = await meet(host);
     checks.push(...engineChecks(connection.info));
     const uids = await context.users.check();
     if (uids !== null) checks.push(uids);
@@ -28,6 +29,8 @@ export async function probeDocker(context: BackendContext, image: string): Promi
   } catch (error) {
     const { message, fix } = explain(error, host);
     checks.push({ name: stage, status: "fail", message, fix: fix ?? "docker info" });
+  } finally {
+    if (connection !== null) hangUp(connection.docker);
   }
   return { usable: isUsable(checks), checks };
 }

@@ -164,7 +164,11 @@ export class DockerSandbox implements Sandbox {
   }
 
   dispose(): Promise<void> {
-    this.#disposing ??= this.#dispose();
+    // What failed may go well when the backend is closed.
+    this.#disposing ??= this.#dispose().catch((error: unknown) => {
+      this.#disposing = null;
+      throw error;
+    });
     return this.#disposing;
   }
 

@@ -151,7 +151,11 @@ export class LinuxSandbox implements Sandbox {
   }
 
   dispose(): Promise<void> {
-    this.#disposing ??= this.#dispose();
+    // What failed may go well when the backend is closed.
+    this.#disposing ??= this.#dispose().catch((error: unknown) => {
+      this.#disposing = null;
+      throw error;
+    });
     return this.#disposing;
   }
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { DEFAULT_LIMITS } from "../../../src/model/limits.js";
 import { DockerBackend } from "../../../src/sandbox/docker/backend.js";
-import { connect, understand } from "../../../src/sandbox/docker/engine.js";
+import { removeContainer } from "../../../src/sandbox/docker/container.js";
+import { connect, hangUp, understand } from "../../../src/sandbox/docker/engine.js";
 import { policyOf } from "../../../src/sandbox/docker/policy.js";
 import { engineChecks } from "../../../src/sandbox/docker/probe.js";
 import { DEFAULT_IMAGE, type Profile } from "../../../src/sandbox/profile.js";
@@ -179,6 +180,33 @@ describe("an engine that cannot be used", () => {
     await expect.poll(() => sockets.size).toBe(0);
   });
 
+  it("has no connection left once it was probed, and once the backend is closed", async () => {
+    const socket = join(tempDir(), "s");
+    const sockets = new Set<Socket>();
+    let calls = 0;
+    const server = createServer((request, response) => {
+      calls += 1;
+      response.setHeader("content-type", "application/json");
+      if (request.url?.endsWith("/version")) response.end(JSON.stringify({ ApiVersion: "1.41", Version: "20.10" }));
+      else response.writeHead(request.url?.endsWith("/info") ? 200 : 404).end(JSON.stringify({ message: "no image" }));
+    });
+    server.on("connection", (each: Socket) => {
+      sockets.add(each);
+      each.on("close", () => sockets.delete(each));
+    });
+    server.keepAliveTimeout = 60_000;
+    server.listen(socket);
+    onTestFinished(() => void server.close());
+    const backend = new DockerBackend({ ...makeContext({ host: `unix://${socket}` }), slotsDir: tempDir() });
+    await backend.probe();
+    await expect.poll(() => sockets.size).toBe(0);
+    await expect(backend.boot(profile)).rejects.toMatchObject({ code: "sandbox_unavailable" });
+    expect(calls).toBeGreaterThan(4);
+    expect(sockets.size).toBe(1);
+    await backend.close();
+    await expect.poll(() => sockets.size).toBe(0);
+  });
+
   it("says so where something else listens", async () => {
     const socket = join(tempDir(), "s");
     const server = createServer((_request, response) => response.writeHead(418).end("teapot")).listen(socket);
@@ -195,6 +223,21 @@ describe("an engine that cannot be used", () => {
     await backend.fix((line) => lines.push(line));
     expect(lines).toEqual([expect.stringContaining("nothing was built")]);
   });
+});
+
+it("is waited for while it removes a container that somebody else told it to remove", async () => {
+  const socket = join(tempDir(), "s");
+  const answers: number[] = [];
+  const server = createServer((_request, response) => {
+    const status = answers.length < 12 ? 409 : 404;
+    answers.push(status);
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ message: "busy" }));
+  }).listen(socket);
+  onTestFinished(() => void server.close());
+  const docker = await connect(`unix://${socket}`);
+  onTestFinished(() => hangUp(docker));
+  await removeContainer(docker.getContainer("c"));
+  expect(answers).toEqual([...Array(12).fill(409), 404]);
 });
 
 it("goes where it was told, whatever the environment says", async () => {
