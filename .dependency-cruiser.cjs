@@ -17,9 +17,13 @@ const MAY_IMPORT = {
     ...[...L0, "harness", "settings", "tools"],
     ...["sandbox/layers.ts", "sandbox/profile.ts", "workspace/scratch.ts"],
   ],
+  bench: [
+    ...[...L0, "harness", "settings", "workspace/scratch.ts", "sandbox/backends.ts"],
+    ...["sandbox/linux/interpreter.ts", "sandbox/linux/spawn.ts"],
+  ],
   cli: [
-    ...["harness", "attack", "bundles", "settings", "comm", "model"],
-    ...["diagnostics/printable.ts", "diagnostics/tree.ts", "sandbox/backend.ts"],
+    ...["harness", "attack", "bench", "bundles", "settings", "comm", "model"],
+    ...["diagnostics/printable.ts", "diagnostics/tree.ts", "sandbox/backend.ts", "sandbox/backends.ts"],
   ],
 };
 
@@ -54,6 +58,7 @@ const TOUCHES_FILES = {
   "src/attack/verdicts.ts": "/proc",
   "src/bundles/builtin.ts": "the package's own bundle",
   "src/bundles/bundle.ts": "a bundle, which the operator chose",
+  "src/cli/bench-files.ts": "writes reports where the command line says",
   "src/cli/flags.ts": "files that the command line names",
   "src/cli/host-checks.ts": "the two roots themselves, looked at and not into",
   "src/cli/main.ts": "the package's own description",

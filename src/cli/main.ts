@@ -104,6 +104,27 @@ program
     }
   });
 
+program
+  .command("bench")
+  .description("how long a run takes here, beside a bare python3: percentiles and throughput, all sides in turns")
+  .option("--backend <names>", "which, with commas between several (default: all that work here)")
+  .option("--start <kinds>", "cold, warm (default: both)")
+  .option("--concurrency <numbers>", "how many runs at once, 1-64 (default: 1,4)")
+  .option("--files <numbers>", "files of a workspace, 0-100000 (default: 0,1000)")
+  .option("--rounds <number>", "turns of each side (default: 20)")
+  .option("-c <code>", "a snippet of yours instead of the standard one", once)
+  .option("--profile <name>", "limits, backend, Python (default: default)")
+  .option("--config <file>", "a config file")
+  .option("--html <file>", "write a report as a page")
+  .option("--svg <file>", "write the picture alone")
+  .option("--json", "stdout is exactly one report")
+  .option("--no-color", "no colour")
+  .action(async (flags) => {
+    const signal = cancelOnSignal();
+    const { benchCommand } = await import("./bench.js");
+    process.exitCode = await benchCommand({ ...flags, code: flags.c }, program.version() ?? "unknown", signal);
+  });
+
 addReceiptsCommands(program);
 addWorkspaceCommands(program);
 

@@ -40,6 +40,7 @@ const COMMANDS = [
   "run",
   "scenarios",
   "doctor",
+  "bench",
   "workspace undo",
   ...["verify", "head", "show", "keygen"].map((name) => `receipts ${name}`),
 ];

@@ -12,6 +12,7 @@ const OPEN_TO: Record<Passage["door"], string[]> = {
   exit: ["cli/"],
   // Durations are measured by performance.now, which no one sets back. These say when something was.
   "wall clock": [
+    "bench/report.ts",
     "cli/documents.ts",
     "comm/event-bus.ts",
     "diagnostics/infra-log.ts",

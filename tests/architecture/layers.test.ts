@@ -28,6 +28,8 @@ const OFFENCES: [string, string, string][] = [
   ["layer-harness", "src/harness/a.ts", "../cli/target.js"],
   ["layer-attack", "src/attack/a.ts", "../cli/target.js"],
   ["layer-attack", "src/attack/b.ts", "../sandbox/target.js"],
+  ["layer-bench", "src/bench/a.ts", "../cli/target.js"],
+  ["layer-bench", "src/bench/b.ts", "../sandbox/target.js"],
   ["layer-cli", "src/cli/a.ts", "../workspace/target.js"],
   ["layer-cli", "src/cli/b.ts", "../diagnostics/target.js"],
   ["no-unknown-folder", "src/utils/a.ts", "../model/target.js"],
@@ -88,7 +90,7 @@ async function violations(files: Map<string, string>): Promise<Map<string, strin
 const importing = (specifier: string) => `import * as it from "${specifier}";\nexport const used = it;\n`;
 
 const FOLDERS =
-  "model safefs sandbox workspace contract tools diagnostics comm records settings bundles harness attack cli";
+  "model safefs sandbox workspace contract tools diagnostics comm records settings bundles harness attack bench cli";
 const targets = (): Map<string, string> =>
   new Map([
     ...FOLDERS.split(" ").map((folder): [string, string] => [`src/${folder}/target.ts`, PLAIN]),
