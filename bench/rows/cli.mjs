@@ -1,0 +1,45 @@
+// The whole process of `iso-runtime run -c 'print(1)'`, beside `node -e 0`.
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ms } from "../context.mjs";
+import { difference, ratio } from "../figures.mjs";
+import { takeTurns } from "../rounds.mjs";
+
+const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export default {
+  title: "command line `run -c 'print(1)'`, whole process, beside `node -e 0`",
+  rounds: 30,
+  async measure(context) {
+    // A first run tells whether the backend works here at all.
+    await (await context.runtime({ warm: 0 })).close();
+    const cwd = context.folder("cli");
+    mkdirSync(cwd);
+    const env = {
+      ...process.env,
+      ...{
+        ISO_RUNTIME_USER_WORKSPACE_ROOT: `${cwd}/w`,
+        ISO_RUNTIME_SANDBOX_ROOT: `${cwd}/s`,
+        ISO_RUNTIME_PYTHON: context.python,
+      },
+    };
+    const node =
+      (...args) =>
+      async () =>
+        void (await context.run(process.execPath, args, { cwd, env }));
+    const [bare, cli] = await takeTurns(
+      [
+        { name: "node -e 0", run: node("-e", "0") },
+        { name: "run", run: node(CLI, "run", "--backend", context.backend, "-c", "print(1)") },
+      ],
+      context.rounds,
+    );
+    return {
+      figures: [
+        difference("p50 more", "ms", cli.samples, bare.samples, { most: 120 }),
+        ratio("p50 of `node -e 0`", cli.samples, bare.samples),
+      ],
+      detail: [`node -e 0 p50 ${ms(bare.p50)}, p95 ${ms(bare.p95)}`, `run p50 ${ms(cli.p50)}, p95 ${ms(cli.p95)}`],
+    };
+  },
+};

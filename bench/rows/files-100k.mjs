@@ -1,0 +1,3 @@
+import { manyFiles } from "../many-files.mjs";
+
+export default manyFiles(100_000, 30, 8);

@@ -1,0 +1,3 @@
+import { manyFiles } from "../many-files.mjs";
+
+export default manyFiles(10_000, 15, 20);
