@@ -43,11 +43,7 @@ const HOME_OF_PACKAGE = {
 };
 
 /** The only files that start a process. */
-const STARTS_PROCESSES = [
-  "src/sandbox/linux/spawn.ts",
-  "src/workspace/kernel-lock.ts",
-  "src/workspace/exchange.ts",
-];
+const STARTS_PROCESSES = ["src/sandbox/linux/spawn.ts", "src/workspace/kernel-lock.ts", "src/workspace/exchange.ts"];
 
 /**
  * The only files outside safefs that touch the file system, each with what it touches. Files that a sandbox made or may have

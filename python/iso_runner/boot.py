@@ -9,7 +9,7 @@ import os
 import select
 from typing import NamedTuple, Optional
 
-from . import kernel
+from . import kernel, shutdown
 
 # Imported while nobody waits: the program is forked from here and finds them loaded.
 PRELOAD = (
@@ -62,6 +62,8 @@ def prepare(control_in: int) -> None:
             break
         importlib.import_module(name)
     import iso_runner.program  # noqa: F401 - the child must not need the package's folder
+
+    shutdown.note_modules()
 
     gc.collect()
     gc.freeze()

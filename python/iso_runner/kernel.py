@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import _signal
 import functools
 import os
 import signal
 from collections.abc import Collection
 from typing import Any, NoReturn, Optional
+
+# As plain numbers and by the C function: the wrappers of `signal` make enums, sixty of them a time, and this is done for each run.
+ALL_SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)))
+_set_handler = _signal.signal
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -16,6 +21,14 @@ PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 BPF_INSTRUCTION_BYTES = 8
 M_ARENA_MAX = -8
+
+
+def set_signals(action: int, but: Collection[int] = ()) -> None:
+    """One action, signal.SIG_IGN or SIG_DFL, for every signal that can have one."""
+    plain = int(action)
+    for number in ALL_SIGNALS:
+        if number not in but:
+            _set_handler(number, plain)
 
 
 def prctl(option: int, value: int, further: int = 0) -> None:

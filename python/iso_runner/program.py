@@ -45,7 +45,6 @@ def run_program(launch: Launch) -> NoReturn:
             sys.orig_argv = [sys.executable, *sys.argv]
         code: str = job["code"]
         _prime_linecache(main_path, code)
-        preloaded = frozenset(sys.modules) - {"__main__"}
         broker = tools.install(_new_main(main_path), job["tools"], channel, main_path)
     except Exception as error:  # noqa: BLE001 - ours, and never to be taken for the program's
         channel.send(b"P", {"stage": "program_setup", "message": f"{type(error).__name__}: {error}"[:2000]})
@@ -53,7 +52,7 @@ def run_program(launch: Launch) -> NoReturn:
     channel.send(b"B", {})
     status, interrupted = _run(code, main_path, channel)
     broker.warn_unstarted()
-    shutdown.leave(status, preloaded, interrupted)
+    shutdown.leave(status, interrupted)
 
 
 def _run(code: str, main_path: str, channel: ProgramChannel) -> tuple[int, bool]:
@@ -80,6 +79,7 @@ def _become_program(launch: Launch) -> None:
     os.setsid()
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     _default_signals()
+    _renew_randomness()
     _prefer_for_oom()
     if launch.filter is not None:
         kernel.filter_system_calls(launch.filter)
@@ -112,13 +112,21 @@ def _enter(job: Mapping[str, Any], channel: ProgramChannel) -> None:
 
 def _default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            signal.signal(number, signal.SIG_DFL)
+    kernel.set_signals(signal.SIG_DFL)
     # The two CPython ignores (writing fails with EPIPE and EFBIG instead), and its Ctrl-C.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _renew_randomness() -> None:
+    """Of what was loaded ahead and keeps its state in a fork. CPython seeds `random` itself, and all else asks the kernel anew."""
+    numpy_random: Any = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    tempfile: Any = sys.modules.get("tempfile")
+    if tempfile is not None:
+        tempfile._name_sequence = None
 
 
 def _prefer_for_oom() -> None:

@@ -14,7 +14,6 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Collection
 from typing import Any, NoReturn
 
 from . import kernel
@@ -27,6 +26,10 @@ _SWITCH_INTERVAL_S = 0.005
 _set_switch_interval = sys.setswitchinterval
 _run_exit_functions = atexit._run_exitfuncs
 _collect = gc.collect
+
+# Names, and the last of them in the order they came.
+_preloaded: frozenset[str] = frozenset()
+_last_preloaded = ""
 
 
 def exit_status(error: SystemExit) -> int:
@@ -47,8 +50,16 @@ def exit_status(error: SystemExit) -> int:
     return 1
 
 
-def leave(status: int, preloaded: Collection[str], interrupted: bool) -> NoReturn:
-    """`preloaded` names the modules that were there before the snippet; `interrupted` ends by SIGINT as CPython does."""
+def note_modules() -> None:
+    """Once, when all is loaded that a program shall find loaded: those are not torn down."""
+    global _preloaded, _last_preloaded
+    if not _preloaded:
+        _preloaded = frozenset(sys.modules) - {"__main__"}
+        _last_preloaded = next(reversed(sys.modules))
+
+
+def leave(status: int, interrupted: bool) -> NoReturn:
+    """`interrupted` ends by SIGINT as CPython does."""
     _await_threads()
     try:
         _run_exit_functions()
@@ -60,7 +71,7 @@ def leave(status: int, preloaded: Collection[str], interrupted: bool) -> NoRetur
     threading.excepthook = lambda *_: None
     flushed = _flush()
     try:
-        _drop_modules(preloaded)
+        _drop_modules()
     except BaseException:  # noqa: BLE001 - a module of the snippet's own that acts where it is asked
         pass
     if not (_flush() and flushed) and status == 0:
@@ -101,11 +112,22 @@ class _Unraisable:
         self.object = None
 
 
-def _drop_modules(preloaded: Collection[str]) -> None:
+def _new_modules() -> list[str]:
+    """In the order they came. From the end, up to where the preloaded ones begin: to touch each of those costs a page of memory."""
+    names = []
+    for name in reversed(sys.modules):
+        if name == _last_preloaded:
+            break
+        if name not in _preloaded:
+            names.append(name)
+    return ["__main__", *reversed([name for name in names if name != "__main__"])]
+
+
+def _drop_modules() -> None:
     """Lets go of the snippet's modules, so that its objects are finalized: open files are written out here."""
     left = []
-    for name in [name for name in list(sys.modules) if name not in preloaded]:
-        module = sys.modules.pop(name)
+    for name in _new_modules():
+        module = sys.modules.pop(name, None)
         try:
             left.append(weakref.ref(module))
         except TypeError:

@@ -45,9 +45,7 @@ def supervise_at(
     """As `supervise`, with the channel at hand. Nothing is forked before `proof`, asked after the hello, says True: the host may
     want to look at this process first. False: the host is gone."""
     kernel.close_all_but({0, 1, 2, control_in, control_out})
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_IGN)
+    kernel.set_signals(signal.SIG_IGN, but=(signal.SIGCHLD,))
     supervisor = Supervisor(control_in, control_out, program_filter)
     parent = os.getpid()
     try:

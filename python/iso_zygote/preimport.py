@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 
 from iso_runner.boot import PRELOAD
+from iso_runner.shutdown import note_modules
 
 
 class Refused(Exception):
@@ -29,5 +30,6 @@ def load(names: Sequence[str]) -> None:
             raise Refused(
                 f"`import {name}` leaves {others} thread{'s' if others > 1 else ''} running, and a process with threads cannot be forked safely"
             )
+    note_modules()
     gc.collect()
     gc.freeze()

@@ -47,6 +47,12 @@ _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
+# Looked up once, and not in every child.
+_before_fork = ctypes.pythonapi.PyOS_BeforeFork
+_after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
+_after_fork_in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
+for _function in (_before_fork, _after_fork_in_child, _after_fork_in_parent):
+    _function.argtypes, _function.restype = [], None
 _CLONE, _PIVOT_ROOT = _NUMBERS.get(platform.machine(), (-1, -1))
 _Word = Union[str, bytes, None]
 
@@ -91,13 +97,13 @@ def unshare(flags: int) -> None:
 
 def fork_into(namespaces: int) -> int:
     """As os.fork, with the child in new namespaces at once: 0 in the child. The caller has one thread."""
-    ctypes.pythonapi.PyOS_BeforeFork()
+    _before_fork()
     pid = _raw_clone(namespaces | SIGCHLD)
     if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
+        _after_fork_in_child()
         return 0
     error = ctypes.get_errno()
-    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    _after_fork_in_parent()
     if pid < 0:
         raise OSError(error, f"clone {namespaces:#x}: {os.strerror(error)}")
     return pid

@@ -11,7 +11,7 @@ describe("a mistake in createRuntime's options", () => {
     ["workspaceRoot: must not be empty", { workspaceRoot: "" }],
     ["sandboxRoot: must be a text, not a number", { sandboxRoot: 5 }],
     ["backend: must be a text", { backend: 5 }],
-    ['backend: there is no backend "moon". There are: auto, bubblewrap, docker', { backend: "moon" }],
+    ['backend: there is no backend "moon". There are: auto, zygote, bubblewrap, docker', { backend: "moon" }],
     ['There is no profile "moon". There are: default, docker', { profile: "moon" }],
     ['There is no profile "moon"', { config: { defaultProfile: "moon" } }],
     ["python: must be a text", { python: false }],

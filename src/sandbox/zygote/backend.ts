@@ -91,7 +91,15 @@ export class ZygoteBackend implements SandboxBackend {
     const host = await this.#prepared();
     const stock = await this.#stock(profile);
     const held = await stock.take(tenant);
-    this.#refuseClosed();
+    try {
+      this.#refuseClosed();
+      return await this.#bootFrom(held, host, profile, user);
+    } finally {
+      held.launcher.unreserve();
+    }
+  }
+
+  async #bootFrom(held: Held, host: LinuxHost, profile: Profile, user: HostUser): Promise<Sandbox> {
     const slot = makeSlot({ instance: this.#context.instance, slotsDir: host.files.slotsDir });
     const id = randomBytes(SLOT_ID_CHARS / 2).toString("hex");
     const { instance } = this.#context;

@@ -86,6 +86,7 @@ export class Launcher {
   #lost: string | null = null;
   #forks = 0;
   #retired = false;
+  #reserved = 0;
 
   private constructor(options: LauncherOptions, started: StartedEngine, control: Socket) {
     this.#options = options;
@@ -164,6 +165,16 @@ export class Launcher {
       arrival.forget();
       this.letGo();
     }
+  }
+
+  /** Somebody is about to fork: it does not end before `unreserve`. */
+  reserve(): void {
+    this.#reserved += 1;
+  }
+
+  unreserve(): void {
+    this.#reserved -= 1;
+    this.#endIfIdle();
   }
 
   /** No more is asked of it; it ends when its last sandbox has. */
@@ -273,7 +284,7 @@ export class Launcher {
   }
 
   #endIfIdle(): void {
-    if (!this.#retired || this.#living.size > 0 || this.#forking.size > 0) return;
+    if (!this.#retired || this.#living.size > 0 || this.#reserved > 0) return;
     this.#asked = true;
     // It ends when it reads that nobody is there any more.
     this.#control.end();

@@ -3,7 +3,7 @@
 import type { Launcher } from "./launcher.js";
 
 /** Forks of one launcher before it is replaced. */
-export const FORKS_A_LAUNCHER = 500;
+const FORKS_A_LAUNCHER = 500;
 /** Tenants whose launchers are kept; of more, the one that asked least lately loses its own. */
 const MAX_TENANTS = 64;
 /** The run that takes the spare one is over, mostly, before the next is started. */
@@ -27,7 +27,7 @@ export class LauncherStock {
     this.#start = start;
   }
 
-  /** The tenant's own; null: the one that is nobody's yet. Throws what its start throws. */
+  /** The tenant's own; null: the one that is nobody's yet. It is reserved, which the caller ends. Throws what its start throws. */
   async take(tenant: string | null): Promise<Held> {
     if (tenant === null)
       return await this.#fresh(
@@ -61,7 +61,10 @@ export class LauncherStock {
       const finding = find();
       try {
         const held = await finding;
-        if (held.launcher.isAlive && held.launcher.forks < FORKS_A_LAUNCHER) return held;
+        if (held.launcher.isAlive && held.launcher.forks < FORKS_A_LAUNCHER) {
+          held.launcher.reserve();
+          return held;
+        }
         held.launcher.retire();
       } catch (error) {
         forget();
