@@ -173,7 +173,8 @@ export class Runtime implements AsyncDisposable {
     callers: AbortSignal | undefined,
     bus: EventBus,
   ): Promise<RunResult> {
-    const signal = AbortSignal.any([this.#closing.signal, ...(callers ? [callers] : [])]);
+    // One that joins others is never forgotten by those that live on, as the runtime's own does: only where there are two.
+    const signal = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
     const emit = (event: EventInput) => void bus.emit(event);
@@ -200,10 +201,12 @@ export class Runtime implements AsyncDisposable {
     }
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
     const { labels, env, progName } = accepted;
-    await engine.history.append(result, { labels, envNames: Object.keys(env), progName }).catch((error) => {
+    try {
+      engine.history.append(result, { labels, envNames: Object.keys(env), progName });
+    } catch (error) {
       const why = toIsoError(error).message;
       result = withInfra(result, "runtime", [`this run has no line in history.jsonl: ${why}`]);
-    });
+    }
     return await receipt.ended(result);
   }
 

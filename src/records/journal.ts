@@ -13,6 +13,8 @@ import type { SigningKey } from "./signing-key.js";
 
 /** Longer than a usual line, so that one read finds the last one. */
 const FIRST_LOOK_BYTES = 16 * KiB;
+/** Longer last lines are read and judged again by the next append. */
+const MAX_KEPT_BYTES = 64 * KiB;
 const LINE_BREAK = 10;
 
 /** An append takes a millisecond: whoever needs longer is stopped, and no run waits for it for ever. */
@@ -28,6 +30,13 @@ interface JournalOptions {
   turnMs?: number;
 }
 
+/** A last line that is known to be sound: where it ends, and its bytes, by which it is known again. */
+interface LastLine {
+  end: number;
+  line: Buffer;
+  link: Link;
+}
+
 interface Waiting {
   body: Readonly<Record<string, unknown>>;
   durable: boolean;
@@ -39,6 +48,7 @@ export class Journal {
   readonly #options: JournalOptions;
   #waiting: Waiting[] = [];
   #draining = false;
+  #last: LastLine | null = null;
   /** Cut and not yet told, as the line that was to tell it could not be written. */
   #cutBytes = 0;
 
@@ -78,15 +88,18 @@ export class Journal {
 
   async #takeTurn(): Promise<{ release(): void }> {
     const { turn, turnMs = TURN_MS, file } = this.#options;
-    const signal = AbortSignal.timeout(turnMs);
+    const tooLong = new AbortController();
+    const timer = setTimeout(() => tooLong.abort(), turnMs);
     try {
-      return await turn(signal);
+      return await turn(tooLong.signal);
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (!tooLong.signal.aborted) throw error;
       throw new IsoError("internal", `"${file}" is held by another process, for longer than ${turnMs / 1000} s.`, {
         hint: "A process of this workspace root is stopped (Ctrl-Z, a debugger) while it writes a receipt: let it go on, or end it.",
         cause: error,
       });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -96,19 +109,21 @@ export class Journal {
     const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
     try {
       const { size } = fstatSync(fd);
-      const { end, last } = findEnd(fd, size, file);
+      const { end, last } = this.#endIsKnown(fd, size) ?? findEnd(fd, size, file);
       this.#cutBytes += size - end;
-      const { text, links } = this.#seal(batch, last, key);
+      const { lines, links } = this.#seal(batch, last, key);
+      const bytes = Buffer.concat(lines);
       try {
         // Over what is to be cut: a kill in between leaves an unfinished line again, never a cut that nobody tells.
-        writeAll(fd, Buffer.from(text), end);
-        ftruncateSync(fd, end + Buffer.byteLength(text));
+        writeAll(fd, bytes, end);
+        if (size > end + bytes.length) ftruncateSync(fd, end + bytes.length);
         step("receipt.written");
         if (batch.some(({ durable }) => durable)) await this.#sync(fd, size === 0);
       } catch (error) {
         ftruncateSync(fd, end);
         throw error;
       }
+      this.#remember(end + bytes.length, lines.at(-1), links.at(-1));
       this.#cutBytes = 0;
       return links;
     } finally {
@@ -116,17 +131,28 @@ export class Journal {
     }
   }
 
-  #seal(batch: readonly Waiting[], last: Link, key: SigningKey | null): { text: string; links: Link[] } {
-    let text = "";
+  #remember(end: number, line: Buffer | undefined, link: Link | undefined): void {
+    this.#last = line === undefined || link === undefined || line.length > MAX_KEPT_BYTES ? null : { end, line, link };
+  }
+
+  /** Where the journal ends as we left it: the last line has the very bytes that we wrote, so it need not be judged again. */
+  #endIsKnown(fd: number, size: number): { end: number; last: Link } | null {
+    if (this.#last === null || size !== this.#last.end) return null;
+    const { end, line, link } = this.#last;
+    return readAt(fd, end - line.length, line.length).equals(line) ? { end, last: link } : null;
+  }
+
+  #seal(batch: readonly Waiting[], last: Link, key: SigningKey | null): { lines: Buffer[]; links: Link[] } {
+    const lines: Buffer[] = [];
     const links: Link[] = [];
     for (const { body } of batch) {
       const before = links.at(-1) ?? last;
       const cut = links.length === 0 && this.#cutBytes > 0 ? { cutBytes: this.#cutBytes } : {};
       const sealed = sealLine({ ...body, ...cut, seq: before.seq + 1, prev: before.hash }, key);
-      text += sealed.text;
+      lines.push(Buffer.from(sealed.text));
       links.push({ seq: before.seq + 1, hash: sealed.hash });
     }
-    return { text, links };
+    return { lines, links };
   }
 
   async #sync(fd: number, isNew: boolean): Promise<void> {

@@ -9,7 +9,7 @@ import {
   sign,
   verify,
 } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { IsoError } from "../model/errors.js";
 import { errnoOf } from "../safefs/errors.js";
@@ -40,6 +40,8 @@ export const publicKeyFile = (file: string): string => file.replace(/\.pem$/, ".
 
 /** Throws IsoError `config_invalid` where the file holds no such key; an absent one gives null unless it is required. */
 export function readSigningKey(file: string, required?: "required"): SigningKey | null {
+  // Asked before each receipt: most roots have no key, and to be told so by an error would cost more than the receipt.
+  if (!required && !existsSync(file)) return null;
   let key: KeyObject;
   try {
     key = createPrivateKey(readFileSync(file));

@@ -30,6 +30,8 @@ export class LockQueues {
   readonly #own = new Map<string, Set<() => void>>();
   /** Withdrawn, but still there. */
   readonly #owed = new Set<string>();
+  /** Queues in which somebody else was met last time. */
+  readonly #contended = new Set<string>();
   #again: NodeJS.Timeout | undefined;
 
   constructor(root: string, instance: OwnInstance) {
@@ -41,11 +43,11 @@ export class LockQueues {
   async acquire(name: string, signal?: AbortSignal): Promise<QueueTicket> {
     signal?.throwIfAborted();
     const queue = join(this.#root, name);
-    const number = this.#takeTicket(queue);
+    const { number, tickets } = this.#takeTicket(queue);
     const release = () => this.#withdraw(join(queue, String(number)));
     try {
       step("lock.ticket");
-      await this.#awaitTurn(queue, number, signal);
+      await this.#awaitTurn(queue, number, tickets, signal);
     } catch (error) {
       release();
       throw error;
@@ -53,25 +55,41 @@ export class LockQueues {
     return { release };
   }
 
-  /** Synchronous, so that callers of one process are numbered in the order of their calls. */
-  #takeTicket(queue: string): number {
+  /**
+   * The ticket's number, and the queue as it was seen with the ticket in it. Synchronous, so that callers of one process are numbered in
+   * the order of their calls.
+   */
+  #takeTicket(queue: string): { number: number; tickets: number[] } {
+    // Most queues are empty: the first look is the one that is needed in any case.
+    let number = this.#contended.has(queue) ? numberAfter(ticketsIn(queue)) : 1;
     for (;;) {
-      const number = (ticketsIn(queue).at(-1) ?? 0) + 1;
       const ticket = join(queue, String(number));
+      if (this.#link(queue, ticket)) {
+        const tickets = ticketsIn(queue);
+        // A higher ticket means that the number was chosen from an old look at the queue: its owner may already be in.
+        if (tickets.at(-1) === number) {
+          this.#own.set(ticket, new Set());
+          if (tickets.length === 1) this.#contended.delete(queue);
+          return { number, tickets };
+        }
+        removeIfPresent(ticket);
+      }
+      this.#contended.add(queue);
+      number = numberAfter(ticketsIn(queue));
+    }
+  }
+
+  /** False where there is such a ticket. */
+  #link(queue: string, ticket: string): boolean {
+    for (;;) {
       try {
         linkSync(this.#instance.lockFile, ticket);
+        return true;
       } catch (error) {
-        if (errnoOf(error) === "EEXIST") continue;
+        if (errnoOf(error) === "EEXIST") return false;
         if (errnoOf(error) !== "ENOENT") throw error;
         mkdirSync(queue, { recursive: true, mode: 0o700 });
-        continue;
       }
-      // A higher ticket means that the number was chosen from an old look at the queue: its owner may already be in.
-      if (ticketsIn(queue).at(-1) === number) {
-        this.#own.set(ticket, new Set());
-        return number;
-      }
-      removeIfPresent(ticket);
     }
   }
 
@@ -105,9 +123,14 @@ export class LockQueues {
     clearTimeout(this.#again);
   }
 
-  async #awaitTurn(queue: string, number: number, signal: AbortSignal | undefined): Promise<void> {
-    for (;;) {
-      const ahead = ticketsIn(queue)
+  async #awaitTurn(
+    queue: string,
+    number: number,
+    seen: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    for (let tickets = seen; ; tickets = ticketsIn(queue)) {
+      const ahead = tickets
         .filter((ticket) => ticket < number && !this.#owed.has(join(queue, String(ticket))))
         .at(-1);
       if (ahead === undefined) return;
@@ -141,6 +164,8 @@ export class LockQueues {
     }
   }
 }
+
+const numberAfter = (tickets: readonly number[]): number => (tickets.at(-1) ?? 0) + 1;
 
 /** Numbers of the tickets in a queue, ascending. */
 function ticketsIn(queue: string): number[] {

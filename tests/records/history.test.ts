@@ -17,10 +17,10 @@ const usersIn = (file: string) =>
 it("begins a line of its own after one that a full disk cut short", async () => {
   const dir = tempDir();
   const history = new History(dir);
-  await history.append(result("a"), GIVEN);
+  history.append(result("a"), GIVEN);
   appendFileSync(join(dir, "history.jsonl"), "cut off");
-  await history.append(result("b"), GIVEN);
-  await history.append(result("c"), GIVEN);
+  history.append(result("b"), GIVEN);
+  history.append(result("c"), GIVEN);
   expect(usersIn(join(dir, "history.jsonl"))).toEqual(["a", false, "b", "c"]);
 });
 
@@ -28,7 +28,7 @@ it("keeps two files of bounded size, the newest lines last", async () => {
   const dir = tempDir();
   const history = new History(dir, 700);
   const users = Array.from({ length: 20 }, (_, index) => `u${index}`);
-  for (const user of users) await history.append(result(user), GIVEN);
+  for (const user of users) history.append(result(user), GIVEN);
   expect(readdirSync(dir).every((name) => /^history(\.1)?\.jsonl$/.test(name))).toBe(true);
   const kept = readdirSync(dir).flatMap((name) => usersIn(join(dir, name)));
   expect(kept.length).toBeLessThan(20);
