@@ -145,7 +145,13 @@ try {
     const cpuMs = cpu.reduce((sum, ms) => sum + ms, 0) / cpu.length;
     const parts = [...phases].map(([phase, times]) => `${phase.replace(/Ms$/, "")} ${median(times).toFixed(2)}`);
     const wallMs = median(wall);
-    const cells = [name, wallMs.toFixed(2), (wallMs / bareMs).toFixed(2), cpuMs.toFixed(2), (cpuMs / bareMs).toFixed(2)];
+    const cells = [
+      name,
+      wallMs.toFixed(2),
+      (wallMs / bareMs).toFixed(2),
+      cpuMs.toFixed(2),
+      (cpuMs / bareMs).toFixed(2),
+    ];
     console.log(`| ${[...cells, parts.join(", ")].join(" | ")} |`);
   }
 } finally {

@@ -9,6 +9,7 @@ import { withoutBrokenEnd, withoutBrokenStart } from "./utf8-cut.js";
 
 /** Bytes gathered before they are written; also the step in which a log is copied. */
 const BUFFER_BYTES = 256 * 1024;
+const FIRST_BUFFER_BYTES = 1024;
 /** Room for the line about the dropped middle. */
 const MARKER_BYTES = 128;
 /** How far a cut may move to stand at the end of a line. */
@@ -20,8 +21,12 @@ export class LogFile {
   readonly #path: string;
   readonly #headBytes: number;
   readonly #ringBytes: number;
-  readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  #fd: number | null;
+  #buffer = Buffer.alloc(0);
+  /** Made when there is something to write: most logs are a few lines, and are written once, at their end. */
+  #fd: number | null = null;
+  #isOver = false;
+  /** All of a log that has ended and was never too long for the buffer. */
+  #whole: Buffer | null = null;
   #buffered = 0;
   /** Bytes handed to the file so far, as if it were unbounded. */
   #written = 0;
@@ -34,7 +39,6 @@ export class LogFile {
     this.#path = path;
     this.#headBytes = Math.floor(maxBytes / 2);
     this.#ringBytes = maxBytes - this.#headBytes - MARKER_BYTES;
-    this.#fd = create(path);
   }
 
   /** Bytes appended, kept or not. */
@@ -48,10 +52,11 @@ export class LogFile {
   }
 
   append(bytes: Uint8Array): void {
-    if (this.#fd === null) return;
+    if (this.#isOver) return;
     for (let done = 0; done < bytes.length; ) {
       if (this.#buffered === BUFFER_BYTES) this.flush();
       const step = Math.min(bytes.length - done, BUFFER_BYTES - this.#buffered);
+      this.#makeRoom(this.#buffered + step);
       this.#buffer.set(bytes.subarray(done, done + step), this.#buffered);
       this.#buffered += step;
       done += step;
@@ -60,33 +65,33 @@ export class LogFile {
 
   /** Hands what is gathered to the kernel. */
   flush(): void {
+    if (this.#isOver) return;
     const bytes = this.#buffer.subarray(0, this.#buffered);
     this.#buffered = 0;
-    if (this.#fd === null || this.#failure !== null) {
-      this.#lost += bytes.length;
-      return;
-    }
-    for (let done = 0; done < bytes.length; ) {
-      const at = this.#place(this.#written);
-      const step = Math.min(bytes.length - done, this.#roomAt(this.#written));
-      try {
-        const wrote = writeSync(this.#fd, bytes, done, step, at);
+    let done = 0;
+    try {
+      if (this.#failure === null) this.#fd ??= create(this.#path);
+      for (; this.#failure === null && this.#fd !== null && done < bytes.length; ) {
+        const step = Math.min(bytes.length - done, this.#roomAt(this.#written));
+        const wrote = writeSync(this.#fd, bytes, done, step, this.#place(this.#written));
         done += wrote;
         this.#written += wrote;
-      } catch (error) {
-        this.#failure = error instanceof Error ? error.message : String(error);
-        this.#lost += bytes.length - done;
-        return;
       }
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
     }
+    this.#lost += bytes.length - done;
   }
 
   /** Ends the log: what is on disk afterwards reads from top to bottom. Idempotent. */
   async finish(): Promise<void> {
-    if (this.#fd === null) return;
+    if (this.#isOver) return;
+    if (this.#written + this.#lost === 0) this.#whole = this.#buffer.subarray(0, this.#buffered);
     this.flush();
+    this.#isOver = true;
     const fd = this.#fd;
     this.#fd = null;
+    if (fd === null) return;
     try {
       if (this.#wrapped) await this.#straighten(fd);
     } catch (error) {
@@ -98,24 +103,37 @@ export class LogFile {
 
   /** At most `maxBytes` of the log with its very first and last lines, and a count of what is left out between. */
   tail(maxBytes: number): string {
+    const whole = this.#whole;
+    if (whole !== null)
+      return this.#ends(whole.length, maxBytes, (from, length) => whole.subarray(from, from + length));
     this.flush();
     const fd = this.#fd ?? openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
-      const end = this.#fd === null ? fstatSync(fd).size : this.#written;
-      if (end <= maxBytes && (this.#fd === null || !this.#wrapped)) return decodeUtf8(readAt(fd, 0, end));
-      // The end of a log tells more than its beginning.
-      const room = Math.max(0, Math.min(maxBytes, end) - MARKER_BYTES);
-      const headBytes = Math.min(Math.floor(room / 4), this.#headBytes);
-      const tailBytes = Math.min(room - headBytes, this.#ringBytes);
-      const head = withoutBrokenEnd(readAt(fd, 0, headBytes));
-      const start = end - tailBytes;
-      const tail = withoutBrokenStart(
-        this.#fd === null ? readAt(fd, start, tailBytes) : this.#readRing(fd, start, end),
-      );
-      return joinEnds(decodeUtf8(head), decodeUtf8(tail), this.bytes - head.length - tail.length);
+      if (this.#fd === null)
+        return this.#ends(fstatSync(fd).size, maxBytes, (from, length) => readAt(fd, from, length));
+      return this.#ends(this.#written, maxBytes, (from, length) => this.#readRing(fd, from, from + length));
     } finally {
       if (this.#fd === null) closeSync(fd);
     }
+  }
+
+  /** Of what reads from 0 to `end`; while the log is written to, what stood between head and ring is not there any more. */
+  #ends(end: number, maxBytes: number, read: (from: number, length: number) => Buffer): string {
+    if (end <= maxBytes && (this.#fd === null || !this.#wrapped)) return decodeUtf8(read(0, end));
+    // The end of a log tells more than its beginning.
+    const room = Math.max(0, Math.min(maxBytes, end) - MARKER_BYTES);
+    const headBytes = Math.min(Math.floor(room / 4), this.#headBytes);
+    const tailBytes = Math.min(room - headBytes, this.#ringBytes);
+    const head = withoutBrokenEnd(read(0, headBytes));
+    const tail = withoutBrokenStart(read(end - tailBytes, tailBytes));
+    return joinEnds(decodeUtf8(head), decodeUtf8(tail), this.bytes - head.length - tail.length);
+  }
+
+  #makeRoom(bytes: number): void {
+    if (bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, Math.max(FIRST_BUFFER_BYTES, 2 * bytes)));
+    this.#buffer.copy(larger, 0, 0, this.#buffered);
+    this.#buffer = larger;
   }
 
   get #wrapped(): boolean {

@@ -57,7 +57,7 @@ export function accept(input: Record<string, unknown>, context: AcceptContext): 
 
   const wanted = { profile: request.profile ?? scenario?.profile, backend: request.backend };
   const profile = resolveProfile(context.settings, wanted, context.backendNames);
-  const required = [...profile.require, ...(request.require ?? [])];
+  const required = request.require === undefined ? profile.require : [...profile.require, ...request.require];
   checkRequirementNames(required, context.backendNames);
 
   return {
@@ -70,7 +70,7 @@ export function accept(input: Record<string, unknown>, context: AcceptContext): 
     mode: contractInput === undefined ? "side-effects" : "contract",
     contract,
     scenario,
-    profile: { ...profile, require: required },
+    profile: required === profile.require ? profile : { ...profile, require: required },
     timeoutMs: request.timeoutMs ?? scenario?.timeoutMs ?? profile.limits.timeout,
     sync: request.sync ?? "always",
     durability: request.durability ?? "process",

@@ -1,7 +1,6 @@
 // Bootstrap and acquire, side by side: the user's files on the host and a sandbox to put them in. What was taken is given back
 // whatever happens after.
-import { existsSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import type { FileOwner } from "../model/instance.js";
 import { removeTree } from "../safefs/remove.js";
@@ -51,8 +50,8 @@ export async function acquire(
   }
   const booting = watch.time("bootstrapMs", () => store.bootstrap(lock, request.runId, owner));
   // Two users may have chosen the same run id: the name must be nobody else's.
-  const making = mkdtemp(join(store.slotsDir, `${store.instance.id}-${request.runId}.logs-`));
-  const [prepared, lease, logs] = await Promise.allSettled([booting, leasing, making]);
+  const makeLogs = async () => mkdtempSync(join(store.slotsDir, `${store.instance.id}-${request.runId}.logs-`));
+  const [prepared, lease, logs] = await Promise.allSettled([booting, leasing, makeLogs()]);
 
   if (prepared.status === "rejected" || lease.status === "rejected" || logs.status === "rejected") {
     if (logs.status === "fulfilled") await removeTree(logs.value);

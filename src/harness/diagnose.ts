@@ -1,5 +1,5 @@
 // Diagnose: what this run alone left to read. Puts the host's logs into out/logs of the sandbox folder, renders the tree, bounds the tails.
-
+import { join } from "node:path";
 import { infraLines } from "../diagnostics/infra-log.js";
 import { renderTree } from "../diagnostics/tree.js";
 import { KEEP } from "../model/limits.js";
@@ -39,7 +39,7 @@ async function show(dirPath: string, logDir: string): Promise<{ tree: string; tr
   try {
     using dir = Tree.open(dirPath);
     tree = await renderTree(dir, { skip: ["out/logs"], maxBytes: KEEP.treeBytes });
-    await placeLogs(dir, logDir);
+    if (dir.stat("out")?.kind === "dir") await placeLogs(join(dirPath, "out"), logDir);
     step("logs.placed");
     return { tree, trouble: null };
   } catch (error) {
@@ -49,8 +49,8 @@ async function show(dirPath: string, logDir: string): Promise<{ tree: string; tr
 }
 
 /** What the program planted at out/logs goes first; an out/ that is no folder any more gets none. */
-async function placeLogs(dir: Tree, logDir: string): Promise<void> {
-  if (dir.stat("out")?.kind !== "dir") return;
-  await dir.remove("out/logs");
-  dir.adopt("out/logs", logDir);
+async function placeLogs(outPath: string, logDir: string): Promise<void> {
+  using out = Tree.open(outPath);
+  if (out.stat("logs") !== null) await out.remove("logs");
+  out.adopt("logs", logDir);
 }

@@ -104,19 +104,23 @@ function countHits(
   end: ProgramEnd,
   overQuota: DiskExcess | null,
 ): Policy {
-  const limits = structuredClone(policy.limits);
-  const processHits = highest(limits.processes.hits, execution.exit?.kernel.processHits ?? null);
-  limits.memory.hits = highest(limits.memory.hits, end.oomKills);
-  limits.processes.hits = processHits;
+  const { memory, processes, timeout, output, disk, files, openFiles, fileSize } = policy.limits;
+  const { errno } = end.exception ?? {};
   const stopped = execution.hostStop?.reason === "limit" ? execution.hostStop.limit : overQuota?.limit;
-  // A request may have a deadline of its own.
-  limits.timeout.value = timeoutMs;
-  limits.timeout.hits = execution.hostStop?.reason === "timeout" ? 1 : 0;
-  limits.output.hits = stopped === "output" ? 1 : 0;
-  limits.disk.hits = stopped === "disk" ? 1 : 0;
-  limits.files.hits = stopped === "files" ? 1 : 0;
-  if (end.exception?.errno === "EMFILE") limits.openFiles.hits = 1;
-  if (end.exception?.errno === "EFBIG" || end.signal === "SIGXFSZ") limits.fileSize.hits = 1;
+  const once = (happened: boolean) => ({ hits: happened ? 1 : 0 });
+  const atLeastOnce = (hits: number | null, happened: boolean) => ({ hits: happened ? 1 : hits });
+  const limits = {
+    ...policy.limits,
+    memory: { ...memory, hits: highest(memory.hits, end.oomKills) },
+    processes: { ...processes, hits: highest(processes.hits, execution.exit?.kernel.processHits ?? null) },
+    // A request may have a deadline of its own.
+    timeout: { ...timeout, value: timeoutMs, ...once(execution.hostStop?.reason === "timeout") },
+    output: { ...output, ...once(stopped === "output") },
+    disk: { ...disk, ...once(stopped === "disk") },
+    files: { ...files, ...once(stopped === "files") },
+    openFiles: { ...openFiles, ...atLeastOnce(openFiles.hits, errno === "EMFILE") },
+    fileSize: { ...fileSize, ...atLeastOnce(fileSize.hits, errno === "EFBIG" || end.signal === "SIGXFSZ") },
+  };
   return { ...policy, limits };
 }
 

@@ -61,15 +61,24 @@ function factsOf(request: AcceptedRun, tools: ToolTable[]): RunFacts {
       args: hashOf(args),
       stdin: stdin === null ? null : sha256(stdin),
       contract: mode === "contract" ? hashOf(contract) : null,
-      tools: hashOf(tools),
+      tools: keptHash(tools, () => tools),
       // A hash of a short secret is the secret to whoever tries them all: of variables there are names only.
-      profile: hashOf({ ...profile, envNames: Object.keys(profileEnv).sort() }),
+      profile: keptHash(request.profile, () => ({ ...profile, envNames: Object.keys(profileEnv).sort() })),
       envNames: Object.keys(env).sort(),
       // The main workspace has no name, a run without one null.
       ...{ timeoutMs, sync, workspace: ref.workspace === undefined ? "" : ref.workspace },
     },
     durable: request.durability === "disk",
   };
+}
+
+/** Of what most runs share and nobody changes. */
+const hashes = new WeakMap<object, string>();
+
+function keptHash(shared: object, value: () => unknown): string {
+  const hash = hashes.get(shared) ?? hashOf(value());
+  hashes.set(shared, hash);
+  return hash;
 }
 
 function whyNot(what: string, thrown: unknown): string {

@@ -174,9 +174,19 @@ export function resolveProfile(
       hint: "Leave --backend out, or choose a profile for that backend.",
     });
   }
-  if (profile.backend !== "auto") return profile;
-  return { ...profile, backend: asked ?? byDefault };
+  return profile.backend === "auto" ? onBackend(profile, asked ?? byDefault) : profile;
 }
+
+/** One object for one choice, so that whoever keeps something of a profile finds it again at the next run. */
+function onBackend(profile: Profile, backend: string): Profile {
+  const made = chosen.get(profile) ?? new Map<string, Profile>();
+  chosen.set(profile, made);
+  const found = made.get(backend) ?? { ...profile, backend };
+  made.set(backend, found);
+  return found;
+}
+
+const chosen = new WeakMap<Profile, Map<string, Profile>>();
 
 /** Throws IsoError `config_invalid` for a profile whose backend does not exist, whether a run names it or not. */
 export function checkBackends(settings: Settings, backendNames: readonly string[]): void {

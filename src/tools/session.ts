@@ -37,7 +37,10 @@ export class ToolSession {
   readonly #records: ToolCallRecord[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #listeners = new Set<(pending: number) => void>();
-  readonly #cancel = new AbortController();
+  /** Made by the first call: most runs make none. */
+  #cancel: AbortController | null = null;
+  /** Why no call is executed any more. */
+  #cancelled: string | null = null;
   /** By the ids of the calls admitted and not yet answered. */
   readonly #giveUps = new Map<string, AbortController>();
   /** Calls that wait for a handler to finish, first come first served. */
@@ -51,7 +54,6 @@ export class ToolSession {
     this.#sources = sources;
     this.#context = context;
     this.#maxCalls = context.maxCalls ?? MAX_CALLS;
-    setMaxListeners(0, this.#cancel.signal);
   }
 
   /** Calls admitted and not yet answered. */
@@ -79,8 +81,9 @@ export class ToolSession {
 
   /** Aborts what is at work and refuses what comes later. */
   cancel(reason: string): void {
-    if (!this.#cancel.signal.aborted)
-      this.#cancel.abort(new ToolFailure("tool_cancelled", `the call was cancelled: ${reason}`));
+    if (this.#cancelled !== null) return;
+    this.#cancelled = reason;
+    this.#cancel?.abort(cancelledBy(reason));
   }
 
   /** Aborts one call that the program waits for no longer; none of that id is fine. */
@@ -100,8 +103,7 @@ export class ToolSession {
 
   /** Beyond the first call too many, a flood costs the host an answer each: no event, and no record once the list is full. */
   #refuseUntold(call: ToolCall): ToolAnswer {
-    const { aborted, reason } = this.#cancel.signal;
-    const error = asError(aborted ? reason : this.#tooMany());
+    const error = asError(this.#cancelled === null ? this.#tooMany() : cancelledBy(this.#cancelled));
     if (this.#records.length < KEEP.listEntries) this.#record(call, brief(call.params).kept).error = error;
     return { id: call.id, ok: false, error };
   }
@@ -141,7 +143,7 @@ export class ToolSession {
   async #execute(call: ToolCall, bytes: number): Promise<unknown> {
     const tool = this.#admit(call, bytes);
     const giveUp = new AbortController();
-    const cancelled = AbortSignal.any([this.#cancel.signal, giveUp.signal]);
+    const cancelled = AbortSignal.any([this.#signal(), giveUp.signal]);
     this.#giveUps.set(call.id, giveUp);
     this.#heldBytes += bytes;
     this.#setPending(1);
@@ -162,11 +164,20 @@ export class ToolSession {
     }
   }
 
+  /** Aborted when the session is cancelled, for handlers at work. */
+  #signal(): AbortSignal {
+    if (this.#cancel === null) {
+      this.#cancel = new AbortController();
+      setMaxListeners(0, this.#cancel.signal);
+    }
+    return this.#cancel.signal;
+  }
+
   /** Whether this call may be executed at all. An id counts as used from its first sight. */
   #admit(call: ToolCall, bytes: number): Tool {
     if (this.#ids.has(call.id))
       throw new ToolFailure("duplicate_call", `a call with the id "${call.id}" was made before; it is executed once`);
-    this.#cancel.signal.throwIfAborted();
+    if (this.#cancelled !== null) throw cancelledBy(this.#cancelled);
     if (this.#total > this.#maxCalls) throw this.#tooMany();
     this.#ids.add(call.id);
 
@@ -232,6 +243,10 @@ export class ToolSession {
     this.#pending += change;
     for (const listener of [...this.#listeners]) listener(this.#pending);
   }
+}
+
+function cancelledBy(reason: string): ToolFailure {
+  return new ToolFailure("tool_cancelled", `the call was cancelled: ${reason}`);
 }
 
 /** What was thrown may be anything at all, as may be the message of an error. */

@@ -130,9 +130,7 @@ export class LockQueues {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     for (let tickets = seen; ; tickets = ticketsIn(queue)) {
-      const ahead = tickets
-        .filter((ticket) => ticket < number && !this.#owed.has(join(queue, String(ticket))))
-        .at(-1);
+      const ahead = tickets.filter((ticket) => ticket < number && !this.#owed.has(join(queue, String(ticket)))).at(-1);
       if (ahead === undefined) return;
       const ticket = join(queue, String(ahead));
       const waiters = this.#own.get(ticket);

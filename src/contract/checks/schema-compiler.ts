@@ -20,6 +20,10 @@ const REFERENCES = new Set(["$ref", "$dynamicRef", "$recursiveRef"]);
 /** Below these stands data, not schema. */
 const DATA = new Set(["const", "enum", "default", "examples", "example"]);
 
+/** By their text, the oldest first: a contract is compiled when it is accepted and when it is judged, and the next run often has the same. */
+const compiled = new Map<string, ValidateFunction>();
+const MAX_COMPILED = 64;
+
 /** Why a schema cannot be used; the message goes on after the field's name. */
 export class SchemaFault extends Error {
   override readonly name = "SchemaFault";
@@ -30,7 +34,16 @@ export function compileSchema(schema: unknown): ValidateFunction {
     throw new SchemaFault("must be a JSON Schema: an object, true or false");
   }
   refuseDeep(schema);
-  const plain = plainCopy(schema);
+  const text = plainText(schema);
+  const known = compiled.get(text);
+  if (known !== undefined) return known;
+  const check = compile(plainCopy(text));
+  if (compiled.size >= MAX_COMPILED) compiled.delete(compiled.keys().next().value ?? "");
+  compiled.set(text, check);
+  return check;
+}
+
+function compile(plain: object | boolean): ValidateFunction {
   refuseRemote(plain);
   const dialect = dialectOf(plain);
   // `constructor` and other names of Object.prototype are properties of a document only where it has them.
@@ -59,14 +72,19 @@ function refuseDeep(schema: object | boolean): void {
 }
 
 /** What the schema is as JSON, whatever object a library call passed. */
-function plainCopy(schema: object | boolean): object | boolean {
-  let text: string;
+function plainText(schema: object | boolean): string {
+  let text: string | undefined;
   try {
     text = JSON.stringify(schema);
   } catch (error) {
     throw new SchemaFault("must be plain JSON", { cause: error });
   }
+  if (text === undefined) throw new SchemaFault("must be plain JSON");
   if (Buffer.byteLength(text) > MAX_SCHEMA_BYTES) throw tooLarge();
+  return text;
+}
+
+function plainCopy(text: string): object | boolean {
   const copy: unknown = JSON.parse(text);
   if (typeof copy !== "boolean" && (typeof copy !== "object" || copy === null))
     throw new SchemaFault("must be plain JSON");
