@@ -39,7 +39,8 @@ export class EventBus {
   #handing = false;
   #runId: string | null = null;
   #lastSeq = 0;
-  #lastMs = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
+  #lastAt = "";
   #closed = false;
 
   constructor(options: EventBusOptions = {}) {
@@ -70,10 +71,13 @@ export class EventBus {
     if (this.#closed) return null;
     if (this.#runId === null) throw new IsoError("internal", "an event was emitted before its run had an id");
     // A clock that is set back must not make an event older than the one before it.
-    this.#lastMs = Math.max(this.#lastMs, this.#now().getTime());
+    const nowMs = this.#now().getTime();
+    if (nowMs > this.#lastMs) {
+      this.#lastMs = nowMs;
+      this.#lastAt = new Date(nowMs).toISOString();
+    }
     this.#lastSeq += 1;
-    const at = new Date(this.#lastMs).toISOString();
-    const event: RunEvent = Object.freeze({ seq: this.#lastSeq, at, runId: this.#runId, ...input });
+    const event: RunEvent = Object.freeze({ seq: this.#lastSeq, at: this.#lastAt, runId: this.#runId, ...input });
     if (event.type === "output") this.#output.add(event);
     else this.#kept.set(event.seq, event);
     if (event.type === "run.finished") this.#closed = true;

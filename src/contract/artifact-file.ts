@@ -1,5 +1,5 @@
 // A regular file of out/ as checks see it: size, media type, and its bytes within bounds, always through safefs.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Tree } from "../safefs/tree.js";
 import { mediaTypeOf, type Sniffed, sniff } from "./detect-media-type.js";
 
@@ -56,7 +56,7 @@ export class ArtifactFile {
   }
 
   async #hash(): Promise<string> {
-    return createHash("sha256").update(this.#small()).digest("hex");
+    return hash("sha256", this.#small());
   }
 
   #small(): Buffer {

@@ -1,6 +1,6 @@
 // A line of the receipts' journal: how it is sealed, and what can be said of one without its neighbours. docs/receipts.md has
 // the bytes: canonical JSON, then `sig` where it is signed, then `hash` over all that stands before it.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { z } from "zod";
 import { MiB } from "../model/limits.js";
 import { canonicalJson } from "./canonical-json.js";
@@ -47,7 +47,7 @@ export interface ReadLine {
 
 const SEALED = /^(\{.*?)(?:,"sig":"([A-Za-z0-9+/]{86}==)")?,"hash":"([0-9a-f]{64})"\}$/s;
 
-export const sha256 = (data: string | Buffer): string => createHash("sha256").update(data).digest("hex");
+export const sha256 = (data: string | Buffer): string => hash("sha256", data);
 
 /** `body` without `sig` and `hash`; the line ends in a line break. */
 export function sealLine(

@@ -29,6 +29,8 @@ const DELAY_AFTER_RUN_MS = 10;
 export class SandboxPool {
   readonly #size: number;
   readonly #shelves = new Map<string, Shelf>();
+  /** Asked for three times a run, and mostly of one object. */
+  readonly #hashes = new WeakMap<Profile, string>();
   readonly #background = new Set<Promise<unknown>>();
   #closed = false;
 
@@ -102,14 +104,20 @@ export class SandboxPool {
 
   #shelf(backend: SandboxBackend, profile: Profile, ofTenant: string | null): Shelf {
     const tenant = backend.tenantOf === undefined ? null : ofTenant;
-    const key = createHash("sha256")
-      .update(JSON.stringify([backend.name, profile, tenant]))
-      .digest("hex");
+    const key = JSON.stringify([backend.name, this.#hashOf(profile), tenant]);
     const known = this.#shelves.get(key);
     if (known) return known;
     const shelf: Shelf = { backend, profile, tenant, idle: [], booting: 0, refillLater: null };
     this.#shelves.set(key, shelf);
     return shelf;
+  }
+
+  #hashOf(profile: Profile): string {
+    const known = this.#hashes.get(profile);
+    if (known !== undefined) return known;
+    const hash = createHash("sha256").update(JSON.stringify(profile)).digest("hex");
+    this.#hashes.set(profile, hash);
+    return hash;
   }
 
   #refillIn(shelf: Shelf, delayMs: number): void {
