@@ -1,4 +1,5 @@
 // The library's runtime: takes requests, gives events and results, and turns every fault into a result. What runs share is the engine's.
+import { setMaxListeners } from "node:events";
 import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, checkBundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus } from "../comm/event-bus.js";
@@ -80,6 +81,8 @@ export class Runtime implements AsyncDisposable {
     this.#options = options;
     this.workspaces = new Workspaces(settings, async () => (await this.#opened()).store);
     this.#seams = seams;
+    // Every run under way listens to it, and stops listening at its end.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** The built-in backends, and those it was given. */

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { linkSync, mkdirSync, mkdtempSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -42,7 +42,7 @@ describe("verifyContract", () => {
     put("a/b.txt", "hello");
     expect(await verifyOne({ path: "a/b.txt", description: "greeting" })).toEqual({
       ...{ path: "a/b.txt", description: "greeting", status: "satisfied", bytes: 5, mime: "text/plain" },
-      sha256: createHash("sha256").update("hello").digest("hex"),
+      sha256: hash("sha256", "hello"),
     });
   });
 
@@ -126,16 +126,36 @@ describe("verifyContract", () => {
     });
   });
 
-  it("reads a file of many names once, and judges each name by itself", async () => {
-    put("a.json", "[1]");
+  it.each([
+    // A large one is opened for its hash, its signature and its text; a small one is read at one go.
+    { bytes: 4, opened: 1 },
+    { bytes: 200_000, opened: 3 },
+  ])("reads a file of many names and $bytes bytes once, and judges each name by itself", async ({ bytes, opened }) => {
+    put("a.json", "[1]".padEnd(bytes));
     linkSync(join(out, "a.json"), join(out, "b.txt"));
     linkSync(join(out, "a.json"), join(out, "c.json"));
     using tree = Tree.open(out);
-    const hashes = vi.spyOn(tree, "hashFile");
+    const opens = vi.spyOn(tree, "openFile");
     const contract = ["a.json", "b.txt", "c.json"].map((path) => ({ path, description: "d" }));
     const artifacts = await verifyContract(parseContract(contract), tree, fresh);
     expect(artifacts.map(({ mime }) => mime)).toEqual(["application/json", "text/plain", "application/json"]);
-    expect(hashes).toHaveBeenCalledTimes(1);
+    expect(new Set(artifacts.map(({ sha256 }) => sha256))).toEqual(new Set([hash("sha256", "[1]".padEnd(bytes))]));
+    expect(opens).toHaveBeenCalledTimes(opened);
+  });
+
+  it("judges several files by one schema, each with what is wrong with it", async () => {
+    for (const [name, content] of Object.entries({ a: "[1]", b: '"x"', c: "{}" })) put(`${name}.json`, content);
+    using tree = Tree.open(out);
+    const schema = { type: ["array", "string"], maxLength: 0 };
+    const contract = ["a", "b", "c"].map((name) => ({ path: `${name}.json`, description: "d", schema: { ...schema } }));
+    for (let run = 0; run < 2; run++) {
+      const artifacts = await verifyContract(parseContract(contract), tree, fresh);
+      expect(artifacts.map(({ message }) => message)).toEqual([
+        undefined,
+        expect.stringContaining("must NOT have more than 0 characters"),
+        expect.stringContaining("must be array,string"),
+      ]);
+    }
   });
 
   it("does not read what is not kept", async () => {

@@ -33,6 +33,39 @@ describe("LogFile", () => {
     expect(log.bytes).toBe(all.length);
   });
 
+  it("is there when it has ended, an empty one too", async () => {
+    const log = new LogFile(path);
+    await log.finish();
+    log.append(Buffer.from("too late"));
+    expect(readFileSync(path, "utf8")).toBe("");
+    expect(log.tail(1000)).toBe("");
+    expect(log.bytes).toBe(0);
+  });
+
+  it("says of a log that cannot be made what was to be in it, and why it is not there", async () => {
+    rmSync(dir, { recursive: true });
+    const log = new LogFile(path);
+    log.append(Buffer.from("kept\n"));
+    await log.finish();
+    expect(log.failure).toMatch(/ENOENT/);
+    expect(log.tail(1000)).toBe("kept\n");
+    expect(log.bytes).toBe(5);
+  });
+
+  it("shows the ends of one that never left the buffer", async () => {
+    const log = new LogFile(path);
+    const all = fill(log, 1000);
+    await log.finish();
+    const shown = log.tail(2000);
+    expect(Buffer.byteLength(shown)).toBeLessThanOrEqual(2000);
+    // A line that is cut gets a break of its own before the count.
+    const [head = "", count = "", tail = ""] = shown.split(/\n?^… ([\d,]+) bytes left out …\n/m);
+    expect(head.length * tail.length).toBeGreaterThan(0);
+    expect(all.startsWith(head)).toBe(true);
+    expect(all.endsWith(tail)).toBe(true);
+    expect(head.length + tail.length + Number(count.replaceAll(",", ""))).toBe(all.length);
+  });
+
   it("shows on disk what was flushed, before the end", () => {
     const log = new LogFile(path);
     log.append(Buffer.from("now\n"));
