@@ -65,25 +65,35 @@ export class LockQueues {
     for (;;) {
       const ticket = join(queue, String(number));
       if (this.#link(queue, ticket)) {
-        const tickets = ticketsIn(queue);
+        const tickets = this.#lookFrom(queue, ticket);
         // A higher ticket means that the number was chosen from an old look at the queue: its owner may already be in.
         if (tickets.at(-1) === number) {
-          this.#own.set(ticket, new Set());
           if (tickets.length === 1) this.#contended.delete(queue);
           return { number, tickets };
         }
-        removeIfPresent(ticket);
+        this.#withdraw(ticket);
       }
       this.#contended.add(queue);
       number = numberAfter(ticketsIn(queue));
     }
   }
 
-  /** False where there is such a ticket. */
+  /** The queue behind a ticket of ours. Where it cannot be seen, for want of descriptors, the ticket must not stay: nobody would release it. */
+  #lookFrom(queue: string, ticket: string): number[] {
+    try {
+      return ticketsIn(queue);
+    } catch (error) {
+      this.#withdraw(ticket);
+      throw error;
+    }
+  }
+
+  /** False where there is such a ticket; else it is ours to withdraw. */
   #link(queue: string, ticket: string): boolean {
     for (;;) {
       try {
         linkSync(this.#instance.lockFile, ticket);
+        this.#own.set(ticket, new Set());
         return true;
       } catch (error) {
         if (errnoOf(error) === "EEXIST") return false;
