@@ -3,9 +3,9 @@
 Usage: python -I -S launch.py UID GID PARENT DESCRIPTORS STAGE [ro|rw SOURCE]... -- PROGRAM [ARGUMENT]...
 
 It runs as root on the host and never inside a sandbox. The folders are bound in a mount namespace of its own, so that
-nothing of it is seen by, or left to, the rest of the host: the first SOURCE as STAGE/0, the second as STAGE/1. With "-" as STAGE each
-is bound where it is, over the topmost folder that is closed to that user. All but DESCRIPTORS ("3,4") is closed. Every
-sandbox waits for this, so it imports as little as can be.
+nothing of it is seen by, or left to, the rest of the host: the first SOURCE as STAGE/0, the second as STAGE/1. With "-" as
+STAGE each is bound where it is, over the topmost folder that is closed to that user. All but DESCRIPTORS ("3,4") is closed.
+Every sandbox waits for this, so it imports as little as can be.
 """
 
 from __future__ import annotations

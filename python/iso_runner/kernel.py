@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import _signal
 import functools
+import importlib
 import os
 import signal
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn, Optional
 
-# As plain numbers and by the C function: the wrappers of `signal` make enums, sixty of them a time, and this is done for each run.
+# As plain numbers and by the C function: the wrappers of `signal` make sixty enums each time, and this is done for each run.
 ALL_SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)))
-_set_handler = _signal.signal
+_set_handler: Callable[[int, int], object] = importlib.import_module("_signal").signal
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4

@@ -120,7 +120,7 @@ def _default_signals() -> None:
 
 
 def _renew_randomness() -> None:
-    """Of what was loaded ahead and keeps its state in a fork. CPython seeds `random` itself, and all else asks the kernel anew."""
+    """Of what was loaded ahead and keeps its state in a fork. CPython seeds `random` itself; all else asks the kernel."""
     numpy_random: Any = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

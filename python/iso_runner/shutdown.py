@@ -113,7 +113,7 @@ class _Unraisable:
 
 
 def _new_modules() -> list[str]:
-    """In the order they came. From the end, up to where the preloaded ones begin: to touch each of those costs a page of memory."""
+    """In the order they came. From the end, up to where the preloaded ones begin: to touch those costs a page of memory each."""
     names = []
     for name in reversed(sys.modules):
         if name == _last_preloaded:

@@ -20,7 +20,13 @@ from .slot import INSIDE_ID, run_slot
 _READ_BYTES = 65536
 # Some versions of the host's library fill an abstract name up to what an address holds.
 _ABSTRACT_NAME_BYTES = 108
-_AT_FORK = {"user": sys_.CLONE_NEWUSER, "pid": sys_.CLONE_NEWPID, "net": sys_.CLONE_NEWNET, "ipc": sys_.CLONE_NEWIPC, "uts": sys_.CLONE_NEWUTS}
+_AT_FORK = {
+    "user": sys_.CLONE_NEWUSER,
+    "pid": sys_.CLONE_NEWPID,
+    "net": sys_.CLONE_NEWNET,
+    "ipc": sys_.CLONE_NEWIPC,
+    "uts": sys_.CLONE_NEWUTS,
+}
 
 
 class Launcher:

@@ -1,4 +1,4 @@
-"""What the host wants of a launcher and of each sandbox, as the lines on the control socket say it. The host is trusted: shapes are not judged here."""
+"""What the host wants of a launcher and of each sandbox, as the lines on the control socket say it. The host is trusted."""
 
 from __future__ import annotations
 

@@ -22,14 +22,12 @@ def load(names: Sequence[str]) -> None:
     for name in names:
         try:
             importlib.import_module(name)
-        except BaseException as error:  # noqa: BLE001 - a module may raise anything, SystemExit too
+        except BaseException as error:
             raise Refused(f"`import {name}` failed: {type(error).__name__}: {error}"[:1000]) from error
         threads = len(os.listdir("/proc/self/task"))
         if threads > 1:
-            others = threads - 1
-            raise Refused(
-                f"`import {name}` leaves {others} thread{'s' if others > 1 else ''} running, and a process with threads cannot be forked safely"
-            )
+            left = "a thread" if threads == 2 else f"{threads - 1} threads"
+            raise Refused(f"`import {name}` leaves {left} running, and a process with threads cannot be forked safely")
     note_modules()
     gc.collect()
     gc.freeze()

@@ -30,7 +30,7 @@ def run_slot(plan: Plan, order: Order, control: socket.socket) -> Optional[Launc
             os._exit(0)
         _become_inside(plan)
         _close_doors(plan, order)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the host hears of it
+    except BaseException as error:
         if os.getpid() == first:
             os.write(fd, encode_problem("slot", f"{type(error).__name__}: {error}"))
             os._exit(70)

@@ -1,4 +1,4 @@
-"""What the launcher asks of the Linux kernel that the os module has no call for. Each raises OSError that names what was tried."""
+"""What the launcher asks of the Linux kernel that the os module has no call for. OSError names what was tried."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Whether this kernel lets this user make what a launcher makes: `python -I -S trial.py`. Ends with 0, or with what was refused."""
+"""Whether this kernel lets this user make what a launcher makes: `python -I -S trial.py`. It ends with 0 if so."""
 
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from iso_zygote import syscalls as sys_  # noqa: E402
+from iso_zygote import syscalls as sys_
 
 _ALL = sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 

@@ -93,7 +93,10 @@ describe("a mistake beside run", () => {
     [["doctor", "--json", "--profile", "default"], /--profile: it says how attacks are run/],
     [["doctor", "--json", "--require", "seccomp"], /--require: it says how attacks are run/],
     [["doctor", "--attack", "--json", "--fix"], /--fix: it mends what attacks would find/],
-    [["doctor", "--attack", "--json", "--backend", "moon"], /no backend "moon". There are: auto, bubblewrap, docker/],
+    [
+      ["doctor", "--attack", "--json", "--backend", "moon"],
+      /no backend "moon". There are: auto, zygote, bubblewrap, docker/,
+    ],
     [["doctor", "--attack", "--json", "--profile", "moon"], /no profile "moon". There are: default, docker/],
     [["doctor", "--attack", "--json", "--profile", ""], /--profile: it must not be empty/],
     [["doctor", "--attack", "--json", "--require", "moon"], /"moon" is not a known requirement/],

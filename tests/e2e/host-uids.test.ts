@@ -148,8 +148,11 @@ except PermissionError:
   });
 
   it("are leased across processes and roots, and a run that finds none says so", async () => {
-    const first = backend === "docker" ? 63_100 : 63_000;
-    const env = { ISO_RUNTIME_SANDBOX_UIDS: `${first}-${first + 2}` };
+    const first = { docker: 63_100, zygote: 63_200 }[backend] ?? 63_000;
+    // Two sandboxes, the squatter's, and one for the launchers of each process.
+    const last = first + (backend === "zygote" ? 4 : 2);
+    const ids = Array.from({ length: last - first + 1 }, (_, place) => first + place);
+    const env = { ISO_RUNTIME_SANDBOX_UIDS: `${first}-${last}` };
     process.env.ISO_RUNTIME_SANDBOX_UIDS = env.ISO_RUNTIME_SANDBOX_UIDS;
     const other = await createRuntime({ backend, ...rootsIn("other"), warm: 0 });
     delete process.env.ISO_RUNTIME_SANDBOX_UIDS;
@@ -166,11 +169,13 @@ except PermissionError:
         if (event.type !== "output") continue;
         runs.push(await cli());
         const { uid } = lstatSync(join(roots, "other/sandbox/u/out"));
-        expect([uid, uidOf(runs[0] as RunResult)].sort()).toEqual([first + 1, first + 2]);
+        const taken = [uid, uidOf(runs[0] as RunResult)];
+        expect(new Set(taken).size).toBe(2);
+        for (const id of taken) expect(ids.slice(1)).toContain(id);
         squatter.close();
         runs.push(await cli());
-        expect([first, first + 1, first + 2]).toContain(uidOf(runs[1] as RunResult));
-        const squatters = [first, first + 1, first + 2].map((id) => createServer().listen(`\0iso-runtime-uid-${id}`));
+        expect(ids).toContain(uidOf(runs[1] as RunResult));
+        const squatters = ids.map((id) => createServer().listen(`\0iso-runtime-uid-${id}`));
         for (const each of squatters) each.on("error", () => undefined);
         runs.push(await cli());
         for (const each of squatters) each.close();
@@ -179,7 +184,7 @@ except PermissionError:
       expect(runs.map(({ status }) => status)).toEqual(["succeeded", "succeeded", "failed"]);
       expect(runs[2]?.error).toMatchObject({
         code: "sandbox_unavailable",
-        message: expect.stringContaining(`${first}-${first + 2}`),
+        message: expect.stringContaining(`${first}-${last}`),
         hint: expect.stringContaining("ISO_RUNTIME_SANDBOX_UIDS"),
       });
     } finally {

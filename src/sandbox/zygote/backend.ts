@@ -53,6 +53,7 @@ export class ZygoteBackend implements SandboxBackend {
   readonly #stocks = new Map<string, LauncherStock>();
   #host: Promise<LinuxHost> | null = null;
   #door: Promise<Door> | null = null;
+  #launcherUser: Promise<HostUser> | null = null;
   #closed = false;
 
   constructor(context: BackendContext) {
@@ -172,7 +173,7 @@ export class ZygoteBackend implements SandboxBackend {
     const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
     const mounts = interpreterMounts(interpreter);
     const asOther = this.#isRoot && !this.#without.has("host-uid");
-    const user = asOther ? await this.#context.users.lease() : null;
+    const user = asOther ? await this.#launchers() : null;
     try {
       const launch = planLaunch({
         user: user ?? OURSELVES,
@@ -195,12 +196,19 @@ export class ZygoteBackend implements SandboxBackend {
         door,
         own: user ?? OURSELVES,
         idMap: this.#isRoot ? idMapFor(user?.uid ?? 0, this.#context.users.ids()) : null,
-        onEnd: () => user?.release(),
       });
     } catch (error) {
-      user?.release();
       throw explained(error);
     }
+  }
+
+  /** Whom all launchers of this process are: no sandbox, and no owner of anything. */
+  #launchers(): Promise<HostUser> {
+    this.#launcherUser ??= this.#context.users.lease();
+    this.#launcherUser.catch(() => {
+      this.#launcherUser = null;
+    });
+    return this.#launcherUser;
   }
 
   #refuseClosed(): void {
@@ -233,6 +241,7 @@ export class ZygoteBackend implements SandboxBackend {
     await Promise.allSettled([...this.#live.keys()].map((sandbox) => sandbox.dispose()));
     await Promise.allSettled([...this.#stocks.values()].map((stock) => stock.close()));
     (await this.#door?.catch(() => null))?.close();
+    (await this.#launcherUser?.catch(() => null))?.release();
     const host = await this.#host?.catch(() => null);
     await host?.files.remove();
   }

@@ -66,8 +66,6 @@ export interface LauncherOptions {
   readonly own: FileOwner;
   /** Text of its maps of users and of groups, where the host writes them. */
   readonly idMap: string | null;
-  /** Ids in it are its own to lease again once it has ended. */
-  readonly onEnd: () => void;
 }
 
 export class Launcher {
@@ -303,7 +301,6 @@ export class Launcher {
     this.#living.clear();
     this.#control.destroy();
     this.#process.stderr.destroy();
-    this.#options.onEnd();
   }
 
   #unref(): void {
