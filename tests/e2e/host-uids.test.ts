@@ -149,8 +149,8 @@ except PermissionError:
 
   it("are leased across processes and roots, and a run that finds none says so", async () => {
     const first = { docker: 63_100, zygote: 63_200 }[backend] ?? 63_000;
-    // Two sandboxes, the squatter's, and one for the launchers of each process.
-    const last = first + (backend === "zygote" ? 4 : 2);
+    // Two sandboxes and the squatter; each process may have a launcher at work and one that waits.
+    const last = first + (backend === "zygote" ? 6 : 2);
     const ids = Array.from({ length: last - first + 1 }, (_, place) => first + place);
     const env = { ISO_RUNTIME_SANDBOX_UIDS: `${first}-${last}` };
     process.env.ISO_RUNTIME_SANDBOX_UIDS = env.ISO_RUNTIME_SANDBOX_UIDS;

@@ -40,6 +40,7 @@ export class RunningBwrap implements RunningEngine {
   readonly #log: EngineLog;
   readonly #name: string;
   #lost: string | null = null;
+  #asked = false;
 
   constructor(engine: Engine, log: EngineLog, name: string) {
     this.#engine = engine;
@@ -47,7 +48,7 @@ export class RunningBwrap implements RunningEngine {
     this.#name = name;
     this.ended = new Promise((resolve) => {
       engine.child.once("exit", (_code, signal) => {
-        if (signal !== null) this.#lost = `the sandbox engine was killed by ${signal}`;
+        if (signal !== null && !this.#asked) this.#lost = `the sandbox engine was killed by ${signal}`;
         resolve();
       });
     });
@@ -72,6 +73,7 @@ export class RunningBwrap implements RunningEngine {
   }
 
   kill(): void {
+    this.#asked = true;
     this.#engine.child.kill("SIGKILL");
   }
 

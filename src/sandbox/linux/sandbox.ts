@@ -73,7 +73,7 @@ export class LinuxSandbox implements Sandbox {
     this.id = parts.id;
     this.#parts = parts;
     this.ended = parts.engine.ended.then(() => {
-      if (this.#stopping === null) this.#lost = parts.engine.lost;
+      this.#lost = parts.engine.lost;
     });
   }
 

@@ -53,7 +53,6 @@ export class ZygoteBackend implements SandboxBackend {
   readonly #stocks = new Map<string, LauncherStock>();
   #host: Promise<LinuxHost> | null = null;
   #door: Promise<Door> | null = null;
-  #launcherUser: Promise<HostUser> | null = null;
   #closed = false;
 
   constructor(context: BackendContext) {
@@ -173,7 +172,8 @@ export class ZygoteBackend implements SandboxBackend {
     const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
     const mounts = interpreterMounts(interpreter);
     const asOther = this.#isRoot && !this.#without.has("host-uid");
-    const user = asOther ? await this.#launchers() : null;
+    // One for each: the kernel counts much of what is in a user namespace for the one who made it, and no tenant shares that.
+    const user = asOther ? await this.#context.users.lease() : null;
     try {
       const launch = planLaunch({
         user: user ?? OURSELVES,
@@ -195,20 +195,13 @@ export class ZygoteBackend implements SandboxBackend {
         plan,
         door,
         own: user ?? OURSELVES,
+        onEnd: () => user?.release(),
         idMap: this.#isRoot ? idMapFor(user?.uid ?? 0, this.#context.users.ids()) : null,
       });
     } catch (error) {
+      user?.release();
       throw explained(error);
     }
-  }
-
-  /** Whom all launchers of this process are: no sandbox, and no owner of anything. */
-  #launchers(): Promise<HostUser> {
-    this.#launcherUser ??= this.#context.users.lease();
-    this.#launcherUser.catch(() => {
-      this.#launcherUser = null;
-    });
-    return this.#launcherUser;
   }
 
   #refuseClosed(): void {
@@ -241,7 +234,6 @@ export class ZygoteBackend implements SandboxBackend {
     await Promise.allSettled([...this.#live.keys()].map((sandbox) => sandbox.dispose()));
     await Promise.allSettled([...this.#stocks.values()].map((stock) => stock.close()));
     (await this.#door?.catch(() => null))?.close();
-    (await this.#launcherUser?.catch(() => null))?.release();
     const host = await this.#host?.catch(() => null);
     await host?.files.remove();
   }

@@ -66,6 +66,8 @@ export interface LauncherOptions {
   readonly own: FileOwner;
   /** Text of its maps of users and of groups, where the host writes them. */
   readonly idMap: string | null;
+  /** Its own ids are free again. */
+  readonly onEnd: () => void;
 }
 
 export class Launcher {
@@ -301,6 +303,7 @@ export class Launcher {
     this.#living.clear();
     this.#control.destroy();
     this.#process.stderr.destroy();
+    this.#options.onEnd();
   }
 
   #unref(): void {
