@@ -21,6 +21,7 @@ export class LauncherStock {
   #spare: Promise<Held> | null = null;
   #spareLater: NodeJS.Timeout | null = null;
   readonly #all = new Set<Promise<Held>>();
+  #starts = 0;
   #closed = false;
 
   constructor(start: () => Promise<Launcher>) {
@@ -58,7 +59,9 @@ export class LauncherStock {
   /** One that works and has forks left. */
   async #fresh(find: () => Promise<Held>, forget: () => void): Promise<Held> {
     for (;;) {
+      const before = this.#starts;
       const finding = find();
+      const wasThere = this.#starts === before;
       try {
         const held = await finding;
         if (held.launcher.isAlive && held.launcher.forks < FORKS_A_LAUNCHER) {
@@ -68,7 +71,9 @@ export class LauncherStock {
         held.launcher.retire();
       } catch (error) {
         forget();
-        throw error;
+        // One that was started ahead may have failed for a reason that is gone.
+        if (!wasThere) throw error;
+        continue;
       }
       forget();
     }
@@ -110,6 +115,7 @@ export class LauncherStock {
   }
 
   #started(): Promise<Held> {
+    this.#starts += 1;
     const starting = this.#start().then((launcher): Held => {
       void launcher.ended.then(() => this.#all.delete(starting));
       return { launcher, tenant: null };
