@@ -1,4 +1,4 @@
-"""One stream of the program's output on its way to the host. What flows is moved in large pieces, by the kernel where it can."""
+"""One stream of the program's output on its way to the host. One that flows is moved in large pieces, by the kernel where it can."""
 
 from __future__ import annotations
 
