@@ -51,7 +51,8 @@ async function library(runtime, { code, live }) {
     }
     console.log(`  ${events} events of output with ${chars} characters`);
   } else result = await runtime.run(request);
-  if (!result.ok || (result.usage?.outputBytes ?? 0) < BYTES * 0.99)
+  console.log(`  processor time inside: ${result.usage.cpuMs} ms, run ${result.timings.runMs.toFixed(0)} ms`);
+  if (!result.ok || result.usage.outputBytes < BYTES * 0.99)
     throw new Error(JSON.stringify([result.error, result.usage]));
 }
 
@@ -66,14 +67,13 @@ async function measured(runtime, side) {
   else await library(runtime, side);
   const ms = performance.now() - startedAt;
   const { user, system } = process.cpuUsage(cpuBefore);
-  return { ms, grown: status("VmHWM") - before, cpuMs: (user + system) / 1000 };
+  return { ms, before, grown: status("VmHWM") - before, cpuMs: (user + system) / 1000 };
 }
 
 const runtime = await createRuntime({
   backend: BACKEND,
   workspaceRoot: join(roots, "w"),
   sandboxRoot: join(roots, "s"),
-  python: BACKEND === "docker" ? undefined : PYTHON,
   warm: 1,
 });
 try {
@@ -100,6 +100,13 @@ try {
     const base = SIDES[side.than];
     const ratio = base && seen.has(base) ? `${(middle(sorted(base)) / middle(times)).toFixed(2)} x` : "";
     const most = Math.max(...seen.get(side).map(({ grown }) => grown));
+    if (process.env.V)
+      console.log(
+        seen
+          .get(side)
+          .map(({ grown, before }) => `${before.toFixed(0)}+${grown.toFixed(0)}`)
+          .join(" "),
+      );
     const cpu = Math.min(...seen.get(side).map(({ cpuMs }) => cpuMs));
     const speed = (ms) => (BYTES / 1000 / ms).toFixed(0);
     console.log(

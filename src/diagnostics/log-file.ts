@@ -200,9 +200,8 @@ function afterLastNewline(bytes: Buffer): number {
 }
 
 async function copy(from: number, to: number, start: number, length: number): Promise<void> {
-  const buffer = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, length));
   for (let done = 0; done < length; ) {
-    const bytes = readAt(from, start + done, Math.min(BUFFER_BYTES, length - done), buffer);
+    const bytes = readAt(from, start + done, Math.min(BUFFER_BYTES, length - done));
     if (bytes.length === 0) return;
     writeAll(to, bytes);
     done += bytes.length;
