@@ -29,8 +29,6 @@ export interface RunParts {
   why: string;
   receipt: RunReceipt;
   seams: Seams;
-  /** Whether somebody may hear of output while it comes. */
-  isLive: boolean;
 }
 
 /** Throws for faults that are ours or the caller's; every ending of the program is a result. `signal` cancels in each state. */
@@ -48,7 +46,7 @@ export async function run(
   const { prepared, sandbox, warm } = held;
   step("run.acquired");
 
-  const recorder = new Recorder(held.logDir, parts.isLive ? emit : null);
+  const recorder = new Recorder(held.logDir, emit);
   recorder.infra(
     "runtime",
     `sandbox ${sandbox.id} on ${parts.backend.name}${warm ? ", booted ahead" : ""}: ${parts.why}`,

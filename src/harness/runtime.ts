@@ -3,7 +3,6 @@ import { setMaxListeners } from "node:events";
 import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, checkBundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus } from "../comm/event-bus.js";
-import { OutputBatch } from "../comm/output-batch.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { EventInput, RunEvent } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
@@ -93,7 +92,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Runs one request to its end. Resolves with a result for every ending and every bad request; rejects only after `close` or for a non-object. */
   async run(request: RunRequest): Promise<RunResult> {
-    return await this.#start(request, new EventBus({ isLive: false }));
+    return await this.#start(request, new EventBus());
   }
 
   /** The same run as its live events, ended by `run.finished`. Leaving the loop early cancels the run. */
@@ -181,8 +180,7 @@ export class Runtime implements AsyncDisposable {
     const signal = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
-    const batch = new OutputBatch((event) => void bus.emit(event));
-    const emit = (event: EventInput) => batch.emit(event);
+    const emit = (event: EventInput) => void bus.emit(event);
     const receipt = new RunReceipt(engine.receipts, accepted, this.tools.table, emit);
     let result: RunResult;
     let workspace: RunResult["workspace"] | null = null;
@@ -193,7 +191,7 @@ export class Runtime implements AsyncDisposable {
         wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const parts = { ...engine, tools: this.tools, backend, why, receipt, isLive: bus.isLive };
+      const parts = { ...engine, tools: this.tools, backend, why, receipt };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;
@@ -204,7 +202,6 @@ export class Runtime implements AsyncDisposable {
       result = failedResult(accepted, signal.aborted ? cancelled(error) : error);
       if (workspace !== null) result = { ...result, workspace };
     }
-    batch.flush();
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
     const { labels, env, progName } = accepted;
     try {
