@@ -70,8 +70,7 @@ export class ZygoteBackend implements SandboxBackend {
 
   adopt(sandbox: Sandbox, tenant: string): void {
     const held = this.#live.get(sandbox);
-    if (held === undefined) return;
-    for (const stock of this.#stocks.values()) stock.adopt(held, tenant);
+    held?.stock.adopt(held, tenant);
   }
 
   async boot(profile: Profile, onOwner?: (owner: FileOwner) => void, tenant: string | null = null): Promise<Sandbox> {
@@ -89,8 +88,7 @@ export class ZygoteBackend implements SandboxBackend {
 
   async #boot(profile: Profile, user: HostUser, tenant: string | null): Promise<Sandbox> {
     const host = await this.#prepared();
-    const stock = await this.#stock(profile);
-    const held = await stock.take(tenant);
+    const held = await this.#stock(profile).take(tenant);
     try {
       this.#refuseClosed();
       return await this.#bootFrom(held, host, profile, user);
@@ -155,7 +153,7 @@ export class ZygoteBackend implements SandboxBackend {
     sandbox.setReady({ python, isolation, held });
   }
 
-  async #stock(profile: Profile): Promise<LauncherStock> {
+  #stock(profile: Profile): LauncherStock {
     const python = profile.python ?? this.#context.python;
     const key = JSON.stringify([python, profile.packages, profile.preimports]);
     const known = this.#stocks.get(key);

@@ -11,6 +11,8 @@ const SPARE_DELAY_MS = 150;
 
 export interface Held {
   readonly launcher: Launcher;
+  /** Where it came from: another has launchers of another interpreter, or with other modules. */
+  readonly stock: LauncherStock;
   /** Null while it is nobody's. */
   tenant: string | null;
 }
@@ -118,7 +120,7 @@ export class LauncherStock {
     this.#starts += 1;
     const starting = this.#start().then((launcher): Held => {
       void launcher.ended.then(() => this.#all.delete(starting));
-      return { launcher, tenant: null };
+      return { launcher, stock: this, tenant: null };
     });
     this.#all.add(starting);
     starting.catch(() => this.#all.delete(starting));
