@@ -58,7 +58,7 @@ class Launcher:
             if self._next_line() is None:
                 os._exit(0)
         else:
-            _map_ids("self", 0, uid, gid)
+            sys_.map_ids("self", 0, uid, gid)
         make_template(plan.template, plan.mounts, plan.slots, plan.read_only_root)
 
     def _serve(self, plan: Plan) -> Optional[Launch]:
@@ -105,7 +105,7 @@ class Launcher:
         control.close()
         self._living[pid] = order.id
         try:
-            _map_ids(str(pid), INSIDE_ID, order.uid, order.gid)
+            sys_.map_ids(str(pid), INSIDE_ID, order.uid, order.gid)
         except OSError as error:
             os.kill(pid, signal.SIGKILL)
             self._say({"refused": order.id, "message": f"the ids cannot be mapped: {error}"})
@@ -161,14 +161,6 @@ class Launcher:
             return False
         self._unread += chunk
         return chunk != b""
-
-
-def _map_ids(who: str, inside: int, uid: int, gid: int) -> None:
-    """One id of each kind. Who maps itself gives up changing groups first."""
-    if who == "self":
-        sys_.write_file(f"/proc/{who}/setgroups", "deny")
-    sys_.write_file(f"/proc/{who}/uid_map", f"{inside} {uid} 1")
-    sys_.write_file(f"/proc/{who}/gid_map", f"{inside} {gid} 1")
 
 
 def _drain(fd: int) -> None:

@@ -159,6 +159,14 @@ def write_file(path: str, text: str) -> None:
         os.close(fd)
 
 
+def map_ids(who: str, inside: int, uid: int, gid: int) -> None:
+    """One id of each kind, for "self" or a pid. Who maps itself gives up changing groups first."""
+    if who == "self":
+        write_file(f"/proc/{who}/setgroups", "deny")
+    write_file(f"/proc/{who}/uid_map", f"{inside} {uid} 1")
+    write_file(f"/proc/{who}/gid_map", f"{inside} {gid} 1")
+
+
 def argument_memory() -> Optional[tuple[int, int, int, int]]:
     """Where this process's arguments and environment lie: start and end of each; None where the kernel does not tell."""
     with open("/proc/self/stat", "rb") as file:

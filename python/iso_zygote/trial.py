@@ -10,12 +10,6 @@ from iso_zygote import syscalls as sys_
 _ALL = sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 
 
-def _map(who: str, inside: int, outside: int, group: int) -> None:
-    sys_.write_file(f"/proc/{who}/setgroups", "deny")
-    sys_.write_file(f"/proc/{who}/uid_map", f"{inside} {outside} 1")
-    sys_.write_file(f"/proc/{who}/gid_map", f"{inside} {group} 1")
-
-
 def _make_root() -> None:
     sys_.mount(None, "/", None, sys_.MS_REC | sys_.MS_PRIVATE)
     sys_.mount("tmpfs", "/tmp", "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, "size=64k")
@@ -26,7 +20,7 @@ def _make_root() -> None:
 def main() -> int:
     uid, gid = os.getuid(), os.getgid()
     sys_.unshare(sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS)
-    _map("self", 0, uid, gid)
+    sys_.map_ids("self", 0, uid, gid)
     ready, go = os.pipe()
     pid = sys_.fork_into(_ALL)
     if pid == 0:
@@ -34,7 +28,7 @@ def main() -> int:
         os.read(ready, 1)
         _make_root()
         os._exit(0)
-    _map(str(pid), 1000, 0, 0)
+    sys_.map_ids(str(pid), 1000, 0, 0)
     os.close(go)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 

@@ -8,12 +8,21 @@ import type { FileOwner } from "../../model/instance.js";
 import { step } from "../../model/steps.js";
 import type { BackendContext, HostUser, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { InitProcess } from "../init-process.js";
-import { NOTHING, overlooked, type Without } from "../layers.js";
+import { NOTHING, type Without } from "../layers.js";
 import { groupName } from "../linux/cgroup.js";
 import type { SandboxGroup } from "../linux/cgroup-group.js";
 import { REAL_HOST } from "../linux/cgroup-host.js";
 import { EngineLog } from "../linux/engine-log.js";
-import { bootFailure, type LinuxHost, makeGroup, prepareHost, reapEngines } from "../linux/host.js";
+import {
+  bootFailure,
+  HELLO_TIMEOUT_MS,
+  type LinuxHost,
+  makeGroup,
+  prepareHost,
+  proven,
+  reapEngines,
+  tmpfsBytes,
+} from "../linux/host.js";
 import { findInterpreter, type Interpreter } from "../linux/interpreter.js";
 import { type InterpreterMounts, interpreterMounts } from "../linux/interpreter-mounts.js";
 import { planLaunch } from "../linux/launch.js";
@@ -23,7 +32,7 @@ import { LinuxSandbox } from "../linux/sandbox.js";
 import { hostFolders } from "../linux/without.js";
 import type { Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
-import { type Demands, readCeilings, readIsolation } from "../read-back.js";
+import { Remembered } from "../remembered.js";
 import { makeSlot, removeSlot } from "../slot.js";
 import { bwrapArguments } from "./args.js";
 import { readChildPid } from "./child-pid.js";
@@ -31,12 +40,6 @@ import { type BwrapProgram, findBwrap, readOsRelease } from "./engine.js";
 import { probeHost } from "./probe.js";
 import { type Engine, FD, RunningBwrap, startBwrap } from "./start.js";
 import { weakened } from "./weaken.js";
-
-const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
-/** Time for the runner to say hello; a machine under load takes seconds. */
-const HELLO_TIMEOUT_MS = 30_000;
-/** A share of the memory limit, which they count against where a control group enforces it. */
-const TMPFS_SHARE = 0.5;
 
 interface Host extends LinuxHost {
   readonly bwrap: BwrapProgram;
@@ -61,7 +64,7 @@ export class BubblewrapBackend implements SandboxBackend {
   readonly #without: Without;
   readonly #isRoot = process.getuid?.() === 0;
   readonly #live = new Set<LinuxSandbox>();
-  #host: Promise<Host> | null = null;
+  readonly #host = new Remembered(() => this.#prepare());
   #closed = false;
 
   constructor(context: BackendContext) {
@@ -88,7 +91,7 @@ export class BubblewrapBackend implements SandboxBackend {
   }
 
   async #boot(profile: Profile, user: HostUser): Promise<Sandbox> {
-    const [host, python] = await Promise.all([this.#prepared(), this.#python(profile)]);
+    const [host, python] = await Promise.all([this.#host.get(), this.#python(profile)]);
     const slot = makeSlot(this.#context);
     const id = randomBytes(8).toString("hex");
     const { instance } = this.#context;
@@ -112,7 +115,7 @@ export class BubblewrapBackend implements SandboxBackend {
       await this.#finishBoot(booting, engine, group);
       return booting;
     } catch (error) {
-      throw await this.#bootFailed(error, sandbox, profile);
+      throw await bootFailure(error, sandbox, profile, (said) => explainRefusal(REAL_HOST, said));
     } finally {
       if (sandbox === null) {
         await group.remove();
@@ -142,7 +145,7 @@ export class BubblewrapBackend implements SandboxBackend {
       runnerPackage: launch.sourceOf(runner),
       etcFiles: files.etc.map(({ source, dest }) => ({ source: launch.sourceOf(source), dest })),
       sourceOf: launch.sourceOf,
-      tmpfsBytes: Math.floor(profile.limits.memory * TMPFS_SHARE),
+      tmpfsBytes: tmpfsBytes(profile.limits),
     });
     const filter = files.openFilter();
     try {
@@ -161,31 +164,14 @@ export class BubblewrapBackend implements SandboxBackend {
   async #finishBoot(sandbox: LinuxSandbox, engine: Engine, group: SandboxGroup): Promise<void> {
     const pid = await readChildPid(engine.status, HELLO_TIMEOUT_MS);
     if (pid === null) throw new Error(`bubblewrap made no sandbox, or not within ${HELLO_TIMEOUT_MS / 1000} s`);
-    sandbox.setInit(new InitProcess(pid));
+    const init = new InitProcess(pid);
+    sandbox.setInit(init);
     group.join(pid);
     step("boot.joined");
     engine.block.end("\n");
     const hello = await readHello(engine.control, HELLO_TIMEOUT_MS);
     step("boot.hello");
-    const demands = { ...DEMANDS, overlook: overlooked(this.#without) };
-    const held = { ceilings: readCeilings(pid), memory: group.heldMemory() };
-    sandbox.setReady({ python: hello.python, isolation: readIsolation(pid, demands), held });
-  }
-
-  async #bootFailed(error: unknown, sandbox: LinuxSandbox | null, profile: Profile): Promise<IsoError> {
-    return await bootFailure(error, sandbox, profile, (said) => explainRefusal(REAL_HOST, said));
-  }
-
-  #prepared(): Promise<Host> {
-    if (this.#host === null) {
-      const host = this.#prepare();
-      this.#host = host;
-      // What is missing may be there at the next attempt.
-      host.catch(() => {
-        this.#host = null;
-      });
-    }
-    return this.#host;
+    sandbox.setReady(proven(init, hello.python, group, this.#without));
   }
 
   async #prepare(): Promise<Host> {
@@ -206,7 +192,6 @@ export class BubblewrapBackend implements SandboxBackend {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled([...this.#live].map((sandbox) => sandbox.dispose()));
-    const host = await this.#host?.catch(() => null);
-    await host?.files.remove();
+    await (await this.#host.there())?.files.remove();
   }
 }

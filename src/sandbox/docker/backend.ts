@@ -5,10 +5,12 @@ import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import { step } from "../../model/steps.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
+import { tooLittleMemory } from "../boot-memory.js";
 import { NOTHING, overlooked, type Without } from "../layers.js";
 import { DEFAULT_IMAGE, type Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
 import { type Demands, readIsolation } from "../read-back.js";
+import { Remembered } from "../remembered.js";
 import { buildFilter } from "../seccomp/filter.js";
 import { makeSlot, removeSlot, type Slot } from "../slot.js";
 import { type Account, takeAccount } from "./account.js";
@@ -52,7 +54,7 @@ export class DockerBackend implements SandboxBackend {
   readonly #owed = new Map<Container, Owed>();
   /** Whether an image has the packages asked for, by its id and their list. */
   readonly #checked = new Map<string, Promise<void>>();
-  #connection: Promise<Connection> | null = null;
+  readonly #connection = new Remembered(() => this.#connect());
   #closed = false;
 
   constructor(context: BackendContext) {
@@ -91,7 +93,7 @@ export class DockerBackend implements SandboxBackend {
     let sandbox: DockerSandbox | null = null;
     try {
       step("boot.slot");
-      const connection = await this.#connected();
+      const connection = await this.#connection.get();
       void this.#removeOwed();
       refuseUnknownRuntime(connection.info, profile.runtime);
       const image = await this.#image(connection, profile);
@@ -145,16 +147,11 @@ export class DockerBackend implements SandboxBackend {
     const facts = await sandbox?.stop();
     await sandbox?.dispose();
     if (error instanceof IsoError) return error;
-    if ((facts?.oomKills ?? 0) > 0) {
-      return new IsoError(
-        "sandbox_unavailable",
-        `The memory limit of ${profile.limits.memory} bytes is too small for Python to start.`,
-        { hint: "Raise the profile's `memory`.", cause: error },
-      );
-    }
+    const starved = tooLittleMemory(facts, profile, error);
+    if (starved !== null) return starved;
     const said = sandbox?.engineLog().slice(0, 20) ?? [];
     const { message, fix, unreachable } = explain(error, this.#context.docker.host, said);
-    if (unreachable) this.#connection = null;
+    if (unreachable) this.#connection.forget();
     const reasons = [facts?.lost ?? null, message, ...said];
     return new IsoError("sandbox_unavailable", `The container did not start: ${reasons.filter(Boolean).join("; ")}.`, {
       cause: error,
@@ -177,18 +174,6 @@ export class DockerBackend implements SandboxBackend {
     return image;
   }
 
-  #connected(): Promise<Connection> {
-    if (this.#connection === null) {
-      const connection = this.#connect();
-      this.#connection = connection;
-      // The engine may be there at the next attempt.
-      connection.catch(() => {
-        if (this.#connection === connection) this.#connection = null;
-      });
-    }
-    return this.#connection;
-  }
-
   async #connect(): Promise<Connection> {
     const { host } = this.#context.docker;
     try {
@@ -208,7 +193,7 @@ export class DockerBackend implements SandboxBackend {
   async fix(onLine: (line: string) => void): Promise<void> {
     let connection: Connection;
     try {
-      connection = await this.#connected();
+      connection = await this.#connection.get();
     } catch (error) {
       onLine(`docker: nothing was built. ${messageOf(error)}`);
       return;
@@ -226,7 +211,7 @@ export class DockerBackend implements SandboxBackend {
 
   /** Leftovers are listed first, then their owners are asked for: a neighbour's new container is never among the dead's. */
   async reap(isAlive: (instanceId: string) => Promise<boolean>): Promise<void> {
-    const { docker } = await this.#connected();
+    const { docker } = await this.#connection.get();
     const { instance } = this.#context;
     const filters = { label: [`${LABELS.root}=${instance.rootId}`] };
     const found = await inTime(docker.listContainers({ all: true, filters }), "list containers");
@@ -277,7 +262,7 @@ export class DockerBackend implements SandboxBackend {
     await Promise.allSettled([...this.#booting]);
     // A boot that was under way may have left one, and an engine may have been busy at the first attempt.
     await this.#removeOwed();
-    const connection = await this.#connection?.catch(() => null);
+    const connection = await this.#connection.there();
     if (connection) hangUp(connection.docker);
   }
 }

@@ -2,6 +2,7 @@
 // daemon that dies leaves calls hanging.
 import type Docker from "dockerode";
 import { IsoError } from "../../model/errors.js";
+import { inTime as within } from "../in-time.js";
 import type { Machine } from "../seccomp/syscalls.js";
 
 const CALL_TIMEOUT_MS = 30_000;
@@ -78,15 +79,7 @@ function addressOf(host: string | null) {
 
 /** The work's result; rejects where the engine does not answer in time. */
 export async function inTime<T>(work: Promise<T>, what: string, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new EngineLate(what, timeoutMs)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return await within(work, timeoutMs, () => new EngineLate(what, timeoutMs));
 }
 
 export class EngineLate extends Error {

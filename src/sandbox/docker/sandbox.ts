@@ -8,6 +8,7 @@ import type { Counted, KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
 import { namelessBytes } from "../nameless-files.js";
 import type { Isolation } from "../read-back.js";
+import { Remembered } from "../remembered.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
 import type { AttachedChannel } from "./attach.js";
 import { killContainer, liftCpuLimit, pause, removeContainer, type State, stateOf } from "./container.js";
@@ -53,7 +54,8 @@ export class DockerSandbox implements Sandbox {
   #mayRun = false;
   #facts: KernelFacts | null = null;
   #stopping: Promise<KernelFacts> | null = null;
-  #disposing: Promise<void> | null = null;
+  /** What failed may go well when the backend is closed. */
+  readonly #disposed = new Remembered(() => this.#dispose());
 
   constructor(parts: SandboxParts) {
     this.id = parts.id;
@@ -164,12 +166,7 @@ export class DockerSandbox implements Sandbox {
   }
 
   dispose(): Promise<void> {
-    // What failed may go well when the backend is closed.
-    this.#disposing ??= this.#dispose().catch((error: unknown) => {
-      this.#disposing = null;
-      throw error;
-    });
-    return this.#disposing;
+    return this.#disposed.get();
   }
 
   async #dispose(): Promise<void> {

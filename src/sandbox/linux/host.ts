@@ -2,16 +2,25 @@
 import { IsoError } from "../../model/errors.js";
 import type { Limits } from "../../model/limits.js";
 import type { BackendContext } from "../backend.js";
-import type { Without } from "../layers.js";
+import { tooLittleMemory } from "../boot-memory.js";
+import type { InitProcess } from "../init-process.js";
+import { overlooked, type Without } from "../layers.js";
 import type { Profile } from "../profile.js";
+import { type Demands, readCeilings, readIsolation } from "../read-back.js";
 import { type CgroupPlan, groupOwner, planCgroups, prepareCgroups, reapGroups } from "./cgroup.js";
 import { SandboxGroup } from "./cgroup-group.js";
 import { REAL_HOST } from "./cgroup-host.js";
 import { type EngineFiles, makeEngineFiles } from "./engine-files.js";
 import { endEngines } from "./orphans.js";
 import { type RootLayout, readRootLayout } from "./root-layout.js";
-import type { LinuxSandbox } from "./sandbox.js";
+import type { LinuxSandbox, Ready } from "./sandbox.js";
 import { placesFor, unbounded } from "./without.js";
+
+/** Time for the runner to say hello; a machine under load takes seconds. */
+export const HELLO_TIMEOUT_MS = 30_000;
+const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
+/** A share of the memory limit, which they count against where a control group enforces it. */
+const TMPFS_SHARE = 0.5;
 
 export interface LinuxHost {
   readonly cgroups: CgroupPlan;
@@ -39,6 +48,15 @@ export function makeGroup(host: LinuxHost, name: string, limits: Limits, without
   return new SandboxGroup(cgroups.version, places, name, unbounded(limits, without));
 }
 
+/** The size of each file system in memory that a sandbox has. */
+export const tmpfsBytes = ({ memory }: Limits): number => Math.floor(memory * TMPFS_SHARE);
+
+/** What a sandbox that has said hello really is. Throws IsoError `sandbox_unavailable` where anything is weaker than it must be. */
+export function proven(init: InitProcess, python: Ready["python"], group: SandboxGroup, without: Without): Ready {
+  const isolation = readIsolation(init.pid, { ...DEMANDS, overlook: overlooked(without) });
+  return { python, isolation, held: { ceilings: readCeilings(init.pid), memory: group.heldMemory() } };
+}
+
 /** Ends what there is of the sandbox, and says why it did not boot. `explain` knows the words of the engine. */
 export async function bootFailure(
   error: unknown,
@@ -49,13 +67,8 @@ export async function bootFailure(
   const facts = await sandbox?.stop();
   await sandbox?.dispose();
   if (error instanceof IsoError) return error;
-  if ((facts?.oomKills ?? 0) > 0) {
-    return new IsoError(
-      "sandbox_unavailable",
-      `The memory limit of ${profile.limits.memory} bytes is too small for Python to start.`,
-      { hint: "Raise the profile's `memory`.", cause: error },
-    );
-  }
+  const starved = tooLittleMemory(facts, profile, error);
+  if (starved !== null) return starved;
   const said = sandbox?.engineLog() ?? [];
   const reason = error instanceof Error ? error.message : String(error);
   const hint = explain([reason, ...said].join("\n"));

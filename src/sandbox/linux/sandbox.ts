@@ -10,6 +10,7 @@ import type { InitProcess } from "../init-process.js";
 import { namelessBytes } from "../nameless-files.js";
 import type { Profile } from "../profile.js";
 import type { Isolation } from "../read-back.js";
+import { Remembered } from "../remembered.js";
 import { deliverInto, removeSlot, type Slot } from "../slot.js";
 import type { Counts, SandboxGroup } from "./cgroup-group.js";
 import type { EngineLog } from "./engine-log.js";
@@ -65,7 +66,8 @@ export class LinuxSandbox implements Sandbox {
   #ready: Ready | null = null;
   #delivered = false;
   #stopping: Promise<KernelFacts> | null = null;
-  #disposing: Promise<void> | null = null;
+  /** What failed may go well when the backend is closed. */
+  readonly #disposed = new Remembered(() => this.#dispose());
   #counts: Counts | null = null;
   #lost: string | null = null;
 
@@ -151,12 +153,7 @@ export class LinuxSandbox implements Sandbox {
   }
 
   dispose(): Promise<void> {
-    // What failed may go well when the backend is closed.
-    this.#disposing ??= this.#dispose().catch((error: unknown) => {
-      this.#disposing = null;
-      throw error;
-    });
-    return this.#disposing;
+    return this.#disposed.get();
   }
 
   async #dispose(): Promise<void> {

@@ -6,12 +6,21 @@ import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import { step } from "../../model/steps.js";
 import type { BackendContext, HostUser, Probe, Sandbox, SandboxBackend } from "../backend.js";
-import { NOTHING, overlooked, type Without } from "../layers.js";
+import { NOTHING, type Without } from "../layers.js";
 import { groupName } from "../linux/cgroup.js";
 import type { SandboxGroup } from "../linux/cgroup-group.js";
 import { REAL_HOST } from "../linux/cgroup-host.js";
 import { EngineLog } from "../linux/engine-log.js";
-import { bootFailure, type LinuxHost, makeGroup, prepareHost, reapEngines } from "../linux/host.js";
+import {
+  bootFailure,
+  HELLO_TIMEOUT_MS,
+  type LinuxHost,
+  makeGroup,
+  prepareHost,
+  proven,
+  reapEngines,
+  tmpfsBytes,
+} from "../linux/host.js";
 import { findInterpreter } from "../linux/interpreter.js";
 import { interpreterMounts } from "../linux/interpreter-mounts.js";
 import { planLaunch } from "../linux/launch.js";
@@ -21,7 +30,7 @@ import { LinuxSandbox } from "../linux/sandbox.js";
 import { hostFolders } from "../linux/without.js";
 import type { Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
-import { type Demands, readCeilings, readIsolation } from "../read-back.js";
+import { Remembered } from "../remembered.js";
 import { makeSlot, removeSlot, type Slot } from "../slot.js";
 import { Door, SLOT_ID_CHARS } from "./door.js";
 import { idMapFor } from "./id-map.js";
@@ -31,11 +40,6 @@ import { probeZygote } from "./probe.js";
 import { RunningSlot } from "./running-slot.js";
 import { type Held, LauncherStock } from "./stock.js";
 
-const DEMANDS: Demands = { namespaces: ["user", "mnt", "pid", "net", "ipc"], seccomp: true, said: [] };
-/** Time for the runner to say hello; a machine under load takes seconds. */
-const HELLO_TIMEOUT_MS = 30_000;
-/** A share of the memory limit, which they count against where a control group enforces it. */
-const TMPFS_SHARE = 0.5;
 /** To a first process that waits: go on. */
 const GO = "\n";
 /** What libraries that compute start a thread for each processor by; a launcher has one thread. */
@@ -51,8 +55,8 @@ export class ZygoteBackend implements SandboxBackend {
   readonly #live = new Map<Sandbox, Held>();
   /** By what launchers differ in: the interpreter, and what it loads ahead. */
   readonly #stocks = new Map<string, LauncherStock>();
-  #host: Promise<LinuxHost> | null = null;
-  #door: Promise<Door> | null = null;
+  readonly #host = new Remembered(async () => prepareHost(this.#context, this.name, this.#isRoot));
+  readonly #door = new Remembered(() => Door.open());
   #closed = false;
 
   constructor(context: BackendContext) {
@@ -87,7 +91,7 @@ export class ZygoteBackend implements SandboxBackend {
   }
 
   async #boot(profile: Profile, user: HostUser, tenant: string | null): Promise<Sandbox> {
-    const host = await this.#prepared();
+    const host = await this.#host.get();
     const held = await this.#stock(profile).take(tenant);
     try {
       this.#refuseClosed();
@@ -134,9 +138,8 @@ export class ZygoteBackend implements SandboxBackend {
     launcher: Launcher,
     { id, slot, user, profile }: { id: string; slot: Slot; user: HostUser; profile: Profile },
   ): Promise<Forked> {
-    const tmpfsBytes = Math.floor(profile.limits.memory * TMPFS_SHARE);
     const as = this.#without.has("host-uid") ? OURSELVES : user;
-    return await launcher.fork({ id, folder: basename(slot.dir), user: as, tmpfsBytes });
+    return await launcher.fork({ id, folder: basename(slot.dir), user: as, tmpfsBytes: tmpfsBytes(profile.limits) });
   }
 
   /** The sandbox waits until it is in its control group, and again until it was looked at; nothing of it runs unbounded. */
@@ -146,11 +149,9 @@ export class ZygoteBackend implements SandboxBackend {
     control.write(GO);
     const { python } = await readHello(control, HELLO_TIMEOUT_MS);
     step("boot.hello");
-    const demands = { ...DEMANDS, overlook: overlooked(this.#without) };
-    const isolation = readIsolation(init.pid, demands);
-    const held = { ceilings: readCeilings(init.pid), memory: group.heldMemory() };
+    const ready = proven(init, python, group, this.#without);
     control.write(GO);
-    sandbox.setReady({ python, isolation, held });
+    sandbox.setReady(ready);
   }
 
   #stock(profile: Profile): LauncherStock {
@@ -165,7 +166,7 @@ export class ZygoteBackend implements SandboxBackend {
 
   async #startLauncher({ python, packages, preimports }: Profile): Promise<Launcher> {
     const { instance, searchPath } = this.#context;
-    const [host, door] = await Promise.all([this.#prepared(), this.#opened()]);
+    const [host, door] = await Promise.all([this.#host.get(), this.#door.get()]);
     const { slotsDir } = host.files;
     const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
     const mounts = interpreterMounts(interpreter);
@@ -206,23 +207,6 @@ export class ZygoteBackend implements SandboxBackend {
     if (this.#closed) throw new IsoError("internal", "the zygote backend was closed");
   }
 
-  #prepared(): Promise<LinuxHost> {
-    this.#host ??= (async () => prepareHost(this.#context, this.name, this.#isRoot))();
-    // What is missing may be there at the next attempt.
-    this.#host.catch(() => {
-      this.#host = null;
-    });
-    return this.#host;
-  }
-
-  #opened(): Promise<Door> {
-    this.#door ??= Door.open();
-    this.#door.catch(() => {
-      this.#door = null;
-    });
-    return this.#door;
-  }
-
   async reap(isAlive: (instanceId: string) => Promise<boolean>): Promise<void> {
     await reapEngines(this.#context.instance.rootId, isAlive);
   }
@@ -231,9 +215,8 @@ export class ZygoteBackend implements SandboxBackend {
     this.#closed = true;
     await Promise.allSettled([...this.#live.keys()].map((sandbox) => sandbox.dispose()));
     await Promise.allSettled([...this.#stocks.values()].map((stock) => stock.close()));
-    (await this.#door?.catch(() => null))?.close();
-    const host = await this.#host?.catch(() => null);
-    await host?.files.remove();
+    (await this.#door.there())?.close();
+    await (await this.#host.there())?.files.remove();
   }
 }
 

@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { z } from "zod";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
+import { inTime } from "../in-time.js";
 import { InitProcess } from "../init-process.js";
 import { EngineLog } from "../linux/engine-log.js";
 import { type EngineCommand, type StartedEngine, startEngine } from "../linux/spawn.js";
@@ -146,21 +147,16 @@ export class Launcher {
     this.#forks += 1;
     const arrival = this.#options.door.expect(this.#token, id);
     this.hold();
-    let timer: NodeJS.Timeout | undefined;
     try {
-      const late = new Promise<never>((_, reject) => {
-        const message = `the launcher did not fork a sandbox within ${FORK_TIMEOUT_MS / 1000} s`;
-        timer = setTimeout(() => reject(new Error(message)), FORK_TIMEOUT_MS);
-      });
+      const late = () => new Error(`the launcher did not fork a sandbox within ${FORK_TIMEOUT_MS / 1000} s`);
       const told = new Promise<Born>((resolve, reject) => this.#forking.set(id, { resolve, reject }));
       const { own } = this.#options;
       const [uid, gid] = [user.uid === own.uid ? 0 : user.uid, user.gid === own.gid ? 0 : user.gid];
       this.#say({ id, folder, uid, gid, tmpfsBytes });
       // Told first or connected first: both must be there.
-      const [{ init, gone }, control] = await Promise.race([Promise.all([told, arrival.socket]), late]);
+      const [{ init, gone }, control] = await inTime(Promise.all([told, arrival.socket]), FORK_TIMEOUT_MS, late);
       return { id, init, control, gone };
     } finally {
-      clearTimeout(timer);
       this.#forking.delete(id);
       arrival.forget();
       this.letGo();
@@ -219,16 +215,12 @@ export class Launcher {
   }
 
   async #next(wanted: "unshared" | "ready"): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const message = `The launcher was not ready within ${READY_TIMEOUT_MS / 1000} s.`;
-      timer = setTimeout(() => reject(new IsoError("sandbox_unavailable", message)), READY_TIMEOUT_MS);
-    });
+    const tooLate = `The launcher was not ready within ${READY_TIMEOUT_MS / 1000} s.`;
     const heard = new Promise<Message | null>((resolve) => {
       this.#heard = { next: resolve };
       void this.ended.then(() => resolve(null));
     });
-    const message = await Promise.race([heard, late]).finally(() => clearTimeout(timer));
+    const message = await inTime(heard, READY_TIMEOUT_MS, () => new IsoError("sandbox_unavailable", tooLate));
     this.#heard = null;
     if (message !== null && wanted in message) return;
     if (message !== null && "refusedImport" in message) {
