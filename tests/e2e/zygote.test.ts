@@ -133,6 +133,7 @@ describe("modules loaded ahead", () => {
   const config = {
     profiles: {
       ahead: { python: join(venv, "bin/python"), preimports: ["decimal", "quiet"] },
+      plain: { python: join(venv, "bin/python") },
       threads: { python: join(venv, "bin/python"), preimports: ["decimal", "threads_at_import"] },
       missing: { python: join(venv, "bin/python"), preimports: ["no_such_module"] },
     },
@@ -158,6 +159,16 @@ describe("modules loaded ahead", () => {
     const [first, again] = [await printed(runtime, "u", code, "ahead"), await printed(runtime, "u", code, "ahead")];
     expect(first).toMatch(/^True\n\d+$/);
     expect(again).toBe(first);
+  });
+
+  it("stay with the profile that asks for them, for a tenant who uses two", async () => {
+    await using warm = await start(join(roots, "two"), config, 1);
+    await warm.warm("ahead");
+    await warm.warm("plain");
+    const code = 'import sys\nprint("quiet" in sys.modules)';
+    expect(await printed(warm, "u", code, "plain")).toBe("False");
+    for (let run = 0; run < 3; run += 1) expect(await printed(warm, "u", code, "ahead")).toBe("True");
+    expect(await printed(warm, "u", code, "plain")).toBe("False");
   });
 
   it.each([
