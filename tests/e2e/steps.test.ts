@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createRuntime, type RunResult, type Runtime } from "../../src/index.js";
 import { onStep } from "../../src/model/steps.js";
+import { BACKEND_NAMES } from "../../src/sandbox/backends.js";
 import { realBackends } from "../support/backends.js";
 import { count } from "../support/soak.js";
 import { ELSEWHERE, HEALING, ONLY_ON, STEPS, stepsReachedOn } from "../support/steps.js";
@@ -35,12 +36,12 @@ const HARMLESS = [
   ...["lock.released", "dispose.stopped", "dispose.slot", "dispose.container"],
 ];
 
-/** All of them on bubblewrap; on Docker the smoke size has its own, and one of each part of a run. */
+/** All of them on the backend `auto` takes first; elsewhere the smoke size has the backend's own, and one of each part of a run. */
 function stepsOn(backend: string): string[] {
   const all = stepsReachedOn(backend);
   const few = ["run.acquired", "deliver.placed", "run.begun", "run.ended", "run.stopped", "commit.ready", "close.pool"];
   const some = all.filter((name) => /^(boot|dispose)\./.test(name) || few.includes(name));
-  return backend === "bubblewrap" ? all : count(some, all);
+  return backend === BACKEND_NAMES[0] ? all : count(some, all);
 }
 
 /** A program that a fault ends halfway has done half its work, which is kept like all that a program wrote: not here. */

@@ -23,8 +23,11 @@ export function onWorkspaceStep(listen: ((name: string) => void) | null): void {
 /** Steps that another test reaches, where directories cannot be exchanged. */
 export const ELSEWHERE: Record<string, string> = { "commit.gap": "tests/workspace/crash.test.ts" };
 
+const ON_THIS_KERNEL = ["boot.engine", "boot.joined", "dispose.slot"];
+
 export const ONLY_ON: Record<string, string[]> = {
-  bubblewrap: ["boot.engine", "boot.joined", "dispose.slot"],
+  zygote: ON_THIS_KERNEL,
+  bubblewrap: ON_THIS_KERNEL,
   docker: ["boot.container", "boot.attached", "boot.started", "dispose.container"],
 };
 
@@ -33,6 +36,7 @@ export const HEALING = ["heal.placed", "heal.cleared"];
 
 /** The steps that an ordinary run on a backend comes to. */
 export function stepsReachedOn(backend: string): string[] {
-  const foreign = Object.entries(ONLY_ON).flatMap(([name, steps]) => (name === backend ? [] : steps));
+  const own = ONLY_ON[backend] ?? [];
+  const foreign = Object.values(ONLY_ON).flatMap((steps) => steps.filter((name) => !own.includes(name)));
   return STEPS.filter((name) => !(name in ELSEWHERE) && !foreign.includes(name) && !HEALING.includes(name));
 }
