@@ -1,7 +1,7 @@
 // A folder that a sandbox wrote, drawn the way `tree` does, with sizes. Every name in it is hostile: bounded, escaped, never followed.
 import { KEEP } from "../model/limits.js";
 import { displayPath, type Entry, type Tree } from "../safefs/tree.js";
-import { escapeControls, groupDigits } from "./printable.js";
+import { escapeControls, formatBytes, groupDigits } from "./printable.js";
 import { truncateMiddle } from "./truncate.js";
 
 export interface TreeOptions {
@@ -98,20 +98,6 @@ function target(tree: Tree, path: Buffer): string {
 
 function show(name: Buffer): string {
   return truncateMiddle(escapeControls(displayPath(name).path), MAX_NAME_BYTES).replaceAll("\n", " ");
-}
-
-/** Bytes for people, as "1.2 MiB". */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-  let value = bytes;
-  let unit = "B";
-  for (const next of units) {
-    if (value < 1024) break;
-    value /= 1024;
-    unit = next;
-  }
-  return `${value.toFixed(1)} ${unit}`;
 }
 
 function summary(

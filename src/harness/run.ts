@@ -29,6 +29,8 @@ export interface RunParts {
   why: string;
   receipt: RunReceipt;
   seams: Seams;
+  /** Whether somebody may hear of output while it comes. */
+  isLive: boolean;
 }
 
 /** Throws for faults that are ours or the caller's; every ending of the program is a result. `signal` cancels in each state. */
@@ -46,7 +48,7 @@ export async function run(
   const { prepared, sandbox, warm } = held;
   step("run.acquired");
 
-  const recorder = new Recorder(held.logDir, emit);
+  const recorder = new Recorder(held.logDir, parts.isLive ? emit : null);
   recorder.infra(
     "runtime",
     `sandbox ${sandbox.id} on ${parts.backend.name}${warm ? ", booted ahead" : ""}: ${parts.why}`,
@@ -55,6 +57,7 @@ export async function run(
   writeSnippet(prepared.work, request.code);
   step("run.snippet");
   await sandbox.deliver(prepared.dir);
+  await store.delivered(prepared);
   await parts.receipt.began();
   emit({ type: "run.started", backend: parts.backend.name, profile: request.profile.name, warm });
 

@@ -1,9 +1,8 @@
 // Reading and writing at an open descriptor until all of it is done: one call of the system may do a part.
 import { readSync, writeSync } from "node:fs";
 
-/** Fewer bytes only where the file ends before. */
-export function readAt(fd: number, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
+/** Fewer bytes only where the file ends before. They are read into `bytes`, which has room for them, or into a buffer of their own. */
+export function readAt(fd: number, position: number, length: number, bytes: Buffer = Buffer.alloc(length)): Buffer {
   let filled = 0;
   for (let got = -1; got !== 0 && filled < length; filled += got) {
     got = readSync(fd, bytes, filled, length - filled, position + filled);

@@ -10,13 +10,12 @@ import {
   mkdirSync,
   openSync,
   read,
-  readSync,
   renameSync,
   unlinkSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import type { FileOwner } from "../model/instance.js";
-import { writeAll } from "./descriptor.js";
+import { readAt, writeAll } from "./descriptor.js";
 import { type Dir, openDirAt, openFileAt, openTrustedDir } from "./dir.js";
 import { type Entry, readLinkAt, statAt } from "./entry.js";
 import { errnoOf, SafeFsError } from "./errors.js";
@@ -83,21 +82,7 @@ export class Tree implements Disposable {
 
   /** All of a regular file; `too_large` beyond `maxBytes`. */
   readFile(rel: RelPath, maxBytes: number): Buffer {
-    const fd = this.openFile(rel);
-    try {
-      const size = fstatSync(fd).size;
-      if (size > maxBytes) throw tooLarge(size, maxBytes);
-      // One byte more than it should have, so that a file that grows meanwhile is noticed.
-      const data = Buffer.alloc(size + 1);
-      let filled = 0;
-      for (let got = -1; got !== 0 && filled < data.length; filled += got) {
-        got = readSync(fd, data, filled, data.length - filled, null);
-      }
-      if (filled > maxBytes) throw tooLarge(filled, maxBytes);
-      return data.subarray(0, filled);
-    } finally {
-      closeSync(fd);
-    }
+    return this.#at(rel, (dir, name) => readFileAt(dir, name, maxBytes));
   }
 
   /** SHA-256 in hex, streamed. `too_large` beyond `maxBytes`, and for a file with holes that pretends to be huge. */
@@ -307,6 +292,21 @@ export class Tree implements Disposable {
 
   #release(dir: Dir): void {
     if (dir !== this.root) dir.close();
+  }
+}
+
+/** All of the regular file `name`; `too_large` beyond `maxBytes`. */
+export function readFileAt(dir: Dir, name: Buffer, maxBytes: number): Buffer {
+  const fd = openFileAt(dir, name);
+  try {
+    const size = fstatSync(fd).size;
+    if (size > maxBytes) throw tooLarge(size, maxBytes);
+    // One byte more than it should have, so that a file that grows meanwhile is noticed.
+    const data = readAt(fd, 0, size + 1);
+    if (data.length > maxBytes) throw tooLarge(data.length, maxBytes);
+    return data;
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,71 +1,157 @@
-// Which version the live tree is before it is replaced. Where nobody but us changed it, the newest; otherwise what was changed by hand
+// The state a live tree is in before it is replaced: its twin is made what it is, and what was changed by hand since the newest version
 // becomes a version of its own, so that the state before a run can be brought back whoever made it.
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { IsoError } from "../model/errors.js";
 import { step } from "../model/steps.js";
-import type { Dir } from "../safefs/dir.js";
+import { type Dir, openTrustedDir } from "../safefs/dir.js";
 import { removeTree } from "../safefs/remove.js";
 import type { StoreContext } from "./context.js";
+import { type Delta, deltaOf } from "./delta.js";
 import { failure } from "./failure.js";
-import { versionsDir } from "./layout.js";
-import type { Manifest } from "./manifest.js";
-import { countChanges, countFiles, type RecordedTree, recordTree, sameTree } from "./recorded-tree.js";
-import type { Before } from "./replace-live.js";
-import {
-  listVersions,
-  makeRecord,
-  namesIn,
-  nextNumber,
-  readFiles,
-  type StoredVersion,
-  writeVersion,
-} from "./version-folder.js";
+import { judgeKept } from "./kept.js";
+import { liveDir, twinDir, versionsDir } from "./layout.js";
+import { ensureLive, isDirectory } from "./live.js";
+import { type Manifest, scan, shownPath } from "./manifest.js";
+import type { Known } from "./record-log.js";
+import { bytesOfItsOwn, countChanges, countFiles, type RecordedTree, recordTree } from "./recorded-tree.js";
+import { bringUp, differences, type Saving, settleKept } from "./twin.js";
+import { idsIn, listVersions, makeRecord, nextNumber, readDeltaIn, savedDir, writeVersion } from "./version-folder.js";
 
-/** `live` was scanned and judged as `manifest`. Null where versions are off. */
-export async function versionBefore(
-  context: StoreContext,
-  dirName: string,
-  { manifest, live, durable }: { manifest: Manifest; live: Dir; durable: boolean },
-): Promise<Before | null> {
-  if (context.versions.keep === 0) return null;
-  const versions = versionsDir(context.layout, dirName);
-  const newest = listVersions(versions).at(-1);
-  const known = newest === undefined ? new Map() : recordedFiles(newest);
-  const tree = await recordTree(manifest, live, (path) => known.get(path));
-  if (newest !== undefined && newest.tree === null && sameTree(known, tree)) return { id: newest.record.id, tree };
-  return { id: await recordByHand(context, dirName, { live, known, tree, durable }), tree };
+/** The version that is live before a replacement, and what it holds; its twin stands in its place. */
+export type Before = Known;
+
+interface Settling {
+  context: StoreContext;
+  dirName: string;
+  durable: boolean;
+  live: Dir;
+  manifest: Manifest;
 }
 
-/** A record that cannot be read knows no file: then each is read. */
-function recordedFiles({ folder }: StoredVersion): RecordedTree {
-  try {
-    return readFiles(folder);
-  } catch {
-    return new Map();
+/** Smaller trees are looked at sooner than they are watched. */
+const MIN_WATCHED_ENTRIES = 100;
+
+/** Under the workspace's lock. Null where versions are off. A tree nobody touched since the last time is not looked at. */
+export async function settleBefore(context: StoreContext, dirName: string, durable: boolean): Promise<Before | null> {
+  const { layout, records, settled, versions } = context;
+  const path = liveDir(layout, dirName);
+  ensureLive(path, context.chownTo);
+  const paths = { live: path, twin: twinDir(layout, dirName) };
+  const known = versions.keep === 0 ? null : records.get(dirName);
+  if (await settled.has(dirName, paths, known?.id ?? null)) {
+    if (known === null || known.id === idsIn(versionsDir(layout, dirName)).at(-1)) return known;
   }
+  using live = openTrustedDir(path);
+  let manifest = await scanLive(live);
+  const isWatched = manifest.size.entries >= MIN_WATCHED_ENTRIES && (await settled.beforeLook(dirName, path));
+  if (isWatched) manifest = await scanLive(live);
+  const before = await look({ context, dirName, durable, live, manifest });
+  if (isWatched) await settled.looked(dirName, paths, before?.id ?? null);
+  return before;
+}
+
+async function look(settling: Settling): Promise<Before | null> {
+  const { context, dirName, durable, live } = settling;
+  if (context.versions.keep === 0) {
+    await settleTwin(settling, null);
+    return null;
+  }
+  const known = await catchUp(settling, context.records.get(dirName));
+  const tree = await recordTree(settling.manifest, live, (at) => known?.tree.get(at));
+  const delta = known && deltaOf(known.tree, tree);
+  const newest = listVersions(versionsDir(context.layout, dirName)).at(-1)?.record.id;
+  const isRecorded = known !== null && known.id === newest && delta !== null && delta.was.size + delta.now.size === 0;
+  const id = isRecorded ? known.id : await recordByHand(settling, { delta, tree });
+  await settleTwin(settling, known);
+  if (!isRecorded || !isSameTree(known.tree, tree)) context.records.replace(dirName, { id, tree }, durable);
+  return context.records.get(dirName) ?? { id, tree, files: countFiles(tree) };
+}
+
+/** Down to inodes and times, by which a file need not be read again. */
+function isSameTree(a: RecordedTree, b: RecordedTree): boolean {
+  if (a.size !== b.size) return false;
+  for (const [path, recorded] of b) if (recorded.kind === "file" && a.get(path) !== recorded) return false;
+  return true;
+}
+
+/** Scanned and judged. Throws where a part of it cannot be read. */
+export async function scanLive(live: Dir): Promise<Manifest> {
+  const manifest = await scan(live);
+  for (const { entry, leftOut } of manifest.lost) {
+    throw new IsoError("internal", `The workspace's "${shownPath(entry).path}" cannot be read: ${leftOut}.`, {
+      hint: "Give this account permission to read it, or move it away.",
+    });
+  }
+  judgeKept(manifest);
+  return manifest;
+}
+
+/**
+ * What the newest version holds. Where a process died after its tree was placed and before the record said so, the twin and the record
+ * are those of the version before. Null where there is no record, or what came after it is not known.
+ */
+async function catchUp(settling: Settling, known: Known | null): Promise<Known | null> {
+  const { context, dirName, durable } = settling;
+  if (known === null) return null;
+  const versions = versionsDir(context.layout, dirName);
+  const since = idsIn(versions).filter((id) => id > known.id);
+  if (since.length === 0) return known;
+  await settleTwin(settling, known);
+  const deltas = since.map((id) => readDeltaIn(join(versions, id)));
+  for (const [at, id] of since.entries()) {
+    const delta = deltas[at];
+    if (!delta) return null;
+    context.records.append(dirName, id, delta, durable);
+  }
+  return context.records.get(dirName);
+}
+
+/** `known` is the version whose files the twin has now: those that the live tree has no more are kept as its own. */
+async function settleTwin({ context, dirName, durable, live, manifest }: Settling, known: Known | null): Promise<void> {
+  const { layout } = context;
+  const path = twinDir(layout, dirName);
+  const manner = { owner: context.chownTo, durable };
+  if (!isDirectory(path)) mkdirSync(path, { mode: 0o755 });
+  using twin = openTrustedDir(path);
+  const paths = differences(manifest.root, (await scan(twin)).root);
+  if (known === null) await bringUp({ live, twin }, paths, null, manner);
+  else {
+    using saving = openSaving(join(versionsDir(layout, dirName), known.id), (at) => known.tree.has(at));
+    await bringUp({ live, twin }, paths, saving, manner);
+  }
+  await settleKept(manifest.root, twin, manner);
+}
+
+/** Where a version's entries go that the next one has not. */
+export function openSaving(folder: string, has: (path: string) => boolean): Saving & Disposable {
+  const path = savedDir(folder);
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const dir = openTrustedDir(path);
+  return { dir, has, [Symbol.dispose]: () => dir.close() };
 }
 
 async function recordByHand(
-  context: StoreContext,
-  dirName: string,
-  found: { live: Dir; known: RecordedTree; tree: RecordedTree; durable: boolean },
+  { context, dirName, durable, live }: Settling,
+  { delta, tree }: { delta: Delta | null; tree: RecordedTree },
 ): Promise<string> {
   const { layout, instance } = context;
   const versions = versionsDir(layout, dirName);
-  const isFirst = namesIn(versions).length === 0;
+  const isFirst = idsIn(versions).length === 0;
   const kind = isFirst ? "start" : "hand";
   const record = makeRecord({
-    ...{ kind, mark: kind, before: null, root: found.live.ino, replacedBytes: 0 },
+    ...{ kind, mark: kind, before: null, root: live.ino },
     number: isFirst ? 0 : nextNumber(versions),
-    changes: countChanges(found.known, found.tree),
-    files: countFiles(found.tree),
+    changes: countChanges(delta?.was ?? new Map(), delta?.now ?? tree),
+    files: countFiles(tree),
+    replacedBytes: delta === null ? 0 : bytesOfItsOwn(delta.was, tree),
   });
   const staging = join(layout.staging, dirName);
   const fresh = join(staging, `${instance.id}.by-hand`);
   try {
     for (const folder of [staging, versions]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     await removeTree(fresh);
-    writeVersion(fresh, record, found.tree, found.durable);
+    writeVersion(fresh, record, delta, durable);
     renameSync(fresh, join(versions, record.id));
   } catch (error) {
     await removeTree(fresh).catch(() => undefined);

@@ -12,7 +12,8 @@ import { buildTree } from "./build-tree.js";
 import type { StoreContext } from "./context.js";
 import { failure } from "./failure.js";
 import { judgeKept } from "./kept.js";
-import { liveDir, sandboxDir } from "./layout.js";
+import { isPlain, MIN_COPY_ENTRIES } from "./kept-copy.js";
+import { liveDir, sandboxDir, twinDir } from "./layout.js";
 import { ensureLive } from "./live.js";
 import { type Manifest, scan, shownPath } from "./manifest.js";
 import type { Prepared } from "./prepared.js";
@@ -29,19 +30,19 @@ export async function bootstrap(
   const mark = `${instance.id}.${fileNameOf(runId)}.${randomBytes(8).toString("hex")}`;
   const building = join(layout.building, mark);
   try {
-    const source = await fill(context, building, { dirName, owner });
+    const made =
+      (await reuse(context, building, { dirName, owner })) ?? (await fill(context, building, { dirName, owner }));
     step("bootstrap.built");
-    const baseline = await scanOf(join(building, "out"));
     const dir = dirName === null ? join(layout.runs, mark) : sandboxDir(layout, dirName);
     context.trash.discard(dir, layout.sandboxTrash);
     step("bootstrap.old-moved-away");
     renameSync(building, dir);
     step("bootstrap.placed");
     return {
-      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), runId, dirName, baseline, source },
+      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), runId, dirName, ...made },
       owner: context.chownTo === null ? context.owner : await owner,
       workspaceDir: join(layout.workspaceRoot, dirName ?? userDirName(workspace.userId)),
-      size: sizeWith(baseline, dir),
+      size: sizeWith(made.baseline, dir),
     };
   } catch (error) {
     await removeTree(building).catch(() => undefined);
@@ -49,21 +50,75 @@ export async function bootstrap(
   }
 }
 
+type Made = Pick<Prepared, "baseline" | "source" | "copy">;
+
+/** The copy that the last run had, where nobody touched the workspace or the copy since; null where there is none. */
+async function reuse(context: StoreContext, building: string, { dirName, owner }: Filling): Promise<Made | null> {
+  if (dirName === null) return null;
+  const { copies, layout } = context;
+  const live = liveDir(layout, dirName);
+  const generation = await untouched(context, dirName);
+  if (generation === null) return null;
+  const out = join(sandboxDir(layout, dirName), "out");
+  const copy = await copies.take(dirName, { out, generation });
+  if (copy === null) return null;
+  makeFolders(context, building);
+  renameSync(out, join(building, "out"));
+  using source = openTrustedDir(live);
+  const whose = context.chownTo ? await owner : context.owner;
+  if (await copies.repair(copy, join(building, "out"), source, whose)) {
+    // What was done to it until here was ours.
+    await copies.delivering(copy);
+    return { baseline: copy.manifest, source: null, copy };
+  }
+  await copies.forget(dirName);
+  await removeTree(building);
+  return null;
+}
+
 interface Filling {
   dirName: string | null;
   owner: FileOwner | Promise<FileOwner>;
 }
 
-async function fill(context: StoreContext, building: string, filling: Filling): Promise<Manifest | null> {
-  const out = join(building, "out");
+/** All but out/. */
+function makeFolders(context: StoreContext, building: string): void {
   const work = join(building, "work");
-  for (const path of [building, out, work]) {
-    mkdirSync(path);
-    chmodSync(path, 0o755);
-  }
+  for (const path of [building, work]) makeDir(path);
   // On a root host work/ stays root's, and sticky: the program can add files to it but not replace the snippet in it.
   if (context.chownTo) chmodSync(work, 0o1777);
-  return await copyLive(context, filling, { out, links: join(building, "links") });
+}
+
+function makeDir(path: string): void {
+  mkdirSync(path);
+  chmodSync(path, 0o755);
+}
+
+async function fill(context: StoreContext, building: string, filling: Filling): Promise<Made> {
+  const out = join(building, "out");
+  makeFolders(context, building);
+  makeDir(out);
+  const source = await copyLive(context, filling, { out, links: join(building, "links") });
+  const { dirName, owner } = filling;
+  const generation =
+    dirName !== null && source !== null && source.size.entries >= MIN_COPY_ENTRIES
+      ? await untouched(context, dirName)
+      : null;
+  const isWatched = dirName !== null && generation !== null && (await context.copies.beforeLook(dirName, out));
+  const baseline = await scanOf(out);
+  if (!isWatched || !isPlain(baseline)) return { baseline, source, copy: null };
+  const { ino } = lstatSync(out, { bigint: true });
+  const whose = context.chownTo ? await owner : context.owner;
+  const copy = { dirName, ino, owner: whose, manifest: baseline, generation, repair: new Set<string>() };
+  return { baseline, source, copy };
+}
+
+/** Which state of the live tree it was that was copied; null where somebody may have touched it meanwhile. */
+async function untouched(context: StoreContext, dirName: string): Promise<number | null> {
+  const { layout, records, settled, versions } = context;
+  const known = versions.keep === 0 ? null : records.get(dirName);
+  const paths = { live: liveDir(layout, dirName), twin: twinDir(layout, dirName) };
+  return (await settled.has(dirName, paths, known?.id ?? null)) ? settled.generation(dirName) : null;
 }
 
 /** Copies the workspace's out/ and returns what it held; `leftOut` marks what of it stays behind. */
@@ -91,7 +146,7 @@ async function copyLive(
   judgeKept(manifest);
   // Known as late as this where the sandbox is still booting.
   const owner = chownTo && (await programs);
-  await buildTree({ root: manifest.root, source, target, links: to.links, owner, durable: false });
+  await buildTree({ root: manifest.root, source, target, links: to.links, owner });
   return manifest;
 }
 

@@ -3,8 +3,12 @@ import type { FileOwner } from "../model/instance.js";
 import type { VersionLimits } from "../model/versions.js";
 import type { Exchanger } from "./exchange.js";
 import type { OwnInstance } from "./instance.js";
+import type { KeptCopies } from "./kept-copy.js";
 import type { Layout } from "./layout.js";
+import type { RecordLogs } from "./record-log.js";
+import type { Settled } from "./settled.js";
 import type { Trash } from "./trash.js";
+import type { TreeWatch } from "./tree-watch.js";
 
 export interface StoreContext {
   readonly layout: Layout;
@@ -15,4 +19,8 @@ export interface StoreContext {
   readonly trash: Trash;
   readonly exchanger: Exchanger;
   readonly versions: VersionLimits;
+  readonly records: RecordLogs;
+  readonly watch: TreeWatch;
+  readonly settled: Settled;
+  readonly copies: KeptCopies;
 }

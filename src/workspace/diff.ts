@@ -11,7 +11,7 @@ import { FollowCursor } from "../safefs/follow-cursor.js";
 import { pacer } from "../safefs/pace.js";
 import { ChangeLists } from "./change-lists.js";
 import { judgeKept } from "./kept.js";
-import { type Folder, isFolder, lookUp, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
+import { type Folder, isFolder, keyOf, lookUp, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
 import type { Prepared } from "./prepared.js";
 import { normalMode } from "./recorded-tree.js";
 import { readWork } from "./work.js";
@@ -41,42 +41,60 @@ export interface TreeDiff {
 }
 
 export interface SyncPlan {
-  readonly root: Folder;
-  /** Files whose bytes and mode are those of the workspace. */
-  readonly unchanged: ReadonlySet<Node>;
-  /** False when the workspace already holds this very tree. */
-  readonly differs: boolean;
+  /** Entries that are other than in the workspace, and those that are gone, the topmost of them. None: it holds this very tree. */
+  readonly changed: ReadonlyMap<string, Node | null>;
+  /** When a folder of the run's tree was last changed; null where it has no such folder. */
+  folderTime(path: string): bigint | null;
 }
 
+/** What is compared where that is not all of the tree: the same paths of it now, at its delivery, and of the workspace. */
+export interface Look {
+  /** Its size is that of the whole tree. */
+  readonly after: Manifest;
+  readonly before: Folder;
+  readonly source: Folder;
+}
+
+/** `after` is the tree as it was found; null where there is none. */
 export async function diffTrees(
   prepared: Prepared,
   live: string | null,
   maxNewEntries = MAX_NEW_ENTRIES,
-): Promise<TreeDiff> {
+  look: Look | null = null,
+): Promise<{ diff: TreeDiff; after: Manifest | null }> {
   const lists = new ChangeLists(KEEP.listEntries);
   unlockTrustedDir(prepared.dir);
   const work = await readWork(prepared, maxNewEntries, lists);
   const out = openOut(prepared.out);
-  if (out === null) return replacedOut(prepared, lists, work);
+  if (out === null) return { diff: replacedOut(prepared, lists, work), after: null };
   const workspace = live === null ? null : openTrustedDir(live);
   try {
-    const after = await scan(out, prepared.baseline.size.entries + maxNewEntries);
-    judgeKept(after, { before: prepared.baseline });
+    const after = look?.after ?? (await scan(out, prepared.baseline.size.entries + maxNewEntries));
+    const before = look?.before ?? prepared.baseline.root;
+    const source = look?.source ?? prepared.source?.root ?? null;
+    judgeKept(after, { before: { ...prepared.baseline, root: before } });
     using comparison = new Comparison(prepared.baseline, lists, { out, live: workspace }, after.cut);
-    await comparison.run(after.root, prepared.baseline.root, prepared.source?.root ?? null);
+    await comparison.run(after.root, before, source);
     const { bytes, entries } = prepared.baseline.size;
-    return {
+    const diff = {
       ...lists.result(),
       growth: { bytes: after.size.bytes - bytes + work.bytes, entries: after.size.entries - entries + work.entries },
       replaced: false,
       refused: after.cut ? `out/ has more than ${maxNewEntries} new entries` : null,
-      sync: after.cut ? null : { root: after.root, unchanged: comparison.unchanged, differs: comparison.differs },
+      sync: after.cut ? null : { changed: comparison.changed, folderTime: (path: string) => folderTime(after, path) },
       ...origin(prepared.baseline.root, after.root),
     };
+    return { diff, after };
   } finally {
     out.close();
     workspace?.close();
   }
+}
+
+function folderTime({ root, mtimeNs }: Manifest, path: string): bigint | null {
+  if (path === "") return mtimeNs;
+  const node = lookUp(root, Buffer.from(path, "latin1"));
+  return node !== null && isFolder(node) ? node.entry.mtimeNs : null;
 }
 
 function openOut(path: string): Dir | null {
@@ -131,8 +149,7 @@ interface Frame {
 }
 
 class Comparison implements Disposable {
-  readonly unchanged = new Set<Node>();
-  differs = false;
+  readonly changed = new Map<string, Node | null>();
   readonly #dirtySinceNs: bigint;
   readonly #lists: ChangeLists;
   readonly #out: FollowCursor;
@@ -169,7 +186,7 @@ class Comparison implements Disposable {
         this.#leftOut(node, then);
       } else if (isFolder(node)) {
         const thenFolder = then !== null && isFolder(then) ? then : null;
-        if (thenFolder === null) this.#appeared(then);
+        if (thenFolder === null) this.#appeared(node, then);
         this.#down(node.entry.name);
         const sourceFolder = copied !== null && isFolder(copied) ? copied : null;
         frames.push({ after: node, before: thenFolder, source: sourceFolder, todo: node.children.entries() });
@@ -180,9 +197,13 @@ class Comparison implements Disposable {
   }
 
   /** A directory where there was none. */
-  #appeared(then: Node | null): void {
-    this.differs = true;
+  #appeared(node: Node, then: Node | null): void {
     if (then !== null) this.#gone(then);
+    this.#changed(node);
+  }
+
+  #changed(node: Node): void {
+    this.changed.set(keyOf(node.entry.path), node);
   }
 
   #leftOut(node: Node, then: Node | null): void {
@@ -196,14 +217,13 @@ class Comparison implements Disposable {
   async #fileOrLink(node: Node, then: Node | null, copied: Node | null): Promise<void> {
     if (then === null || isFolder(then)) {
       if (then !== null) this.#gone(then);
-      this.differs = true;
+      this.#changed(node);
       this.#lists.created(node);
     } else if (await this.#sameContent(node, then, copied)) {
-      if (normalMode(node.entry.mode) === normalMode(then.entry.mode) || node.entry.kind === "link")
-        this.unchanged.add(node);
-      else this.differs = true;
+      const sameMode = normalMode(node.entry.mode) === normalMode(then.entry.mode) || node.entry.kind === "link";
+      if (!sameMode) this.#changed(node);
     } else {
-      this.differs = true;
+      this.#changed(node);
       this.#lists.modified(node);
     }
   }
@@ -259,7 +279,7 @@ class Comparison implements Disposable {
   }
 
   #gone(then: Node): void {
-    this.differs = true;
+    this.changed.set(keyOf(then.entry.path), null);
     const nodes = isFolder(then) ? nodesBelow(then) : [then];
     for (const node of nodes) if (!isFolder(node)) this.#lists.deleted(node);
   }

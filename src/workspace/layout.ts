@@ -23,6 +23,10 @@ export interface Layout {
   readonly staging: string;
   /** Earlier states of workspaces: one folder per workspace, one below it per version. */
   readonly versions: string;
+  /** One folder per workspace: the tree that the next commit makes the live one, its files those of the live tree by hard links. */
+  readonly twins: string;
+  /** One file per workspace: what its newest version holds. */
+  readonly records: string;
   /** Old trees on their way out, of the workspace root. */
   readonly trash: string;
   readonly slots: string;
@@ -40,8 +44,10 @@ export function openLayout(workspaceRoot: string, sandboxRoot: string): Layout {
   checkApart(layout.workspaceRoot, layout.sandboxRoot, "workspace root", "sandbox root");
   checkApart(layout.sandboxRoot, layout.workspaceRoot, "sandbox root", "workspace root");
   for (const root of [layout.workspaceRoot, layout.sandboxRoot]) makeRoot(root);
-  const { instances, users, queues, staging, versions, trash, slots, runs, building, sandboxTrash } = layout;
-  for (const folder of [instances, users, queues, staging, versions, trash, slots, runs, building, sandboxTrash]) {
+  const { instances, users, queues, staging, versions, twins, records, trash } = layout;
+  const { slots, runs, building, sandboxTrash } = layout;
+  const own = [instances, users, queues, staging, versions, twins, records, trash, slots, runs, building, sandboxTrash];
+  for (const folder of own) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
   return layout;
@@ -53,6 +59,8 @@ export function locateLayout(workspaceRoot: string, sandboxRoot: string): Layout
 }
 
 export const liveDir = (layout: Layout, dir: string): string => join(layout.workspaceRoot, dir, "out");
+export const twinDir = (layout: Layout, dir: string): string => join(layout.twins, dir);
+export const recordFile = (layout: Layout, dir: string): string => join(layout.records, dir);
 export const versionsDir = (layout: Layout, dir: string): string => join(layout.versions, dir);
 export const sandboxDir = (layout: Layout, dir: string): string => join(layout.sandboxRoot, dir);
 
@@ -69,6 +77,8 @@ function describe(workspaceRoot: string, sandboxRoot: string): Layout {
     queues: join(state, "queue"),
     staging: join(state, "staging"),
     versions: join(state, "versions"),
+    twins: join(state, "twins"),
+    records: join(state, "records"),
     trash: join(state, "trash"),
     slots: join(sandboxState, "slots"),
     runs: join(sandboxState, "runs"),

@@ -90,8 +90,11 @@ export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Pro
       size.bytes += entry.blocks * 512;
     if (node instanceof FolderNode) folder = node;
   }
-  return { root, mtimeNs, size, cut, lost, takenAtNs: BigInt(Date.now()) * 1_000_000n };
+  return { root, mtimeNs, size, cut, lost, takenAtNs: clockNs() };
 }
+
+/** The clock that times of files are told by. */
+export const clockNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
 
 /** Null for a link that somebody took away after it was seen. */
 function makeNode(entry: TreeEntry, parent: Folder, dir: Dir): Node | null {
@@ -157,8 +160,7 @@ export function* nodesBelow(folder: Folder, enter: (node: Node) => boolean = () 
 const MAX_SHOWN_BYTES = 8192;
 
 /** The path of an entry as documents show it. */
-export function shownPath(entry: Entry): FilePath {
-  const { path } = entry;
+export function shownPath({ path }: Pick<Entry, "path">): FilePath {
   if (path.length <= MAX_SHOWN_BYTES) return displayPath(path);
   const half = MAX_SHOWN_BYTES / 2;
   const text = (part: Buffer) => displayPath(part).path;

@@ -1,5 +1,6 @@
 // A sandbox folder that is ready for a run, and what is known of it from before the run.
 import type { FileOwner } from "../model/instance.js";
+import type { KeptCopy } from "./kept-copy.js";
 import type { Manifest } from "./manifest.js";
 
 export interface Prepared {
@@ -18,6 +19,8 @@ export interface Prepared {
   readonly dirName: string | null;
   /** The sandbox's copy of out/, as it was delivered. */
   readonly baseline: Manifest;
-  /** The workspace's out/ as it was copied; null for the workspace null. Entries marked `leftOut` are in no sandbox. */
+  /** The workspace's out/ as it was copied; null where it was not, and for the workspace null. Entries marked `leftOut` are in no sandbox. */
   readonly source: Manifest | null;
+  /** Where out/ may serve the next run as well: a copy whose folders are watched. */
+  readonly copy: KeptCopy | null;
 }

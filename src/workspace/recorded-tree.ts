@@ -34,7 +34,7 @@ export interface Counts {
 export const normalMode = (mode: number): number => (mode & 0o100 ? 0o755 : 0o644);
 
 /** True where the entry is the recorded file, judged without reading it. */
-export function isRecordOf(recorded: Recorded, entry: Entry, mode = normalMode(entry.mode)): recorded is RecordedFile {
+function isRecordOf(recorded: Recorded, entry: Entry, mode = normalMode(entry.mode)): recorded is RecordedFile {
   return (
     recorded.kind === "file" &&
     recorded.ino === String(entry.ino) &&
@@ -114,12 +114,6 @@ export function sameRecord(a: Recorded | undefined, b: Recorded | undefined): bo
   return a.kind === "dir" || (b.kind === "link" && a.target === b.target);
 }
 
-export function sameTree(a: RecordedTree, b: RecordedTree): boolean {
-  if (a.size !== b.size) return false;
-  for (const [path, recorded] of a) if (!sameRecord(recorded, b.get(path))) return false;
-  return true;
-}
-
 /** Files and links that are new, other or gone in `after`. */
 export function countChanges(before: RecordedTree, after: RecordedTree): Counts {
   const counts = { created: 0, modified: 0, deleted: 0 };
@@ -163,18 +157,16 @@ export function bytesOfItsOwn(tree: RecordedTree, next: RecordedTree): number {
 }
 
 /** Files by mode, size, time, inode and hash; a link by its target; a folder by its path alone. */
-export function writeRows(tree: RecordedTree): string {
-  const rows = [...tree].map(([path, recorded]) => {
+export function rowsOf(tree: RecordedTree): unknown[] {
+  return [...tree].map(([path, recorded]) => {
     if (recorded.kind === "dir") return [path];
     if (recorded.kind === "link") return [path, recorded.target];
     const { mode, size, mtimeNs, ino, sha256 } = recorded;
     return [path, mode, size, mtimeNs, ino, sha256];
   });
-  return JSON.stringify(rows);
 }
 
-export function readRows(text: string, source: string): RecordedTree {
-  const rows: unknown = JSON.parse(text);
+export function treeOf(rows: unknown, source: string): RecordedTree {
   if (!Array.isArray(rows)) throw damaged(source);
   return new Map(rows.map((row) => readRow(row, source)));
 }
@@ -195,7 +187,7 @@ function readRow(row: unknown, source: string): [string, Recorded] {
   return [path, { kind: "file", mode: second, size, mtimeNs, ino, sha256 }];
 }
 
-function damaged(source: string): IsoError {
+export function damaged(source: string): IsoError {
   return new IsoError("internal", `The record of a version, "${source}", is damaged.`, {
     hint: "Move its folder away: that version cannot be brought back then; the workspace and the other versions are not touched.",
   });

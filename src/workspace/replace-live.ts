@@ -1,27 +1,31 @@
-// The live tree of a workspace is replaced by another one, whole or not at all, and the one before becomes its earlier version. The new
-// tree is built aside and exchanged in one step; docs/workspace.md names what a crash leaves at each point and what heals it.
-import { closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, rmdirSync } from "node:fs";
+// The live tree of a workspace is replaced by another one, whole or not at all, and what the one before had more becomes its earlier
+// version's. The twin is made the new tree and exchanged in one step; docs/workspace.md names what a crash leaves at each point and
+// what heals it.
+import { lstatSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { step } from "../model/steps.js";
-import { type Dir, openTrustedDir } from "../safefs/dir.js";
+import { openTrustedDir } from "../safefs/dir.js";
 import { errnoOf } from "../safefs/errors.js";
 import { removeTree } from "../safefs/remove.js";
-import { type BuildPlan, buildTree } from "./build-tree.js";
+import { applyChanges, type Plan } from "./apply-changes.js";
+import { type Before, openSaving } from "./before.js";
 import type { StoreContext } from "./context.js";
+import { type Delta, pathsOf } from "./delta.js";
 import { failure } from "./failure.js";
-import { liveDir, versionsDir } from "./layout.js";
-import { ensureLive, isDirectory } from "./live.js";
-import { bytesOfItsOwn, countChanges, countFiles, type RecordedTree } from "./recorded-tree.js";
+import { liveDir, twinDir, versionsDir } from "./layout.js";
+import { isDirectory } from "./live.js";
+import { bytesOfItsOwn, countChanges, countFiles } from "./recorded-tree.js";
+import { syncFolders } from "./sync-folders.js";
+import { bringUp } from "./twin.js";
 import {
   listVersions,
   type Made,
   makeRecord,
   namesIn,
   nextNumber,
+  readDeltaIn,
   readRecord,
-  shortenRecord,
   surplus,
-  treePath,
   type VersionRecord,
   writeVersion,
 } from "./version-folder.js";
@@ -31,28 +35,17 @@ const NEW = "new";
 /** A whole tree that may become the live one; after an exchange, the old one. */
 const READY = "ready";
 const OLD = "old";
-const LINKS = "links";
 /** The folder of the version that the new tree is. */
 const MADE = "made";
-
-/** The version that is live before a replacement. */
-export interface Before {
-  id: string;
-  tree: RecordedTree;
-}
 
 export interface Replacement {
   dirName: string;
   /** Names the folder of this replacement. */
   mark: string;
   durable: boolean;
-  plan(live: Dir): Promise<Pick<BuildPlan, "root" | "source" | "reuse" | "carry">>;
-  /** Null where versions are off. */
+  plan: Plan;
+  /** What `settleBefore` said: null where versions are off. */
   before: Before | null;
-  /** Records by which linked files are known; those of `before` where it is absent. */
-  known?: RecordedTree;
-  /** Records of carried entries that are part of the version all the same. */
-  also?: RecordedTree;
   made: Pick<Made, "kind" | "mark" | "runId" | "restored">;
 }
 
@@ -63,19 +56,22 @@ export async function replaceLive(context: StoreContext, change: Replacement): P
   const staging = join(layout.staging, change.dirName, `${instance.id}.${change.mark}`);
   let staged: Staged;
   try {
-    staged = await stage(context, change, live, staging);
+    staged = await stage(context, change, staging);
+    await context.settled.beforeExchange(change.dirName);
     await swap(context, live, staging);
   } catch (error) {
+    await context.settled.forget(change.dirName);
     if (isDirectory(live)) await removeTree(staging).catch(() => undefined);
     removeIfEmpty(dirname(staging));
     throw failure(error, "The workspace is as it was before: its new files cannot be put in place");
   }
   try {
     step("commit.placed");
-    settle(context, change.dirName, staging);
-    if (change.before) shorten(context, change.dirName, change.before, staged.tree);
+    await settle(context, { ...change, ...staged, staging });
+    await context.settled.exchanged(change.dirName, staged.delta, staged.record?.id ?? null);
     prune(context, change.dirName);
   } catch {
+    await context.settled.forget(change.dirName);
     // The new tree is live. Whoever takes the lock next does what is left, from what lies in the staging folder.
   }
   if (change.durable) makeLasting([dirname(live), ...foldersOf(context, change)]);
@@ -84,45 +80,34 @@ export async function replaceLive(context: StoreContext, change: Replacement): P
 
 interface Staged {
   record: VersionRecord | null;
-  tree: RecordedTree;
+  delta: Delta;
 }
 
-/** Builds the new tree and gives it the name by which recovery knows that it is whole. */
-async function stage(context: StoreContext, change: Replacement, live: string, staging: string): Promise<Staged> {
-  ensureLive(live, context.chownTo);
+/** Makes the twin the new tree and gives it the name by which recovery knows that it is whole. */
+async function stage(context: StoreContext, change: Replacement, staging: string): Promise<Staged> {
+  const { dirName, before, durable } = change;
   await removeTree(staging);
+  mkdirSync(staging, { recursive: true, mode: 0o700 });
   const fresh = join(staging, NEW);
-  mkdirSync(fresh, { recursive: true, mode: 0o700 });
+  renameSync(twinDir(context.layout, dirName), fresh);
   step("commit.begun");
-  const tree: RecordedTree = new Map();
-  await build(context, change, { live, staging, tree });
-  for (const [path, recorded] of change.also ?? []) tree.set(path, recorded);
+  const delta = await build(context, change, fresh);
   step("commit.built");
-  const record = change.before === null ? null : describe(context, change, change.before, fresh, tree);
+  const record = before === null ? null : describe(context, change, before, fresh, delta);
   if (record !== null) {
-    mkdirSync(versionsDir(context.layout, change.dirName), { recursive: true, mode: 0o700 });
-    writeVersion(join(staging, MADE), record, tree, change.durable);
+    mkdirSync(versionsDir(context.layout, dirName), { recursive: true, mode: 0o700 });
+    writeVersion(join(staging, MADE), record, delta, durable);
     step("commit.recorded");
   }
   renameSync(fresh, join(staging, READY));
-  if (change.durable) for (const path of [staging, dirname(staging), dirname(dirname(staging))]) syncDir(path);
+  if (durable) syncFolders([staging, dirname(staging), dirname(dirname(staging))]);
   step("commit.ready");
-  return { record, tree };
+  return { record, delta };
 }
 
-async function build(
-  context: StoreContext,
-  change: Replacement,
-  { live, staging, tree }: { live: string; staging: string; tree: RecordedTree },
-): Promise<void> {
-  using target = openTrustedDir(join(staging, NEW));
-  using workspace = openTrustedDir(live);
-  const { before, durable } = change;
-  await buildTree({
-    ...(await change.plan(workspace)),
-    ...{ target, links: join(staging, LINKS), owner: context.chownTo, durable },
-    record: before === null ? undefined : { known: change.known ?? before.tree, tree },
-  });
+async function build(context: StoreContext, { plan, before, durable }: Replacement, fresh: string): Promise<Delta> {
+  using tree = openTrustedDir(fresh);
+  return await applyChanges(tree, plan, before?.tree ?? null, { owner: context.chownTo, durable });
 }
 
 function describe(
@@ -130,16 +115,16 @@ function describe(
   { dirName, made }: Replacement,
   before: Before,
   fresh: string,
-  tree: RecordedTree,
+  { was, now }: Delta,
 ): VersionRecord {
   return makeRecord({
     ...made,
     number: nextNumber(versionsDir(context.layout, dirName)),
     before: before.id,
     root: lstatSync(fresh, { bigint: true }).ino,
-    changes: countChanges(before.tree, tree),
-    files: countFiles(tree),
-    replacedBytes: bytesOfItsOwn(before.tree, tree),
+    changes: countChanges(was, now),
+    files: before.files - countFiles(was) + countFiles(now),
+    replacedBytes: bytesOfItsOwn(was, now),
   });
 }
 
@@ -159,22 +144,47 @@ async function swap(context: StoreContext, live: string, staging: string): Promi
   }
 }
 
-/** After the exchange: the old tree becomes an earlier version, the new version gets its name. Any of it may be done already. */
-function settle(context: StoreContext, dirName: string, staging: string): void {
-  const { layout } = context;
-  const record = readRecord(join(staging, MADE));
+interface Settlement extends Staged {
+  dirName: string;
+  staging: string;
+  durable: boolean;
+}
+
+/**
+ * After the exchange: the old tree is brought up to the new one and is its twin, what it had more becomes the earlier version's, the
+ * new version gets its name. Any of it may be done already.
+ */
+async function settle(context: StoreContext, change: Settlement): Promise<void> {
+  const { layout, records, trash } = context;
+  const { dirName, staging, record, delta, durable } = change;
+  const versions = versionsDir(layout, dirName);
+  const twin = twinDir(layout, dirName);
+  for (const name of [READY, OLD]) {
+    if (!isDirectory(join(staging, name))) continue;
+    trash.discard(twin, layout.trash);
+    renameSync(join(staging, name), twin);
+  }
+  if (isDirectory(twin)) await bringUpTwin(context, change, join(versions, record?.before ?? ""));
+  step("commit.old-kept");
   if (record !== null) {
-    const versions = versionsDir(layout, dirName);
-    if (record.before !== null) {
-      for (const name of [READY, OLD]) moveWhere(join(staging, name), treePath(join(versions, record.before)));
-      step("commit.old-kept");
-    }
+    if (records.get(dirName)?.id === record.before) records.append(dirName, record.id, delta, durable);
     moveWhere(join(staging, MADE), join(versions, record.id));
     step("commit.versioned");
   }
-  context.trash.discard(staging, layout.trash);
+  trash.discard(staging, layout.trash);
   removeIfEmpty(dirname(staging));
   step("commit.old-moved-away");
+}
+
+async function bringUpTwin(context: StoreContext, change: Settlement, before: string): Promise<void> {
+  const { dirName, record, delta, durable } = change;
+  const manner = { owner: context.chownTo, durable };
+  using twin = openTrustedDir(twinDir(context.layout, dirName));
+  using live = openTrustedDir(liveDir(context.layout, dirName));
+  const bring = (saving: Parameters<typeof bringUp>[2]) => bringUp({ live, twin }, pathsOf(delta), saving, manner);
+  if (record === null || !isDirectory(before)) return await bring(null);
+  using saving = openSaving(before, (path) => delta.was.has(path));
+  await bring(saving);
 }
 
 /** Moves what is there to where a place for it is; what has none goes away with the staging folder. */
@@ -186,28 +196,26 @@ function moveWhere(from: string, to: string): void {
   }
 }
 
-/** Nothing depends on this: a record that was not shortened is only longer. */
-function shorten({ layout }: StoreContext, dirName: string, before: Before, tree: RecordedTree): void {
-  shortenRecord(join(versionsDir(layout, dirName), before.id), before.tree, tree);
-}
-
 /** Drops what is more than is kept. */
 function prune(context: StoreContext, dirName: string): void {
-  for (const { folder } of surplus(listVersions(versionsDir(context.layout, dirName)), context.versions)) {
-    context.trash.discard(folder, context.layout.trash);
+  const { layout, records, versions, trash } = context;
+  for (const { folder } of surplus(listVersions(versionsDir(layout, dirName)), versions)) {
+    trash.discard(folder, layout.trash);
     step("commit.pruned");
   }
+  if (versions.keep === 0) records.remove(dirName);
 }
 
 function foldersOf({ layout }: StoreContext, { dirName, before }: Replacement): string[] {
   const versions = versionsDir(layout, dirName);
-  return before === null ? [layout.staging] : [layout.staging, join(versions, before.id), versions, layout.versions];
+  const own = [layout.staging, layout.twins];
+  return before === null ? own : [...own, join(versions, before.id), versions, layout.versions, layout.records];
 }
 
 /** Writes the exchange itself through to the disk. */
 function makeLasting(dirs: string[]): void {
   try {
-    for (const path of dirs) if (isDirectory(path)) syncDir(path);
+    syncFolders(dirs);
   } catch (error) {
     throw failure(error, "The workspace has its new files, but they may not survive a loss of power");
   }
@@ -217,11 +225,12 @@ function makeLasting(dirs: string[]): void {
  * Under the workspace's lock, before anything else: brings a replacement that died to its end or takes it back. Whatever lies in
  * the workspace's staging folder then is a dead one's, for only the holder of the lock puts anything there.
  */
-export function healReplacements(context: StoreContext, dirName: string): void {
+export async function healReplacements(context: StoreContext, dirName: string): Promise<void> {
   const { layout } = context;
   const folder = join(layout.staging, dirName);
   const live = liveDir(layout, dirName);
   for (const name of namesIn(folder)) {
+    await context.settled.forget(dirName);
     const staging = join(folder, name);
     for (const whole of [READY, OLD]) {
       if (isDirectory(live) || !isDirectory(join(staging, whole))) continue;
@@ -229,25 +238,29 @@ export function healReplacements(context: StoreContext, dirName: string): void {
       renameSync(join(staging, whole), live);
       step("heal.placed");
     }
-    if (isPlaced(live, staging)) settle(context, dirName, staging);
+    const record = isPlaced(live, staging);
+    const delta = record && readDeltaIn(join(staging, MADE));
+    if (record && delta) await settle(context, { dirName, staging, record, delta, durable: false });
     else context.trash.discard(staging, layout.trash);
     step("heal.cleared");
   }
   removeIfEmpty(folder);
 }
 
-/** True where the tree that this replacement built is the live one. */
-function isPlaced(live: string, staging: string): boolean {
-  const root = readRecord(join(staging, MADE))?.root;
-  return root !== undefined && String(lstatSync(live, { bigint: true, throwIfNoEntry: false })?.ino) === root;
+/** The version that this replacement made, where its tree is the live one. */
+function isPlaced(live: string, staging: string): VersionRecord | null {
+  const record = readRecord(join(staging, MADE));
+  const root = lstatSync(live, { bigint: true, throwIfNoEntry: false })?.ino;
+  return record !== null && String(root) === record.root ? record : null;
 }
 
 /** The version that was put in place by a process that died before it could name it. */
 export function unnamedVersion(live: string, folder: string): VersionRecord | null {
-  const staging = namesIn(folder)
-    .map((name) => join(folder, name))
-    .find((path) => isPlaced(live, path));
-  return staging === undefined ? null : readRecord(join(staging, MADE));
+  for (const name of namesIn(folder)) {
+    const record = isPlaced(live, join(folder, name));
+    if (record !== null) return record;
+  }
+  return null;
 }
 
 function removeIfEmpty(folder: string): void {
@@ -255,14 +268,5 @@ function removeIfEmpty(folder: string): void {
     rmdirSync(folder);
   } catch (error) {
     if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw error;
-  }
-}
-
-function syncDir(path: string): void {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -10,15 +10,20 @@ import { removeTree } from "../safefs/remove.js";
 import { bootstrap } from "./bootstrap.js";
 import { type CommitResult, commit } from "./commit.js";
 import type { StoreContext } from "./context.js";
-import { diffTrees, type TreeDiff } from "./diff.js";
+import type { TreeDiff } from "./diff.js";
+import { diffRun } from "./diff-run.js";
 import { DEFAULT_PYTHONS, Exchanger } from "./exchange.js";
 import { failure } from "./failure.js";
 import { clearDeadInstances, isInstanceAlive, type OwnInstance, startInstance } from "./instance.js";
-import { liveDir, openLayout } from "./layout.js";
+import { KeptCopies } from "./kept-copy.js";
+import { liveDir, openLayout, recordFile } from "./layout.js";
 import { LockQueues, type QueueTicket } from "./lock.js";
 import type { Prepared } from "./prepared.js";
+import { RecordLogs } from "./record-log.js";
 import { healReplacements } from "./replace-live.js";
+import { Settled } from "./settled.js";
 import { clearLeftovers, Trash } from "./trash.js";
+import { TreeWatch } from "./tree-watch.js";
 import { removePath, type Undone, type UndoOptions, undo } from "./undo.js";
 import type { WorkspaceRef } from "./user-dir.js";
 import { claimWorkspaceDir, whoseDir } from "./user-record.js";
@@ -67,12 +72,15 @@ export class WorkspaceStore implements AsyncDisposable {
       step("open.roots");
       instance = startInstance(layout);
       step("open.instance");
+      const watch = new TreeWatch(options.pythonCandidates ?? DEFAULT_PYTHONS);
       const store = new WorkspaceStore({
         ...{ layout, instance, owner: options.owner },
         chownTo: isRoot ? options.owner : null,
         trash: new Trash(instance.id),
         exchanger: new Exchanger(options.pythonCandidates ?? DEFAULT_PYTHONS),
         versions: options.versions ?? DEFAULT_VERSIONS,
+        records: new RecordLogs((dirName) => recordFile(layout, dirName)),
+        ...{ watch, settled: new Settled(watch), copies: new KeptCopies(watch) },
       });
       await store.#clearAfterTheDead();
       step("open.cleared");
@@ -115,7 +123,7 @@ export class WorkspaceStore implements AsyncDisposable {
     const ticket: QueueTicket = await this.#queues.acquire(dirName, signal);
     try {
       step("lock.taken");
-      healReplacements(this.#context, dirName);
+      await healReplacements(this.#context, dirName);
     } catch (error) {
       ticket.release();
       throw failure(error, "An interrupted commit of this workspace cannot be brought to its end");
@@ -141,11 +149,16 @@ export class WorkspaceStore implements AsyncDisposable {
     return prepared;
   }
 
+  /** The sandbox has the folder now, and its program is not there yet. */
+  async delivered({ copy, dir }: Prepared): Promise<void> {
+    if (copy !== null) await this.#context.copies.delivered({ dirName: copy.dirName, dir });
+  }
+
   /** What the run did. Every process of the sandbox is dead, its files are at `prepared.dir` again. */
   async diff(prepared: Prepared, options: { maxNewEntries?: number } = {}): Promise<TreeDiff> {
     const live = prepared.dirName === null ? null : liveDir(this.#context.layout, prepared.dirName);
     try {
-      return await diffTrees(prepared, live, options.maxNewEntries);
+      return await diffRun(this.#context, prepared, live, options.maxNewEntries);
     } catch (error) {
       throw failure(error, "The run's files cannot be compared with the workspace");
     }
@@ -197,6 +210,7 @@ export class WorkspaceStore implements AsyncDisposable {
   async #close(): Promise<void> {
     await this.#context.trash.close();
     await this.#context.exchanger.close();
+    await this.#context.watch.close();
     this.#queues.close();
     // What a fault, as a want of descriptors, kept us from removing when its time was.
     await this.#clearLeftovers((id) => id !== this.#context.instance.id).catch(() => undefined);

@@ -2,31 +2,22 @@
 // version, so that it can be undone. Nothing that is not the version it says is ever brought back in silence.
 import { IsoError } from "../model/errors.js";
 import type { FilePath } from "../model/files.js";
-import { type Dir, openTrustedDir } from "../safefs/dir.js";
+import { openTrustedDir } from "../safefs/dir.js";
 import { displayPath } from "../safefs/display-path.js";
 import { SafeFsError } from "../safefs/errors.js";
+import { pacer } from "../safefs/pace.js";
 import { type RelPath, splitPath } from "../safefs/rel-path.js";
-import { versionBefore } from "./before.js";
-import type { Carried } from "./build-tree.js";
+import { scanLive, settleBefore } from "./before.js";
 import type { StoreContext } from "./context.js";
-import { judgeKept } from "./kept.js";
-import { liveDir, versionsDir } from "./layout.js";
-import {
-  type Folder,
-  folderIn,
-  isFolder,
-  keyOf,
-  lookUp,
-  type Manifest,
-  type Node,
-  nodesBelow,
-  scan,
-  shownPath,
-} from "./manifest.js";
+import { liveDir, twinDir, versionsDir } from "./layout.js";
+import { isDirectory } from "./live.js";
+import { isFolder, keyOf, lookUp, type Manifest, type Node, nodesBelow, shownPath } from "./manifest.js";
 import { addedTo, withheld } from "./operators-own.js";
-import { countFiles, type RecordedTree, recordTree, sameRecord } from "./recorded-tree.js";
+import { Past } from "./past.js";
+import { type RecordedTree, recordFile, sameRecord } from "./recorded-tree.js";
 import { replaceLive } from "./replace-live.js";
-import { listVersions, readFiles, recordedIn, type StoredVersion, type VersionRecord } from "./version-folder.js";
+import { changesBack } from "./undo-changes.js";
+import { listVersions, type StoredVersion, type VersionRecord } from "./version-folder.js";
 
 /** Paths that a message names. */
 const MAX_NAMED = 5;
@@ -52,26 +43,20 @@ export async function undo(context: StoreContext, dirName: string, options: Undo
     throw new IsoError("invalid_request", "Versions are switched off: there is nothing to go back to.", {
       hint: "Set `versions.keep` in the config.",
     });
-  const versions = listVersions(versionsDir(context.layout, dirName));
-  const { version, path, last } = chooseTarget(versions, options.to);
-  using tree = openTrustedDir(path);
+  const { version, last } = chooseTarget(listVersions(versionsDir(context.layout, dirName)), options.to);
   using live = openTrustedDir(liveDir(context.layout, dirName));
-  const target = await verify(tree, versions, version);
-  const { edited, lost } = target;
-  if (!options.withEdits && edited.length + lost > 0) throw notAsItWas(version, target);
   const now = await scanLive(live);
+  const { edited, lost } = await verify(context, dirName, { version, now, withEdits: options.withEdits ?? false });
   const { durable } = options;
-  const before = await versionBefore(context, dirName, { manifest: now, live, durable });
-  const own = withheld(now);
-  const { entries, placed } = carriedInto(target.manifest.root, own, addedTo(readFiles(last.folder), now));
-  const also = recordsOf(placed, before?.tree ?? new Map());
+  const before = await settleBefore(context, dirName, durable);
+  if (before === null) throw new Error("an undo without versions");
+  using past = Past.open(versionsDir(context.layout, dirName), live, before);
+  const added = addedTo(past.treeOf(last.record.id), now).map(({ entry }) => keyOf(entry.path));
+  const own = withheld(now).map(({ entry }) => keyOf(entry.path));
   const made = await replaceLive(context, {
-    ...{ dirName, mark: "undo", durable, before, known: target.found, also },
+    ...{ dirName, mark: "undo", durable, before },
     made: { kind: "undo", mark: "undo", restored: version.record.id },
-    plan: async () => ({
-      ...{ root: target.manifest.root, source: tree, carry: { from: live, entries } },
-      reuse: { from: tree, unchanged: filesOf(target.manifest.root) },
-    }),
+    plan: { changes: changesBack(past, version.record.id, before.tree, { own, added }) },
   });
   if (made === null) throw new Error("an undo without a version");
   return { made, edited, lost };
@@ -97,16 +82,10 @@ export async function removePath(
       },
     );
   }
-  const before = await versionBefore(context, dirName, { manifest: now, live, durable });
-  node.parent.children.delete(keyOf(node.entry.name));
-  const { root } = now;
-  const { entries } = carriedInto(root, withheld(now), []);
   return await replaceLive(context, {
-    ...{ dirName, mark: "rm", durable, before, made: { kind: "rm", mark: "rm" } },
-    plan: async () => ({
-      ...{ root, source: live, reuse: { from: live, unchanged: filesOf(root) } },
-      carry: { from: live, entries },
-    }),
+    ...{ dirName, mark: "rm", durable, made: { kind: "rm", mark: "rm" } },
+    before: await settleBefore(context, dirName, durable),
+    plan: { changes: [{ path: keyOf(node.entry.path), coming: null }] },
   });
 }
 
@@ -124,7 +103,6 @@ export function findVersion(versions: readonly StoredVersion[], wanted: string):
 
 interface Choice {
   version: StoredVersion;
-  path: string;
   /** The last version that was not made by hand. */
   last: StoredVersion;
 }
@@ -143,7 +121,7 @@ function chooseTarget(versions: readonly StoredVersion[], to: string | undefined
       hint: "`iso-runtime workspace history` lists the others.",
     });
   }
-  if (version?.tree) return { version, path: version.tree, last };
+  if (version?.kept) return { version, last };
   const which =
     version === undefined ? `The state before version ${last.record.number}` : `Version ${version.record.number}`;
   throw new IsoError(
@@ -155,27 +133,73 @@ function chooseTarget(versions: readonly StoredVersion[], to: string | undefined
   );
 }
 
-interface Target {
-  manifest: Manifest;
-  /** What the tree holds now. */
-  found: RecordedTree;
+interface Checked {
   edited: FilePath[];
   lost: number;
 }
 
-/** Reads every file of an earlier version and compares it with what was recorded. */
-async function verify(tree: Dir, versions: readonly StoredVersion[], version: StoredVersion): Promise<Target> {
-  const manifest = await scan(tree);
-  judgeKept(manifest);
-  const recorded = recordedIn(versions, version);
-  const found = await recordTree(manifest, tree, () => undefined);
-  const edited = [...found]
-    .filter(([path, now]) => now.kind === "file" && !sameRecord(now, recorded(path)))
-    .map(([path]) => displayPath(Buffer.from(path, "latin1")));
-  return { manifest, found, edited, lost: Math.max(0, version.record.files - countFiles(found)) };
+/** Reads every file of an earlier version and compares it with what was recorded. Changes nothing, and refuses where it should. */
+async function verify(
+  context: StoreContext,
+  dirName: string,
+  { version, now, withEdits }: { version: StoredVersion; now: Manifest; withEdits: boolean },
+): Promise<Checked> {
+  const { layout, records } = context;
+  const known = records.get(dirName);
+  if (known === null) throw noRecord(version);
+  const twin = twinDir(layout, dirName);
+  // The live tree may have other files of these names, put there by hand since.
+  using base = openTrustedDir(isDirectory(twin) ? twin : liveDir(layout, dirName));
+  using past = Past.open(versionsDir(layout, dirName), base, known);
+  const target = past.treeOf(version.record.id);
+  const checked = await readAll(past, version.record.id, target);
+  if (!withEdits && checked.edited.length + checked.lost > 0) throw notAsItWas(version, checked);
+  for (const node of withheld(now)) checkPlace(node, target);
+  return checked;
 }
 
-function notAsItWas({ record }: StoredVersion, { edited, lost }: Target): IsoError {
+async function readAll(past: Past, id: string, target: RecordedTree): Promise<Checked> {
+  const edited: FilePath[] = [];
+  let lost = 0;
+  const pause = pacer();
+  for (const [path, recorded] of target) {
+    if (recorded.kind !== "file") continue;
+    await pause();
+    const found = past.locate(id, path);
+    if (found === null) lost += 1;
+    else if (!sameRecord(recorded, await recordFile(found.folder, found.entry.name))) {
+      edited.push(displayPath(Buffer.from(path, "latin1")));
+    }
+  }
+  return { edited, lost };
+}
+
+/** What is no program's stays where it is, or nothing is done. */
+function checkPlace({ entry, leftOut }: Node, target: RecordedTree): void {
+  const names = keyOf(entry.path).split("/");
+  const isTaken = names.some((_, at) => {
+    const there = target.get(names.slice(0, at + 1).join("/"));
+    return there !== undefined && (there.kind !== "dir" || at === names.length - 1);
+  });
+  if (!isTaken) return;
+  throw new IsoError(
+    "conflict",
+    `"${shownPath(entry).path}" is no run's (${leftOut}), and that version has something else in its place.`,
+    { hint: "Move it out of the workspace first, and back again afterwards." },
+  );
+}
+
+function noRecord({ record }: StoredVersion): IsoError {
+  return new IsoError(
+    "not_found",
+    `Version ${record.number} cannot be brought back: the record of its files is gone.`,
+    {
+      hint: "The next run makes a new one, from which versions can be brought back again.",
+    },
+  );
+}
+
+function notAsItWas({ record }: StoredVersion, { edited, lost }: Checked): IsoError {
   const named = edited
     .slice(0, MAX_NAMED)
     .map(({ path }) => `"${path}"`)
@@ -188,15 +212,6 @@ function notAsItWas({ record }: StoredVersion, { edited, lost }: Target): IsoErr
   return new IsoError("conflict", `Version ${record.number} is not as it was any more: ${what.join("; ")}.`, {
     hint: "An edit in place reaches all versions that share the file. `--with-edits` brings the version back with these edits.",
   });
-}
-
-async function scanLive(live: Dir): Promise<Manifest> {
-  const manifest = await scan(live);
-  const [lost] = manifest.lost;
-  if (lost)
-    throw new IsoError("internal", `The workspace's "${shownPath(lost.entry).path}" cannot be read: ${lost.leftOut}.`);
-  judgeKept(manifest);
-  return manifest;
 }
 
 function findNode({ root }: Manifest, path: RelPath): Node {
@@ -215,55 +230,4 @@ function findNode({ root }: Manifest, path: RelPath): Node {
   throw new IsoError("not_found", `The workspace has no "${text}".`, {
     hint: "`iso-runtime workspace ls` lists its files.",
   });
-}
-
-function filesOf(root: Folder): Set<Node> {
-  return new Set([...nodesBelow(root)].filter((node) => node.leftOut === null && node.entry.kind === "file"));
-}
-
-/**
- * Where what is no program's goes in a tree that had not seen it: its folders are made where they are not there. `placed` are those of
- * `added` that found a place; the others are in the version of before.
- */
-function carriedInto(root: Folder, own: readonly Node[], added: readonly Node[]): { entries: Carried; placed: Node[] } {
-  const entries = new Map<Folder, Node[]>();
-  const place = (node: Node): boolean => {
-    const folder = folderFor(root, node.parent);
-    const taken = folder?.children.get(keyOf(node.entry.name));
-    if (folder === null || (taken !== undefined && taken.leftOut === null)) return false;
-    entries.set(folder, [...(entries.get(folder) ?? []), node]);
-    return true;
-  };
-  for (const node of own) {
-    if (place(node)) continue;
-    throw new IsoError(
-      "conflict",
-      `"${shownPath(node.entry).path}" is no run's (${node.leftOut}), and that version has something else in its place.`,
-      { hint: "Move it out of the workspace first, and back again afterwards." },
-    );
-  }
-  const placed: Node[] = [];
-  for (const node of added) {
-    if (isFolder(node)) folderFor(root, node);
-    else if (place(node)) placed.push(node);
-  }
-  // From here on they are carried like the others.
-  for (const node of placed) node.leftOut = "added by hand";
-  return { entries, placed };
-}
-
-function recordsOf(nodes: readonly Node[], live: RecordedTree): RecordedTree {
-  const records: RecordedTree = new Map();
-  for (const { entry } of nodes) {
-    const path = keyOf(entry.path);
-    const recorded = live.get(path);
-    if (recorded !== undefined) records.set(path, recorded);
-  }
-  return records;
-}
-
-function folderFor(root: Folder, { node }: Folder): Folder | null {
-  if (node === null) return root;
-  const above = folderFor(root, node.parent);
-  return above === null ? null : folderIn(above, node.entry);
 }

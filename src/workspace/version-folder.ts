@@ -1,19 +1,19 @@
-// The versions of one workspace on disk: a folder each, with what is known of it, the record of its files, and once another version
-// has replaced it, its tree. Only the holder of the workspace's lock writes here; whoever reads needs no lock.
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+// The versions of one workspace on disk: a folder each, with what is known of it, what it changed, and once another version has
+// replaced it, the entries that one has no more. Only the holder of the workspace's lock writes here; whoever reads needs no lock.
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { VERSION_KINDS, type VersionKind, type VersionLimits } from "../model/versions.js";
 import { syncToDisk } from "../safefs/content.js";
 import { errnoOf } from "../safefs/errors.js";
-import { isDirectory } from "./live.js";
-import { type Recorded, type RecordedTree, readRows, sameRecord, writeRows } from "./recorded-tree.js";
+import { type Delta, readDelta, writeDelta } from "./delta.js";
+import { damaged } from "./recorded-tree.js";
 import { readIfPresent } from "./small-file.js";
 
 const RECORD = "version.json";
-const FILES = "files.json";
-const TREE = "tree";
+const DELTA = "delta.json";
+const SAVED = "saved";
 const ID = /^\d{8}\.[A-Za-z0-9_-]{1,64}$/;
 const MAX_NUMBER = 99_999_999;
 
@@ -38,8 +38,8 @@ export type VersionRecord = z.output<typeof Record>;
 export interface StoredVersion {
   readonly record: VersionRecord;
   readonly folder: string;
-  /** Its tree, where it is kept. */
-  readonly tree: string | null;
+  /** True where it can be brought back: what every later version changed is known. */
+  readonly kept: boolean;
 }
 
 export interface Made {
@@ -63,10 +63,10 @@ export function makeRecord({ number, mark, root, runId = null, restored = null, 
   return { id, number, runId, restored, root: String(root), at: new Date().toISOString(), ...rest };
 }
 
-/** Writes a version's folder; whole when this returns. */
-export function writeVersion(folder: string, record: VersionRecord, tree: RecordedTree, durable: boolean): void {
+/** Writes a version's folder; whole when this returns. Without a delta it is not known what it changed, and no earlier one can be had. */
+export function writeVersion(folder: string, record: VersionRecord, delta: Delta | null, durable: boolean): void {
   mkdirSync(folder, { mode: 0o700 });
-  writeNew(join(folder, FILES), writeRows(tree), durable);
+  if (delta !== null) writeNew(join(folder, DELTA), writeDelta(delta), durable);
   writeNew(join(folder, RECORD), `${JSON.stringify(record)}\n`, durable);
 }
 
@@ -103,13 +103,21 @@ export function nextNumber(versions: string): number {
 /** The first number's version first. Folders that are pruned meanwhile are left out. */
 export function listVersions(versions: string): StoredVersion[] {
   const found: StoredVersion[] = [];
-  for (const name of namesIn(versions).sort()) {
-    if (!ID.test(name)) continue;
+  let kept = true;
+  for (const name of idsIn(versions).reverse()) {
     const folder = join(versions, name);
     const record = readRecord(folder);
-    if (record?.id === name) found.push({ record, folder, tree: treeIn(folder) });
+    if (record?.id === name) found.push({ record, folder, kept });
+    kept &&= hasDelta(folder);
   }
-  return found;
+  return found.reverse();
+}
+
+/** Of all versions, also of those whose record is damaged. */
+export function idsIn(versions: string): string[] {
+  return namesIn(versions)
+    .filter((name) => ID.test(name))
+    .sort();
 }
 
 export function namesIn(folder: string): string[] {
@@ -121,52 +129,34 @@ export function namesIn(folder: string): string[] {
   }
 }
 
-export const treePath = (folder: string): string => join(folder, TREE);
+/** What a version had and the one that replaced it has not, each at its own path. */
+export const savedDir = (folder: string): string => join(folder, SAVED);
 
-function treeIn(folder: string): string | null {
-  const tree = treePath(folder);
-  return isDirectory(tree) ? tree : null;
+function hasDelta(folder: string): boolean {
+  return existsSync(join(folder, DELTA));
 }
 
-/** The files of a version as they were recorded; of a replaced one only those that no later record has as they are. */
-export function readFiles(folder: string): RecordedTree {
-  const path = join(folder, FILES);
-  return readRows(readFileSync(path, "utf8"), path);
+/** Null where it is not known, or not any more, what the version changed. */
+export function readDeltaIn(folder: string): Delta | null {
+  const path = join(folder, DELTA);
+  const text = readIfPresent(path);
+  if (text === null) return null;
+  try {
+    return readDelta(text, path);
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof IsoError) return null;
+    throw error;
+  }
 }
 
-/** What was recorded of a path in the version `of`: by itself, or by the first later one that still has it so. */
-export function recordedIn(
-  versions: readonly StoredVersion[],
-  of: StoredVersion,
-): (path: string) => Recorded | undefined {
-  const records = versions.slice(versions.indexOf(of)).map(({ folder }) => readFiles(folder));
-  return (path) => {
-    for (const record of records) {
-      const found = record.get(path);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
-}
-
-/** Leaves of a replaced version's record what the next one does not have as it is. */
-export function shortenRecord(folder: string, whole: RecordedTree, next: RecordedTree): void {
-  const own = [...whole].filter(([path, recorded]) => !sameRecord(recorded, next.get(path)));
-  const fresh = join(folder, `${FILES}.new`);
-  writeFileSync(fresh, writeRows(new Map(own)), { mode: 0o600 });
-  renameSync(fresh, join(folder, FILES));
-}
+export const damagedDelta = (folder: string): IsoError => damaged(join(folder, DELTA));
 
 /** Versions beyond what is kept, oldest first; the newest is never one of them. */
 export function surplus(versions: readonly StoredVersion[], { keep, maxBytes }: VersionLimits): StoredVersion[] {
-  let kept = 0;
   let bytes = 0;
-  for (let at = versions.length - 2; at >= 0; at--) {
-    if (versions[at]?.tree == null) continue;
-    kept += 1;
+  for (let at = versions.length - 2, count = 1; at >= 0; at -= 1, count += 1) {
     bytes += versions[at + 1]?.record.replacedBytes ?? 0;
-    if (kept > keep || bytes > maxBytes) return versions.slice(0, at + 1);
+    if (count > keep || bytes > maxBytes || !versions[at]?.kept) return versions.slice(0, at + 1);
   }
-  const oldest = versions.findIndex(({ tree }) => tree !== null);
-  return versions.slice(0, oldest === -1 ? -1 : oldest);
+  return [];
 }

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { formatBytes, renderTree, type TreeOptions } from "../../src/diagnostics/tree.js";
+import { formatBytes } from "../../src/diagnostics/printable.js";
+import { renderTree, type TreeOptions } from "../../src/diagnostics/tree.js";
 import { removeTree, Tree } from "../../src/safefs/tree.js";
 
 let dir: string;

@@ -6,14 +6,15 @@ import { WorkspaceStore } from "../../src/workspace/store.js";
 import { listVersions } from "../../src/workspace/version-folder.js";
 import { tempDir } from "../support/temp.js";
 import { Child } from "./fixtures/child.js";
-import { contentsOf, owner } from "./fixtures/world.js";
+import { contentsOf, contentsOfVersion, owner } from "./fixtures/world.js";
 
 const PYTHON = "/usr/bin/python3";
 const worker = (...args: (string | number)[]) => new Child("commit-worker.ts", args.map(String));
 
 /** The version a live tree holds; fails where it is a mixture. */
-function versionOf(live: string): number {
-  const contents = contentsOf(live);
+const versionOf = (live: string): number => versionIn(contentsOf(live));
+
+function versionIn(contents: Record<string, string>): number {
   if (Object.keys(contents).length === 0) return 0;
   const version = Number(contents.f0);
   const files = Object.fromEntries(Array.from({ length: 20 }, (_, number) => [`f${number}`, String(version)]));
@@ -46,12 +47,12 @@ function expectVersions(root: string): void {
   const versions = listVersions(join(root, "w/.iso-runtime/versions/u"));
   const numbers = versions.map(({ record }) => record.number);
   expect(numbers).toEqual(numbers.map((_, at) => (numbers[0] ?? 0) + at));
-  for (const { record, tree } of versions.slice(0, -1)) {
-    expect(tree, record.id).not.toBeNull();
+  for (const { record, kept } of versions.slice(0, -1)) {
+    expect(kept, record.id).toBe(true);
     expect(record.id).toBe(`${String(record.number).padStart(8, "0")}.${record.runId ?? "start"}`);
-    expect(`run-${versionOf(tree ?? "")}`, record.id).toBe(record.runId ?? "run-0");
+    expect(`run-${versionIn(contentsOfVersion(root, record.id))}`, record.id).toBe(record.runId ?? "run-0");
   }
-  expect(versions.at(-1)).toMatchObject({ tree: null, record: { runId: `run-${versionOf(join(root, "w/u/out"))}` } });
+  expect(versions.at(-1)).toMatchObject({ record: { runId: `run-${versionOf(join(root, "w/u/out"))}` } });
 }
 
 function expectTidy(root: string): void {
@@ -146,7 +147,7 @@ it("a kill at every step of an undo leaves the state before it or after it, as a
     const versions = listVersions(join(root, "w/.iso-runtime/versions/u"));
     const numbers = versions.map(({ record }) => record.number);
     expect(numbers).toEqual(numbers.map((_, at) => (numbers[0] ?? 0) + at));
-    expect(versions.map(({ tree }) => tree !== null)).toEqual(numbers.map((_, at) => at < numbers.length - 1));
+    expect(versions.map(({ kept }) => kept)).toEqual(numbers.map(() => true));
     const undos = seen.filter((_, at) => at >= seen.indexOf("commit.placed") && seen.includes("commit.placed"));
     expect(numbers.at(-1)).toBe(2 + undos.length);
     expectTidy(root);

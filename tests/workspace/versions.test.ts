@@ -165,14 +165,24 @@ describe("undo", () => {
     expect(contentsOf(world.live)).toEqual({ shared: "tampered", other: "1" });
   });
 
-  it("says so where files of an old version are gone", async () => {
+  it("brings back what was removed by hand while a run was under way, and says so where files are gone", async () => {
     await using world = await World.open();
     await world.run(write({ a: "1", b: "1" }));
     await world.run(({ out }) => {
       rmSync(join(world.live, "a"));
       writeFileSync(join(out, "b"), "2");
     });
-    await expect(undo(world)).rejects.toMatchObject({ message: expect.stringContaining("1 of its files are gone") });
+    expect(ids(world)).toEqual(["00000000.start", "00000001.run-0", "00000002.hand", "00000003.run-1"]);
+    await undo(world);
+    expect(contentsOf(world.live)).toEqual({ b: "1" });
+    const saved = join(world.root, "w/.iso-runtime/versions/u/00000001.run-0/saved");
+    renameSync(join(saved, "a"), join(saved, "lost"));
+    await expect(undo(world, "1")).rejects.toMatchObject({
+      message: expect.stringContaining("1 of its files are gone"),
+    });
+    renameSync(join(saved, "lost"), join(saved, "a"));
+    await undo(world, "1");
+    expect(contentsOf(world.live)).toEqual({ a: "1", b: "1" });
   });
 
   it("gives back what was made by hand between two runs as a version of its own", async () => {
@@ -186,11 +196,9 @@ describe("undo", () => {
     expect(ids(world)).toEqual(["00000000.start", "00000001.run-0", "00000002.hand", "00000003.run-1"]);
     await undo(world);
     expect(contentsOf(world.live)).toEqual({ b: "1", c: "by hand" });
-    // The state of version 1 is nowhere any more.
-    await expect(undo(world, "1")).rejects.toMatchObject({
-      code: "not_found",
-      message: expect.stringContaining("hand"),
-    });
+    // "c" was added since the last run: it stays.
+    await undo(world, "1");
+    expect(contentsOf(world.live)).toEqual({ a: "1", b: "1" });
   });
 
   it("keeps what was added by hand since, and all that no run ever saw", async () => {
@@ -251,7 +259,7 @@ describe("undo", () => {
     for (const text of ["1", "2", "3"]) await world.run(write({ a: text }));
     const versions = join(world.root, "w/.iso-runtime/versions/u");
     truncateSync(join(versions, "00000003.run-2/version.json"), 20);
-    truncateSync(join(versions, "00000001.run-0/files.json"), 3);
+    truncateSync(join(versions, "00000001.run-0/delta.json"), 3);
     expect((await world.run(write({ a: "4" }))).synced.version).toBe("00000005.run-3");
     await undo(world, "2");
     expect(contentsOf(world.live)).toEqual({ a: "2" });
