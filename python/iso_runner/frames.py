@@ -12,7 +12,8 @@ PROTOCOL_VERSION = 1
 _dumps = json.dumps
 HEADER = struct.Struct(">Ic")
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
-MAX_OUTPUT_BYTES = 64 * 1024
+MAX_OUTPUT_BYTES = 1024 * 1024
+MAX_TRACE_FRAME_BYTES = 64 * 1024
 
 FROM_HOST: Mapping[bytes, int] = {b"J": MAX_PAYLOAD_BYTES, b"A": MAX_PAYLOAD_BYTES, b"S": 64 * 1024, b"W": 64}
 FROM_PROGRAM: Mapping[bytes, int] = {b"C": MAX_PAYLOAD_BYTES, b"B": 64, b"P": 64 * 1024}

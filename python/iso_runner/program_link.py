@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import select
 import time
-from typing import NamedTuple, Optional
+from typing import Optional
 
-from .frames import FROM_PROGRAM, MAX_OUTPUT_BYTES, Decoder, FrameError, encode, encode_problem
+from .frames import FROM_PROGRAM, MAX_TRACE_FRAME_BYTES, Decoder, FrameError, encode, encode_problem
 from .launch import Child
 from .outbox import Outbox
+from .output_stream import OutputStream
 
 # While as much waits for the host, nothing more is taken from the program.
 HOST_BUFFER_BYTES = 1024 * 1024
@@ -25,16 +26,11 @@ TRACE_MAX_BYTES = 512 * 1024
 READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
-class Pipe(NamedTuple):
-    kind: bytes
-    fd: int
-
-
 class ProgramLink:
     def __init__(self, child: Child, host: Outbox) -> None:
         self.begun = False
         self._host = host
-        self._pipes = [Pipe(b"O", child.stdout), Pipe(b"E", child.stderr), Pipe(b"L", child.log)]
+        self._streams = [OutputStream(b"O", child.stdout), OutputStream(b"E", child.stderr), OutputStream(b"L", child.log)]
         self._trace: Optional[int] = child.trace
         self._trace_bytes = 0
         self._tracing = False
@@ -45,8 +41,9 @@ class ProgramLink:
     def register(self, poll: select.poll) -> None:
         """What to wake up for."""
         if self._hears_output():
-            for pipe in self._pipes:
-                poll.register(pipe.fd, READABLE)
+            for stream in self._streams:
+                if not stream.is_busy and stream.gathers_until() is None:
+                    poll.register(stream.fd, READABLE)
             if self._trace is not None and self._tracing:
                 poll.register(self._trace, READABLE)
         if self._channel is not None:
@@ -72,14 +69,19 @@ class ProgramLink:
         until = self._took_at + STALL_S
         return until if time.monotonic() < until else None
 
+    def looks_again_at(self) -> Optional[float]:
+        """When output is to be looked at that nobody wakes up for; None where there is none."""
+        moments = [moment for moment in (stream.gathers_until() for stream in self._streams) if moment is not None]
+        return min(moments, default=None) if self._hears_output() else None
+
     def relay(self) -> bool:
         """Moves what can be moved, and says whether some of the stack dump was among it."""
         # The channel first: the host learns that user code has begun before it gets the first output.
         if self._channel is not None:
             self._serve(self._channel)
-        for pipe in list(self._pipes):
-            if self._hears_output() and not self._relay_output(pipe.kind, pipe.fd):
-                self._pipes.remove(pipe)
+        for stream in list(self._streams):
+            if self._hears_output() and not stream.relay(self._host):
+                self._streams.remove(stream)
         if self._tracing and self._trace is not None and self._host_has_room():
             return self._relay_trace(self._trace)
         return False
@@ -93,7 +95,7 @@ class ProgramLink:
         return True
 
     def is_drained(self) -> bool:
-        return not self._pipes and self._channel is None and (self._trace is None or not self._tracing)
+        return not self._streams and self._channel is None and (self._trace is None or not self._tracing)
 
     def _host_has_room(self) -> bool:
         return self._host.pending < HOST_BUFFER_BYTES
@@ -101,21 +103,9 @@ class ProgramLink:
     def _hears_output(self) -> bool:
         return self._host_has_room() and (self.begun or self._channel is None)
 
-    def _relay_output(self, kind: bytes, fd: int) -> bool:
-        """False at the end of the stream."""
-        try:
-            chunk = os.read(fd, MAX_OUTPUT_BYTES)
-        except BlockingIOError:
-            return True
-        if not chunk:
-            os.close(fd)
-            return False
-        self._host.put(encode(kind, chunk))
-        return True
-
     def _relay_trace(self, fd: int) -> bool:
         try:
-            chunk = os.read(fd, MAX_OUTPUT_BYTES)
+            chunk = os.read(fd, MAX_TRACE_FRAME_BYTES)
         except BlockingIOError:
             return False
         if not chunk:
@@ -180,7 +170,7 @@ def _drop_unread(fd: int) -> None:
     """What the program itself wrote there before anybody asked."""
     try:
         for _ in range(32):
-            if not os.read(fd, MAX_OUTPUT_BYTES):
+            if not os.read(fd, MAX_TRACE_FRAME_BYTES):
                 return
     except BlockingIOError:
         pass

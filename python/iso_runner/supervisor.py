@@ -149,7 +149,8 @@ class Supervisor:
 
     def _timeout_ms(self) -> Optional[float]:
         next_look = None if self._busy is None else self._busy.next_look
-        all_moments = (self._term_at, self._kill_at, self._link.holds_back_until(), next_look)
+        link = self._link
+        all_moments = (self._term_at, self._kill_at, link.holds_back_until(), link.looks_again_at(), next_look)
         moments = [moment for moment in all_moments if moment is not None]
         if not moments:
             return None
@@ -258,9 +259,11 @@ class Supervisor:
             pass  # the host is gone
 
     def _flush_all(self) -> None:
-        os.set_blocking(self._host.fd, True)
         try:
             self._host.flush()
+            while self._host.pending:
+                select.select([], [self._host.fd], [])
+                self._host.flush()
         except OSError:
             pass  # the host is gone; nobody is left to tell
 

@@ -10,7 +10,8 @@ from iso_runner_path import frames
 VECTORS = json.loads((Path(__file__).resolve().parents[2] / "tests" / "vectors" / "frames.json").read_text("utf-8"))
 # What a runner may send, as the host's codec has it.
 FROM_RUNNER = {
-    **dict.fromkeys((b"O", b"E", b"L", b"T"), frames.MAX_OUTPUT_BYTES),
+    **dict.fromkeys((b"O", b"E", b"L"), frames.MAX_OUTPUT_BYTES),
+    b"T": frames.MAX_TRACE_FRAME_BYTES,
     **dict.fromkeys((b"H", b"P", b"X"), 64 * 1024),
     **dict.fromkeys((b"B", b"U"), 1024),
     b"C": frames.MAX_PAYLOAD_BYTES,

@@ -117,7 +117,7 @@ class Floods(unittest.TestCase):
             nonlocal total
             if kind == "O":
                 total += len(payload)
-                self.assertLessEqual(len(payload), 65536)
+                self.assertLessEqual(len(payload), 1024 * 1024)
 
         with Rig() as rig:
             rig.send_job(code)

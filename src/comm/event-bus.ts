@@ -13,6 +13,8 @@ const NEWEST_BYTES = 4 * 1024 * 1024;
 
 export interface EventBusOptions {
   now?: () => Date;
+  /** False where nobody will read or subscribe, so that output need not be made text; default true. */
+  isLive?: boolean;
   /** Bytes of output kept for replay: the first ones, and the newest ones. */
   headBytes?: number;
   newestBytes?: number;
@@ -28,6 +30,7 @@ export interface ReaderOptions {
 }
 
 export class EventBus {
+  readonly isLive: boolean;
   readonly #now: () => Date;
   readonly #onSubscriberError: (error: unknown) => void;
   readonly #subscribers = new Set<(event: RunEvent) => void>();
@@ -44,6 +47,7 @@ export class EventBus {
   #closed = false;
 
   constructor(options: EventBusOptions = {}) {
+    this.isLive = options.isLive ?? true;
     this.#now = options.now ?? (() => new Date());
     this.#onSubscriberError = options.onSubscriberError ?? (() => undefined);
     this.#output = new OutputWindow(options.headBytes ?? HEAD_BYTES, options.newestBytes ?? NEWEST_BYTES);

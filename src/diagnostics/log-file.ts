@@ -200,8 +200,9 @@ function afterLastNewline(bytes: Buffer): number {
 }
 
 async function copy(from: number, to: number, start: number, length: number): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, length));
   for (let done = 0; done < length; ) {
-    const bytes = readAt(from, start + done, Math.min(BUFFER_BYTES, length - done));
+    const bytes = readAt(from, start + done, Math.min(BUFFER_BYTES, length - done), buffer);
     if (bytes.length === 0) return;
     writeAll(to, bytes);
     done += bytes.length;

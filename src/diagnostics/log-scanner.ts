@@ -16,7 +16,9 @@ const WORDS = [
   ...["ERROR", "CRITICAL", "FATAL", "Traceback", "evel", "everity", "lvl", "LEVEL", "SEVERITY"],
   ...["[error", "[critical", "[fatal", "merror", "mcritical", "mfatal"],
 ];
-const WORD_BYTES = WORDS.map((word) => Buffer.from(word));
+const LONGEST_WORD = Math.max(...WORDS.map((word) => word.length));
+/** One expression over short texts finds them at memory speed, and leaves the heap as small as it was. */
+const PIECE_BYTES = 8 * 1024;
 const ANY_WORD = new RegExp(WORDS.map((word) => word.replace("[", "\\[")).join("|"));
 const BEYOND_ASCII = /[\x80-\xff]/;
 const NEEDS_ESCAPE = /[\x00-\x08\x0b-\x1f\x7f-\uffff]/;
@@ -85,12 +87,20 @@ export class LogScanner {
         const text = NEEDS_ESCAPE.test(decoded) ? escapeControls(stripAnsi(decoded), "\t") : decoded;
         if (!tracebacks.read(text) && isErrorLine(text)) this.#errorLines.push(bounded(text));
       },
-      worthReading: (lines) => tracebacks.inside || WORD_BYTES.some((word) => lines.includes(word)),
+      worthReading: (lines) => tracebacks.inside || hasWord(lines),
     });
     const lane = { splitter, tracebacks };
     this.#lanes.set(stream, lane);
     return lane;
   }
+}
+
+function hasWord(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    // A word may stand across the end of a piece.
+    if (ANY_WORD.test(bytes.toString("latin1", at, at + PIECE_BYTES + LONGEST_WORD - 1))) return true;
+  }
+  return false;
 }
 
 function bounded(line: string): string {

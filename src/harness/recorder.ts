@@ -4,6 +4,7 @@ import { InfraLog } from "../diagnostics/infra-log.js";
 import { LogFile } from "../diagnostics/log-file.js";
 import { LogScanner } from "../diagnostics/log-scanner.js";
 import { StreamCapture } from "../diagnostics/stream-capture.js";
+import { Utf8Stream } from "../diagnostics/utf8-stream.js";
 import type { EventInput } from "../model/events.js";
 import { KEEP } from "../model/limits.js";
 import type { StreamText } from "../model/result.js";
@@ -16,12 +17,12 @@ export class Recorder {
   readonly #infraLog: InfraLog;
   readonly #scanner = new LogScanner();
   readonly #streams = { stdout: new StreamCapture(KEEP.streamBytes), stderr: new StreamCapture(KEEP.streamBytes) };
-  readonly #decoders = { stdout: eventDecoder(), stderr: eventDecoder(), log: eventDecoder() };
-  readonly #emit: (event: EventInput) => void;
+  readonly #decoders = { stdout: new Utf8Stream(), stderr: new Utf8Stream(), log: new Utf8Stream() };
+  readonly #emit: ((event: EventInput) => void) | null;
   #bytes = 0;
 
-  /** `dir` is a folder of the host's where no program can reach. */
-  constructor(dir: string, emit: (event: EventInput) => void) {
+  /** `dir` is a folder of the host's where no program can reach. `emit` is null where nobody hears of output while it comes. */
+  constructor(dir: string, emit: ((event: EventInput) => void) | null) {
     this.#userLog = new LogFile(join(dir, "user.log"));
     this.#infraLog = new InfraLog(join(dir, "infra.log"));
     this.#emit = emit;
@@ -32,16 +33,16 @@ export class Recorder {
     this.#userLog.append(bytes);
     this.#scanner.push(bytes, stream);
     if (stream !== "log") this.#streams[stream].push(bytes);
-    this.#tell(stream, this.#decoders[stream].decode(bytes, { stream: true }));
+    if (this.#emit !== null) this.#tell(stream, this.#decoders[stream].push(bytes));
   }
 
   /** The program writes no more: what it left of an unfinished character is told. */
   outputEnded(): void {
-    for (const stream of STREAMS) this.#tell(stream, this.#decoders[stream].decode());
+    for (const stream of STREAMS) this.#tell(stream, this.#decoders[stream].end());
   }
 
   #tell(stream: Stream, text: string): void {
-    if (text) this.#emit({ type: "output", stream, text });
+    if (text) this.#emit?.({ type: "output", stream, text });
   }
 
   infra(source: string, line: string): void {
@@ -79,5 +80,3 @@ export class Recorder {
     };
   }
 }
-
-const eventDecoder = () => new TextDecoder("utf-8", { ignoreBOM: true });

@@ -3,18 +3,13 @@ import { setMaxListeners } from "node:events";
 import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, checkBundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus } from "../comm/event-bus.js";
+import { OutputBatch } from "../comm/output-batch.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { EventInput, RunEvent } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
 import { BACKEND_NAMES } from "../sandbox/backends.js";
-import {
-  addProfiles,
-  checkBackends,
-  loadSettings,
-  processEnvironment,
-  resolveProfile,
-  type Settings,
-} from "../settings/settings.js";
+import { processEnvironment } from "../settings/environment.js";
+import { addProfiles, checkBackends, loadSettings, resolveProfile, type Settings } from "../settings/settings.js";
 import { ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
@@ -92,7 +87,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Runs one request to its end. Resolves with a result for every ending and every bad request; rejects only after `close` or for a non-object. */
   async run(request: RunRequest): Promise<RunResult> {
-    return await this.#start(request, new EventBus());
+    return await this.#start(request, new EventBus({ isLive: false }));
   }
 
   /** The same run as its live events, ended by `run.finished`. Leaving the loop early cancels the run. */
@@ -180,7 +175,8 @@ export class Runtime implements AsyncDisposable {
     const signal = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
-    const emit = (event: EventInput) => void bus.emit(event);
+    const batch = new OutputBatch((event) => void bus.emit(event));
+    const emit = (event: EventInput) => batch.emit(event);
     const receipt = new RunReceipt(engine.receipts, accepted, this.tools.table, emit);
     let result: RunResult;
     let workspace: RunResult["workspace"] | null = null;
@@ -191,7 +187,7 @@ export class Runtime implements AsyncDisposable {
         wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const parts = { ...engine, tools: this.tools, backend, why, receipt };
+      const parts = { ...engine, tools: this.tools, backend, why, receipt, isLive: bus.isLive };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;
@@ -202,6 +198,7 @@ export class Runtime implements AsyncDisposable {
       result = failedResult(accepted, signal.aborted ? cancelled(error) : error);
       if (workspace !== null) result = { ...result, workspace };
     }
+    batch.flush();
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
     const { labels, env, progName } = accepted;
     try {

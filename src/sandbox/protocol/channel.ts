@@ -284,8 +284,8 @@ class StreamChannel implements RunnerChannel {
   }
 
   #truncation(): ProtocolError | null {
-    if (this.#decoder.buffered === 0 || this.#state === "exited") return null;
-    return new ProtocolError("truncated", `the channel ended inside a frame, ${this.#decoder.buffered} bytes into it`);
+    if (this.#decoder.inside === 0 || this.#state === "exited") return null;
+    return new ProtocolError("truncated", `the channel ended inside a frame, ${this.#decoder.inside} bytes into it`);
   }
 
   #end(error: Error | null): void {

@@ -11,6 +11,7 @@ import {
   MAX_MEMBERS,
   MAX_OUTPUT_BYTES,
   MAX_PAYLOAD_BYTES,
+  MAX_TRACE_BYTES,
   Problem,
   ProgramMessage,
   type RunnerFrame,
@@ -49,7 +50,7 @@ const MAX_BYTES_BY_KIND: ReadonlyMap<string, number> = new Map([
   ["O", MAX_OUTPUT_BYTES],
   ["E", MAX_OUTPUT_BYTES],
   ["L", MAX_OUTPUT_BYTES],
-  ["T", MAX_OUTPUT_BYTES],
+  ["T", MAX_TRACE_BYTES],
   ["C", MAX_PAYLOAD_BYTES],
   ["P", 64 * 1024],
   ["U", 1024],
@@ -73,6 +74,9 @@ export function encodeFrame(frame: HostFrame): Buffer {
 
 const FIRST_BUFFER_BYTES = 64 * 1024;
 
+/** Raw bytes, of which a part is as good as the whole: they are passed on as they come, in as many pieces, and never held. */
+const PASSED_ON = new Set(["O", "E", "L"]);
+
 /** Incremental and linear: what is held is at most one frame, in one buffer that doubles as bytes really arrive. */
 export class FrameDecoder {
   readonly #header = Buffer.alloc(HEADER_BYTES);
@@ -81,6 +85,8 @@ export class FrameDecoder {
   #payloadBytes = 0;
   #held: Buffer = Buffer.alloc(0);
   #heldBytes = 0;
+  /** Of the frame under way. */
+  #passedOn = 0;
   #broken: ProtocolError | null = null;
 
   /** Bytes held until their frame is whole; never more than a header and one payload. */
@@ -88,7 +94,12 @@ export class FrameDecoder {
     return this.#headerBytes + this.#heldBytes;
   }
 
-  /** The frames that `chunk` completes, one at a time: what stands before a violation is yielded before it throws. */
+  /** How far into a frame the stream is; 0 between two. */
+  get inside(): number {
+    return this.buffered + this.#passedOn;
+  }
+
+  /** The frames that `chunk` completes, and what it has of an output frame that goes on, one at a time: what stands before a violation is yielded before it throws. */
   *push(chunk: Buffer): Generator<Decoded, void, undefined> {
     if (this.#broken !== null) throw this.#broken;
     try {
@@ -98,9 +109,13 @@ export class FrameDecoder {
           rest = this.#takeHeader(rest);
           if (this.#headerBytes < HEADER_BYTES) return;
         }
-        const missing = this.#payloadBytes - this.#heldBytes;
+        const missing = this.#payloadBytes - this.#heldBytes - this.#passedOn;
         if (rest.length < missing) {
-          this.#hold(rest);
+          if (!PASSED_ON.has(this.#kind)) this.#hold(rest);
+          else if (rest.length > 0) {
+            this.#passedOn += rest.length;
+            yield decodePayload(this.#kind, rest);
+          }
           return;
         }
         const payload = this.#finish(rest.subarray(0, missing));
@@ -113,6 +128,7 @@ export class FrameDecoder {
         this.#held = Buffer.alloc(0);
         this.#heldBytes = 0;
         this.#headerBytes = 0;
+        this.#passedOn = 0;
       }
       throw thrown;
     }
@@ -145,6 +161,7 @@ export class FrameDecoder {
   /** The whole payload, whose last part is `part`; the decoder is at the next header afterwards. */
   #finish(part: Buffer): Buffer {
     this.#headerBytes = 0;
+    this.#passedOn = 0;
     if (this.#heldBytes === 0) return part;
     this.#hold(part);
     const payload = this.#held.subarray(0, this.#heldBytes);

@@ -5,7 +5,8 @@ import type { ToolAnswer, ToolTable } from "../../model/tools.js";
 const PROTOCOL_VERSION = 1;
 export const HEADER_BYTES = 5;
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
-export const MAX_OUTPUT_BYTES = 64 * 1024;
+export const MAX_OUTPUT_BYTES = 1024 * 1024;
+export const MAX_TRACE_BYTES = 64 * 1024;
 export const MAX_DEPTH = 64;
 /** Named values of one message: objects with many more take the host a second each. */
 export const MAX_MEMBERS = 100_000;

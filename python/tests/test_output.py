@@ -1,0 +1,74 @@
+"""Output that flows: whole and in order, also where a program does to its own pipes what it can."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import unittest
+
+from iso_runner_path import frames  # noqa: F401 - makes iso_runner importable
+from rig import Rig, run
+
+FLOOD = """
+import os, hashlib
+digest = hashlib.sha256()
+for number in range(3000):
+    block = (b"%07d\\n" % number) * (number % 37 * 60 + 1)
+    digest.update(block)
+    view = memoryview(block)
+    while view: view = view[os.write(1, view):]
+os.write(2, digest.hexdigest().encode())
+"""
+
+
+class Flow(unittest.TestCase):
+    def expect_whole(self, code: str) -> None:
+        digest = hashlib.sha256()
+        told = b""
+
+        def take(kind: str, payload: bytes) -> None:
+            nonlocal told
+            if kind == "O":
+                digest.update(payload)
+            elif kind == "E":
+                told += payload
+
+        with Rig() as rig:
+            rig.send_job(code)
+            result = rig.follow(take)
+        self.assertEqual((result.ending, told), ((0, None), digest.hexdigest().encode()))
+
+    def test_blocks(self) -> None:
+        self.expect_whole(FLOOD)
+
+    @unittest.skipUnless(sys.platform == "linux", "O_DIRECT makes packets of a Linux pipe")
+    def test_packets(self) -> None:
+        self.expect_whole(f"import fcntl, os\nfcntl.fcntl(1, fcntl.F_SETFL, {os.O_DIRECT})\n" + FLOOD)
+
+    def test_lines_of_both_streams_keep_their_order(self) -> None:
+        code = "import sys\nfor n in range(200_000):\n    print(n)\n    if n % 100 == 0: print(n, file=sys.stderr)\n"
+        result = run(code)
+        self.assertEqual(result.stdout, "".join(f"{n}\n" for n in range(200_000)))
+        self.assertEqual(result.stderr, "".join(f"{n}\n" for n in range(0, 200_000, 100)))
+        self.assertEqual(result.ending, (0, None))
+
+    def test_what_was_printed_before_a_kill_is_there(self) -> None:
+        result = run("import os\nfor n in range(300_000): print(n)\nos.kill(os.getpid(), 9)")
+        self.assertEqual(result.ending, (None, "SIGKILL"))
+        self.assertTrue(result.stdout.endswith("\n299999\n"))
+
+    def test_a_program_that_reads_its_own_output_takes_it_from_itself_only(self) -> None:
+        code = (
+            "import os, threading\nfd = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)\n"
+            "def steal():\n    while True:\n        try: os.read(fd, 5000)\n        except BlockingIOError: pass\n"
+            "threading.Thread(target=steal, daemon=True).start()\n"
+            "block = b'x' * 65536\nfor _ in range(500): os.write(1, block)\nos._exit(7)\n"
+        )
+        result = run(code)
+        self.assertEqual((result.ending, result.problems), ((7, None), []))
+        self.assertLessEqual(set(result.stdout), {"x"})
+
+
+if __name__ == "__main__":
+    unittest.main()
