@@ -23,7 +23,7 @@ const MAY_IMPORT = {
   ],
   cli: [
     ...["harness", "attack", "bench", "bundles", "settings", "comm", "model"],
-    ...["diagnostics/printable.ts", "diagnostics/tree.ts", "sandbox/backend.ts", "sandbox/backends.ts"],
+    ...["diagnostics/printable.ts", "sandbox/backend.ts", "sandbox/backends.ts"],
   ],
 };
 
@@ -43,7 +43,12 @@ const HOME_OF_PACKAGE = {
 };
 
 /** The only files that start a process. */
-const STARTS_PROCESSES = ["src/sandbox/linux/spawn.ts", "src/workspace/kernel-lock.ts", "src/workspace/exchange.ts"];
+const STARTS_PROCESSES = [
+  "src/cli/daemon/start.ts",
+  "src/sandbox/linux/spawn.ts",
+  "src/workspace/kernel-lock.ts",
+  "src/workspace/host-helper.ts",
+];
 
 /**
  * The only files outside safefs that touch the file system, each with what it touches. Files that a sandbox made or may have
@@ -55,6 +60,11 @@ const TOUCHES_FILES = {
   "src/bundles/builtin.ts": "the package's own bundle",
   "src/bundles/bundle.ts": "a bundle, which the operator chose",
   "src/cli/bench-files.ts": "writes reports where the command line says",
+  "src/cli/compile-cache.ts": "a cache of Node's, in the user's own folder",
+  "src/cli/daemon/commands.ts": "the folder of our sockets; the descriptor that `daemon start` reads",
+  "src/cli/daemon/connection.ts": "closes that folder",
+  "src/cli/daemon/place.ts": "the folder of our sockets, in our own state; what identifies roots, config and code",
+  "src/cli/daemon/server.ts": "the folder of our sockets",
   "src/cli/flags.ts": "files that the command line names",
   "src/cli/host-checks.ts": "the two roots themselves, looked at and not into",
   "src/cli/main.ts": "the package's own description",
@@ -90,23 +100,30 @@ const TOUCHES_FILES = {
   "src/sandbox/read-back.ts": "/proc",
   "src/sandbox/slot.ts": "moves the run's folders, which no program had yet; never looks into one",
   "src/sandbox/zygote/launcher.ts": "/proc, for the maps of ids",
+  "src/settings/roots.ts": "whether the package is a checkout",
   "src/settings/settings.ts": "config files, which are refused below the roots",
   "src/tools/descriptor.ts": "a tools descriptor, which the operator chose",
+  "src/workspace/apply-changes.ts": "makes folders in a tree of our own where no program is",
   "src/workspace/before.ts": "moves whole trees of our own state unopened",
   "src/workspace/bootstrap.ts": "makes and places a new sandbox folder; the old one is moved away unopened",
   "src/workspace/build-tree.ts": "writes a new tree where no program is; what it copies is opened by safefs",
   "src/workspace/diff.ts": "closes descriptors that safefs opened",
   "src/workspace/instance.ts": "our own state",
+  "src/workspace/kept-copy.ts": "makes folders in a sandbox folder that no program is in",
   "src/workspace/kernel-lock.ts": "our own state",
   "src/workspace/layout.ts": "the roots and our own state",
   "src/workspace/live.ts": "makes a user's folder; nothing below it",
   "src/workspace/lock.ts": "our own state",
+  "src/workspace/place-file.ts": "names in trees of our own where no program is; what is copied is opened by safefs",
+  "src/workspace/record-log.ts": "our own state",
   "src/workspace/recorded-tree.ts": "descriptors that safefs opened",
   "src/workspace/replace-live.ts": "names of whole trees in our own state, one level above any program's files",
   "src/workspace/scratch.ts": "our own state",
+  "src/workspace/settled.ts": "inodes of whole trees in our own state",
   "src/workspace/small-file.ts": "our own state",
+  "src/workspace/sync-folders.ts": "our own state, and folders that hold whole trees",
   "src/workspace/trash.ts": "moves whole trees away unopened",
-  "src/workspace/version-diff.ts": "closes descriptors that safefs opened",
+  "src/workspace/twin.ts": "names in trees of our own where no program is",
   "src/workspace/version-folder.ts": "our own state",
 };
 
@@ -206,7 +223,7 @@ module.exports = {
     },
   ],
   options: {
-    doNotFollow: { path: "node_modules" },
+    doNotFollow: { path: "node_modules|^dist/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },

@@ -27,19 +27,27 @@ export default {
       (...args) =>
       async () =>
         void (await context.run(process.execPath, args, { cwd, env }));
-    const [bare, cli] = await takeTurns(
+    const run = [CLI, "run", "--backend", context.backend, "-c", "print(1)"];
+    await node(CLI, "daemon", "start")();
+    const [bare, cli, resident] = await takeTurns(
       [
         { name: "node -e 0", run: node("-e", "0") },
-        { name: "run", run: node(CLI, "run", "--backend", context.backend, "-c", "print(1)") },
+        { name: "run", run: node(...run, "--no-daemon") },
+        { name: "run, resident engine", run: node(...run) },
       ],
       context.rounds,
-    );
+    ).finally(node(CLI, "daemon", "stop"));
     return {
       figures: [
         difference("p50 more", "ms", cli.samples, bare.samples, { most: 120 }),
+        difference("p50 more with a resident engine", "ms", resident.samples, bare.samples, { most: 40 }),
         ratio("p50 of `node -e 0`", cli.samples, bare.samples),
       ],
-      detail: [`node -e 0 p50 ${ms(bare.p50)}, p95 ${ms(bare.p95)}`, `run p50 ${ms(cli.p50)}, p95 ${ms(cli.p95)}`],
+      detail: [
+        `node -e 0 p50 ${ms(bare.p50)}, p95 ${ms(bare.p95)}`,
+        `run p50 ${ms(cli.p50)}, p95 ${ms(cli.p95)}`,
+        `with a resident engine p50 ${ms(resident.p50)}, p95 ${ms(resident.p95)}`,
+      ],
     };
   },
 };

@@ -1,10 +1,10 @@
-// Where the built-in bundle is: beside the sources in a checkout, beside the compiled files in a package.
+// Where the built-in bundle is: a package has it beside its code, a checkout among its examples.
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { packageFile } from "../model/package-files.js";
 
-const PLACES = ["../bundles/with-isoruntime", "../../examples/bundles/with-isoruntime"];
+const PLACES = ["dist/bundles/with-isoruntime", "examples/bundles/with-isoruntime"];
 
 export function builtinBundleDir(): string {
-  const [packed = "", source = ""] = PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return existsSync(packed) ? packed : source;
+  const [packed = "", source = ""] = PLACES.map((place) => packageFile(place));
+  return existsSync(source) ? source : packed;
 }

@@ -3,7 +3,7 @@ import { renderHtml } from "../bench/html.js";
 import type { BenchReport } from "../bench/report.js";
 import { runBench } from "../bench/run-bench.js";
 import { renderSvg } from "../bench/svg.js";
-import { processEnvironment } from "../settings/settings.js";
+import { processEnvironment } from "../settings/environment.js";
 import { renderBench } from "./bench-bars.js";
 import { writeReport } from "./bench-files.js";
 import { type BenchFlags, benchOptions } from "./bench-flags.js";

@@ -2,7 +2,8 @@
 import { fixHost, type HostReport, inspectHost } from "../harness/doctor.js";
 import { ERRORS, IsoError } from "../model/errors.js";
 import type { Check } from "../sandbox/backend.js";
-import { loadSettings, processEnvironment } from "../settings/settings.js";
+import { processEnvironment } from "../settings/environment.js";
+import { loadSettings } from "../settings/settings.js";
 import { writeOut } from "./documents.js";
 import { hostChecks } from "./host-checks.js";
 import { oneLine } from "./report/printable.js";

@@ -23,8 +23,8 @@ export async function printEvent(event: RunEvent): Promise<void> {
   await writeOut(`${JSON.stringify(event)}\n`);
 }
 
-/** A result that no stream came before. */
-export async function printResult(result: RunResult, form: Exclude<Form, "human">): Promise<void> {
+/** A result that came by no stream, or by one that broke off before the event `seq`. */
+export async function printResult(result: RunResult, form: Exclude<Form, "human">, seq = 1): Promise<void> {
   if (form === "json") await writeOut(`${JSON.stringify(result)}\n`);
-  else await printEvent({ seq: 1, at: new Date().toISOString(), runId: result.runId, type: "run.finished", result });
+  else await printEvent({ seq, at: new Date().toISOString(), runId: result.runId, type: "run.finished", result });
 }

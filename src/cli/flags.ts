@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import { addAbortSignal } from "node:stream";
 import { InvalidArgumentError } from "commander";
 import type { RuntimeOptions } from "../harness/options.js";
-import { parseRequest, type RunRequest } from "../harness/request.js";
+import type { RunRequest } from "../harness/request.js";
 import { DURABILITIES, SYNC_MODES } from "../model/ending.js";
 import { IsoError } from "../model/errors.js";
 import type { ContractEntry } from "../model/files.js";
@@ -50,6 +50,8 @@ export interface RunFlags {
   durability?: string;
   json?: boolean;
   events?: boolean;
+  /** False: no resident engine, though there be one. */
+  daemon?: boolean;
   color: boolean;
 }
 
@@ -66,16 +68,14 @@ export function runtimeOptions({ tools, bundle, config, profile, backend }: RunF
   return { ...withoutUndefined(given), warm: 0 };
 }
 
-/** Throws IsoError `invalid_request` that names the flag, `cancelled` where the operator gave up before standard input ended. */
+/** The request's fields are yet to be checked. Throws IsoError `invalid_request` that names the flag, `cancelled` where the operator gave up before standard input ended. */
 export async function requestFrom(flags: RunFlags, cancel?: AbortSignal): Promise<RunRequest> {
   if (flags.json && flags.events) throw usage("--json and --events both want stdout; choose one", "--events");
   for (const name of NAMES) if (flags[name] === "") throw usage(`${flagOf(name)}: it must not be empty`, flagOf(name));
   const contract = readContract(flags);
   const given = readFlags(flags, contract);
   // Standard input last: a mistake in a flag is told before anybody has typed a snippet.
-  const request = { ...given, ...(await readSource(flags, cancel)) };
-  checkFields(request);
-  return request;
+  return { ...given, ...(await readSource(flags, cancel)) };
 }
 
 function readFlags(flags: RunFlags, contract: ContractEntry[] | undefined): RunRequest {
@@ -91,16 +91,22 @@ function readFlags(flags: RunFlags, contract: ContractEntry[] | undefined): RunR
   };
 }
 
-/** The request's own checks, told in the words of the command line. */
-function checkFields(request: RunRequest): void {
+/** The request's own checks, told in the words of the command line; they are loaded for it. */
+export async function checkRequest(request: RunRequest): Promise<void> {
+  const { parseRequest } = await import("../harness/request.js");
   try {
     parseRequest({ ...request });
   } catch (error) {
-    if (!(error instanceof IsoError) || error.field === undefined) throw error;
-    const [name = "", ...rest] = error.field.split(".");
-    const flag = [flagOf(name), ...rest].join(" ");
-    throw usage(`${flag}${error.message.slice(error.field.length)}`, flag);
+    throw inFlagWords(error);
   }
+}
+
+/** A fault of a request's field as one of the flag that filled it. */
+export function inFlagWords(error: unknown): unknown {
+  if (!(error instanceof IsoError) || error.field === undefined) return error;
+  const [name = "", ...rest] = error.field.split(".");
+  const flag = [flagOf(name), ...rest].join(" ");
+  return usage(`${flag}${error.message.slice(error.field.length)}`, flag);
 }
 
 function flagOf(name: string): string {

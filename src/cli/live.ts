@@ -1,5 +1,5 @@
 // What a person sees while a run runs: its output as it comes, and a spinner while there is none.
-import ora, { type Ora } from "ora";
+import type { Ora } from "ora";
 import type { RunEvent } from "../model/events.js";
 import { oneLine, printable } from "./report/printable.js";
 import { isColourful, type Style } from "./report/style.js";
@@ -12,15 +12,20 @@ export class LiveView {
   #shown = 0;
   #atLineStart = true;
 
-  /** Null: stdout belongs to a machine, and only the spinner is shown. */
-  constructor(style: Style | null, colour: boolean) {
+  private constructor(style: Style | null, spinner: Ora | null) {
     this.#style = style;
-    this.#spinner = hasWidth(process.stderr)
-      ? ora({
-          ...{ text: "waiting for a sandbox", stream: process.stderr, discardStdin: false },
-          ...(!isColourful(process.stderr, colour) && { color: false }),
-        }).start()
-      : null;
+    this.#spinner = spinner;
+  }
+
+  /** Without a style stdout belongs to a machine, and only the spinner is shown. */
+  static async open(style: Style | null, colour: boolean): Promise<LiveView> {
+    if (!hasWidth(process.stderr)) return new LiveView(style, null);
+    const { default: ora } = await import("ora");
+    const spinner = ora({
+      ...{ text: "waiting for a sandbox", stream: process.stderr, discardStdin: false },
+      ...(!isColourful(process.stderr, colour) && { color: false }),
+    });
+    return new LiveView(style, spinner.start());
   }
 
   show(event: RunEvent): void {

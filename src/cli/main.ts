@@ -2,6 +2,9 @@
 // The command line's entrance: names commands and flags, loads the command that was asked for, and is the only place where the process ends.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { packageFile } from "../model/package-files.js";
+import { keepCompiledCode } from "./compile-cache.js";
+import { addDaemonCommands } from "./daemon-commands.js";
 import { collect, once } from "./flags.js";
 import { addReceiptsCommands } from "./receipts-commands.js";
 import { tellFault, usageError } from "./usage-error.js";
@@ -15,6 +18,8 @@ rejected request; 3 no sandbox, or a fault of ours; 124 timed out; 130 cancelled
   iso-runtime run report.py --contract report.csv="the report" -- 2026
   iso-runtime run --scenario 3`;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+keepCompiledCode();
 
 // A reader that left (`| head`) is no fault of the run's: it goes on to its end, keeps its files and tells its exit status.
 // Every other failure of a write that matters is told by writeOut.
@@ -63,6 +68,7 @@ program
   .option("--durability <mode>", "process or disk (default: process)")
   .option("--json", "stdout is exactly one result document")
   .option("--events", "stdout is one JSON event a line; the last is run.finished")
+  .option("--no-daemon", "without the resident engine, though one runs")
   .option("--no-color", "no colour")
   .addHelpText("after", RUN_HELP)
   .action(async (file, args, flags) => {
@@ -127,6 +133,7 @@ program
 
 addReceiptsCommands(program);
 addWorkspaceCommands(program);
+addDaemonCommands(program, cancelOnSignal);
 
 program
   .command("help [command]")
@@ -181,6 +188,6 @@ function unknownCommand(name = ""): never {
 }
 
 function packageVersion(): string {
-  const found: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const found: unknown = JSON.parse(readFileSync(packageFile("package.json"), "utf8"));
   return typeof found === "object" && found !== null && "version" in found ? String(found.version) : "unknown";
 }

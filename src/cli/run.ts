@@ -1,16 +1,17 @@
 // `iso-runtime run`: one run from flags to report and exit status.
 
-import type { RunRequest } from "../harness/request.js";
-import { rejectedResult } from "../harness/result.js";
-import { createRuntime, type Runtime } from "../harness/runtime.js";
-import { ERRORS } from "../model/errors.js";
+import type { PartialRequest } from "../harness/result.js";
+import { ERRORS, IsoError, toIsoError } from "../model/errors.js";
+import type { RunEvent } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
+import { residentRunner } from "./daemon/client.js";
 import { type Form, printEvent, printResult, writeOut } from "./documents.js";
-import { type RunFlags, requestFrom, runtimeOptions } from "./flags.js";
+import { type RunFlags, requestFrom } from "./flags.js";
 import { LiveView } from "./live.js";
 import { oneLine } from "./report/printable.js";
 import { renderEnding, renderReport } from "./report/report.js";
 import { styleFor } from "./report/style.js";
+import { ownRunner, type Runner } from "./runner.js";
 
 interface Told {
   result: RunResult;
@@ -26,30 +27,32 @@ export async function runCommand(flags: RunFlags, cancel: AbortSignal): Promise<
 }
 
 async function attempt(flags: RunFlags, form: Form, cancel: AbortSignal): Promise<Told> {
-  let request: RunRequest;
-  let runtime: Runtime;
+  let runner: Runner;
   try {
-    request = await requestFrom(flags, cancel);
-    runtime = await createRuntime(runtimeOptions(flags));
+    const request = await requestFrom(flags, cancel);
+    const resident = flags.daemon === false ? null : await residentRunner(flags, request, cancel);
+    runner = resident ?? (await ownRunner(flags, request, cancel));
   } catch (error) {
-    const result = neverStarted(flags, error);
+    const result = await neverStarted(flags, error);
     if (form === "events") await printResult(result, "events");
     return { result, followups: [] };
   }
   try {
-    return await stream(runtime, { ...request, signal: cancel }, flags, form);
+    return await stream(runner, flags, form);
   } finally {
-    await runtime.close();
+    await runner.close();
   }
 }
 
-async function stream(runtime: Runtime, request: RunRequest, flags: RunFlags, form: Form): Promise<Told> {
-  const live = new LiveView(form === "human" ? styleFor(process.stdout, flags.color) : null, flags.color);
+async function stream(runner: Runner, flags: RunFlags, form: Form): Promise<Told> {
+  const live = await LiveView.open(form === "human" ? styleFor(process.stdout, flags.color) : null, flags.color);
   let result: RunResult | null = null;
   let followups: Told["followups"] = [];
   const warnings: string[] = [];
+  let last: RunEvent | null = null;
   try {
-    for await (const event of runtime.stream(request)) {
+    for await (const event of runner.events()) {
+      last = event;
       live.show(event);
       if (form === "events") await printEvent(event);
       // Of the program's own errors the report speaks; what is left is ours, as a receipt that cannot be written.
@@ -58,6 +61,11 @@ async function stream(runtime: Runtime, request: RunRequest, flags: RunFlags, fo
       if (event.type === "comm.followups") followups = event.followups;
       if (event.type === "run.finished") result = event.result;
     }
+  } catch (error) {
+    if (!(error instanceof IsoError) || error.code !== "interrupted") throw error;
+    const { brokenOffResult } = await import("../harness/result.js");
+    result = brokenOffResult(askedFor(flags, last?.runId), error);
+    if (form === "events") await printResult(result, "events", (last?.seq ?? 0) + 1);
   } finally {
     live.end();
   }
@@ -76,10 +84,16 @@ async function report({ result, followups }: Told, flags: RunFlags, form: Form):
 }
 
 /** The result of flags that made no request, or of a runtime that could not be made. */
-export function neverStarted(flags: RunFlags, thrown: unknown): RunResult {
-  const { user: userId, turn: turnId, contract, contractFile } = flags;
-  const result = rejectedResult({ userId, turnId, contract: contract ?? contractFile }, thrown);
+export async function neverStarted(flags: RunFlags, thrown: unknown): Promise<RunResult> {
+  const { brokenOffResult, rejectedResult } = await import("../harness/result.js");
+  const error = toIsoError(thrown);
+  if (error.code === "interrupted") return brokenOffResult(askedFor(flags), error);
+  const result = rejectedResult(askedFor(flags), error);
   return result.error?.code === "cancelled" ? { ...result, status: "cancelled" } : result;
+}
+
+function askedFor({ user: userId, turn: turnId, contract, contractFile }: RunFlags, runId?: string): PartialRequest {
+  return { userId, turnId, contract: contract ?? contractFile, ...(runId !== undefined && { runId }) };
 }
 
 function writeErr(text: string): Promise<void> {

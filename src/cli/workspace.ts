@@ -1,7 +1,7 @@
 // `iso-runtime workspace …`: the files of a workspace and its versions, looked at and changed. Names and contents are a program's: what
 // people read has no control character of theirs, what a machine reads is exact.
 import { pipeline } from "node:stream/promises";
-import { formatBytes } from "../diagnostics/tree.js";
+import { formatBytes } from "../diagnostics/printable.js";
 import { createRuntime, type Runtime } from "../harness/runtime.js";
 import type { DiffView, HistoryView, ListedFile, WorkspaceName } from "../harness/workspaces.js";
 import { IsoError } from "../model/errors.js";

@@ -1,5 +1,4 @@
 // The media type of a file by its content: magic bytes first; what is UTF-8 without NUL is text, and its name says which text.
-import { fileTypeFromBuffer } from "file-type";
 import mime from "mime";
 
 const UNKNOWN_BINARY = "application/octet-stream";
@@ -44,8 +43,13 @@ export interface Sniffed {
 
 export async function sniff(file: Content): Promise<Sniffed> {
   const head = await file.head(HEAD_BYTES);
-  const signature = head.length === 0 || isUtf16(head) ? undefined : (await fileTypeFromBuffer(head))?.mime;
+  const signature = head.length === 0 || isUtf16(head) ? undefined : await signatureOf(head);
   return { signature, isText: await isText(file), isCut: file.bytes > head.length };
+}
+
+async function signatureOf(head: Buffer): Promise<string | undefined> {
+  const { fileTypeFromBuffer } = await import("file-type");
+  return (await fileTypeFromBuffer(head))?.mime;
 }
 
 /** By its byte order mark, which the signature tables take for a frame of MPEG audio. */

@@ -1,7 +1,7 @@
 // Makes the backends of this host and decides, once, which of them `auto` is.
-import { fileURLToPath } from "node:url";
 import { IsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
+import { packageFile } from "../model/package-files.js";
 import type { BackendContext, Check, HostUsers, SandboxBackend } from "../sandbox/backend.js";
 import { createBackends } from "../sandbox/backends.js";
 import { LeasedUsers, oneUser } from "../sandbox/host-users.js";
@@ -21,7 +21,7 @@ export interface HostBackend {
   checks: Check[];
 }
 
-const RUNNER_DIR = fileURLToPath(new URL("../../python", import.meta.url));
+const RUNNER_DIR = packageFile("python");
 
 export class BackendChooser {
   readonly #backends: Map<string, SandboxBackend>;
@@ -29,9 +29,16 @@ export class BackendChooser {
   readonly #reaped = new Map<string, Promise<void>>();
   #choice: Promise<Choice> | null = null;
 
-  constructor(settings: Settings, store: WorkspaceStore, further: readonly SandboxBackend[], seams: Seams = {}) {
+  /** Without `startsAhead` the backends start nothing that no run has asked for. */
+  constructor(
+    settings: Settings,
+    store: WorkspaceStore,
+    further: readonly SandboxBackend[],
+    seams: Seams = {},
+    startsAhead = true,
+  ) {
     this.#store = store;
-    this.#backends = createBackends(backendContext(settings, store, seams));
+    this.#backends = createBackends({ ...backendContext(settings, store, seams), startsAhead });
     for (const backend of further) this.#backends.set(backend.name, backend);
   }
 

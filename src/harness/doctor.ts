@@ -1,5 +1,6 @@
 // What works on this host, for `doctor`: opens the roots as a run would, asks every backend, runs nothing.
-import { loadSettings, processEnvironment, type Settings, type SettingsFlags } from "../settings/settings.js";
+import { processEnvironment } from "../settings/environment.js";
+import { loadSettings, type Settings, type SettingsFlags } from "../settings/settings.js";
 import { WorkspaceStore } from "../workspace/store.js";
 import { BackendChooser, type Choice, fileOwner, type HostBackend } from "./backend-chooser.js";
 

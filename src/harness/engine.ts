@@ -30,7 +30,7 @@ export class Engine {
 
   private constructor(store: WorkspaceStore, settings: Settings, options: EngineOptions) {
     this.store = store;
-    this.chooser = new BackendChooser(settings, store, options.backends, options.seams);
+    this.chooser = new BackendChooser(settings, store, options.backends, options.seams, options.warm > 0);
     this.seams = options.seams;
     this.pool = new SandboxPool(options.warm);
     this.history = new History(store.stateDir);

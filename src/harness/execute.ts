@@ -175,6 +175,7 @@ export function execute(options: ExecuteOptions): Promise<Execution> {
       unwatch = watchDisk(watched, limits, (found) => stop({ reason: "limit", ...found }));
     }
     void sandbox.ended.then(() => {
+      if (finished) return;
       // The channel's own end tells first where it can; this catches an engine that died with its streams held open.
       after(1_000, function lose() {
         if (channel.hasUnheard) {

@@ -27,6 +27,13 @@ export function rejectedResult(request: PartialRequest, thrown: unknown): RunRes
   return { ...blankResult(request), status, error: errorOf(error) };
 }
 
+/** The result of a run whose end nobody can tell: what did it ended before it. */
+export function brokenOffResult(request: PartialRequest, error: IsoError): RunResult {
+  const blank = blankResult(request);
+  const reason = "the run was not brought to its end; the workspace is as it was before, or as it was after it";
+  return { ...blank, status: "failed", error: errorOf(error), workspace: { ...blank.workspace, reason } };
+}
+
 export function errorOf(error: IsoError): RunError {
   return { code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) };
 }

@@ -124,6 +124,8 @@ export interface BackendContext {
   readonly users: HostUsers;
   /** Folder that holds the `iso_runner` Python package. */
   readonly runnerDir: string;
+  /** False where nothing is to be started ahead of need, as for one run and no further. */
+  readonly startsAhead?: boolean;
   /** The operator's choice of interpreter, or null to search `searchPath`. */
   readonly python: string | null;
   /** The host's PATH. */

@@ -1,19 +1,18 @@
-// Settings: flags beat environment, which beats a config file, which beats defaults. The only reader of the process's environment.
+// Settings: flags beat environment, which beats a config file, which beats defaults.
 import { isUtf8 } from "node:buffer";
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
-import { homedir } from "node:os";
 import { isAbsolute, join, resolve, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { sayIssue } from "../model/say-issue.js";
 import type { VersionLimits } from "../model/versions.js";
 import type { Profile } from "../sandbox/profile.js";
+import type { Environment } from "./environment.js";
 import { BUILTIN_PROFILES, configError, makeProfile, ProfileConfig } from "./profiles.js";
+import { chooseRoots, type RootFlags } from "./roots.js";
 import { chooseVersions, VersionsConfig } from "./versions.js";
 
 const CONFIG_NAME = "iso-runtime.config.json";
-const PACKAGE_DIR = fileURLToPath(new URL("../..", import.meta.url));
 const DEFAULT_SANDBOX_UID = 10_001;
 /** `nobody`: other services of a host share it. */
 const NOBODY = 65_534;
@@ -50,22 +49,18 @@ export interface ConfigInput {
   receipts?: { key: string };
 }
 
-export interface SettingsFlags {
+export interface SettingsFlags extends RootFlags {
   backend?: string | undefined;
   profile?: string | undefined;
   tools?: string | undefined;
   bundle?: string | undefined;
   python?: string | undefined;
-  workspaceRoot?: string | undefined;
-  sandboxRoot?: string | undefined;
   /** A config file, or its content. */
   config?: string | ConfigInput | undefined;
 }
 
-export interface SettingsInput {
+export interface SettingsInput extends Environment {
   flags: SettingsFlags;
-  env: Readonly<Record<string, string | undefined>>;
-  cwd: string;
 }
 
 export interface Settings {
@@ -92,18 +87,11 @@ export interface Settings {
   readonly notes: string[];
 }
 
-/** Environment and current folder of this process. */
-export function processEnvironment(): Pick<SettingsInput, "env" | "cwd"> {
-  return { env: process.env, cwd: process.cwd() };
-}
-
 /** Throws IsoError `config_invalid` or `invalid_request` naming the flag, variable or key at fault. */
 export function loadSettings({ flags, env, cwd }: SettingsInput): Settings {
   const at = (path: string) => (isAbsolute(path) ? path : resolve(cwd, path));
   const of = (flag: string | undefined, variable: string): string | null => flag ?? (env[variable] || null);
-  const roots = defaultRoots(env);
-  const workspaceRoot = at(of(flags.workspaceRoot, "ISO_RUNTIME_USER_WORKSPACE_ROOT") ?? roots.workspace);
-  const sandboxRoot = at(of(flags.sandboxRoot, "ISO_RUNTIME_SANDBOX_ROOT") ?? roots.sandbox);
+  const { workspaceRoot, sandboxRoot } = chooseRoots(flags, { env, cwd });
   const notes: string[] = [];
 
   const { config, source, trusted } = readConfig(flags.config, cwd, [workspaceRoot, sandboxRoot]);
@@ -304,15 +292,6 @@ function chooseBackend(flags: SettingsFlags, env: SettingsInput["env"]): Setting
   if (flags.backend !== undefined) return { name: flags.backend, from: "flag" };
   const name = env.ISO_RUNTIME_BACKEND;
   return name ? { name, from: "environment" } : { name: "auto", from: "default" };
-}
-
-function defaultRoots(env: SettingsInput["env"]): { workspace: string; sandbox: string } {
-  // A checkout keeps its data beside its examples; an installed package where the user's data is.
-  const dataHome = env.XDG_DATA_HOME || join(env.HOME || homedir(), ".local", "share");
-  const base = existsSync(join(PACKAGE_DIR, ".git"))
-    ? join(PACKAGE_DIR, "examples/bundles/data")
-    : join(dataHome, "iso-runtime");
-  return { workspace: join(base, "workspace"), sandbox: join(base, "sandbox") };
 }
 
 /** `/in/container=/on/host`, several separated by commas. */

@@ -42,6 +42,7 @@ const COMMANDS = [
   "doctor",
   "bench",
   "workspace undo",
+  ...["start", "stop", "status"].map((name) => `daemon ${name}`),
   ...["verify", "head", "show", "keygen"].map((name) => `receipts ${name}`),
 ];
 

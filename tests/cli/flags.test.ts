@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type RunFlags, requestFrom } from "../../src/cli/flags.js";
+import { checkRequest, type RunFlags, requestFrom } from "../../src/cli/flags.js";
 import { MiB } from "../../src/model/limits.js";
 import { tempDir, tempFiles } from "../support/temp.js";
 
@@ -13,6 +13,12 @@ const flags = (over: Partial<RunFlags>): RunFlags => ({
   color: true,
   ...over,
 });
+/** As a run does it: made of the flags, then checked. */
+const checked = async (over: Partial<RunFlags>) => {
+  const request = await requestFrom(flags(over));
+  await checkRequest(request);
+  return request;
+};
 const fromFile = (file: string): RunFlags => ({ file, args: [], user: "local", color: true });
 const mistake = (sentence: RegExp) =>
   expect.objectContaining({ code: "invalid_request", message: expect.stringMatching(sentence) });
@@ -50,7 +56,7 @@ describe("a mistake in a flag", () => {
     ["a code that is too long", { code: "#".repeat(4 * MiB + 1) }, /^the snippet: /],
     ["an argument with a NUL", { args: ["a\0b"] }, /^arguments after --/],
   ])("%s", async (_name, over, sentence) => {
-    await expect(requestFrom(flags(over))).rejects.toThrow(mistake(sentence));
+    await expect(checked(over)).rejects.toThrow(mistake(sentence));
   });
 
   it.each(["turn", "workspace", "profile", "backend", "tools", "bundle", "config", "timeout", "sync", "durability"])(

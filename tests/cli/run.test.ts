@@ -11,13 +11,13 @@ describe("the result of a run that no flags or tools could start", () => {
     ["a contract", { contract: ["a.txt=a"] }, "contract"],
     ["a contract file", { contractFile: "c.json" }, "contract"],
     ["neither", {}, "side-effects"],
-  ])("has the mode that was asked for with %s", (_name, over, mode) => {
-    expect(neverStarted({ ...flags, ...over }, fault)).toMatchObject({
+  ])("has the mode that was asked for with %s", async (_name, over, mode) => {
+    expect(await neverStarted({ ...flags, ...over }, fault)).toMatchObject({
       ...{ mode, status: "rejected", userId: "alice", error: { code: "tools_invalid" } },
     });
   });
 
-  it("is cancelled where the operator gave up", () => {
-    expect(neverStarted(flags, new IsoError("cancelled", "given up"))).toMatchObject({ status: "cancelled" });
+  it("is cancelled where the operator gave up", async () => {
+    expect(await neverStarted(flags, new IsoError("cancelled", "given up"))).toMatchObject({ status: "cancelled" });
   });
 });

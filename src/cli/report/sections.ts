@@ -1,5 +1,5 @@
 // The sections of the report, each a function of the result; an empty text where there is nothing to say.
-import { formatBytes } from "../../diagnostics/tree.js";
+import { formatBytes } from "../../diagnostics/printable.js";
 import type { Artifact } from "../../model/files.js";
 import { LIMITS, type LimitName } from "../../model/limits.js";
 import type { RunResult } from "../../model/result.js";

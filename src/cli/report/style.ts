@@ -1,6 +1,6 @@
 // Colours of the report, and the lack of them.
 import pc from "picocolors";
-import { processEnvironment } from "../../settings/settings.js";
+import { processEnvironment } from "../../settings/environment.js";
 
 export type Style = Pick<ReturnType<typeof pc.createColors>, "bold" | "dim" | "red" | "green" | "yellow" | "cyan">;
 

@@ -1,6 +1,5 @@
 // Check: `columns`, which the header of a CSV file must have; the whole file must parse.
 import { Readable } from "node:stream";
-import { CsvError, parse } from "csv-parse";
 import { z } from "zod";
 import type { ArtifactFile } from "../artifact-file.js";
 import type { CheckFailure, ContractCheck } from "../check.js";
@@ -42,6 +41,7 @@ export const csvColumns = {
 } satisfies ContractCheck;
 
 async function parseAll(file: ArtifactFile, columns: string[], delimiter: string): Promise<CheckFailure | null> {
+  const { CsvError, parse } = await import("csv-parse");
   let header: string[] | null = null;
   const parser = parse({
     delimiter,

@@ -1,20 +1,27 @@
 // A JSON Schema of a contract as a function. Only references inside the schema are followed, and a schema has a size.
-import { Ajv, type Options, type ValidateFunction } from "ajv";
-import { Ajv2019 } from "ajv/dist/2019.js";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import addFormats from "ajv-formats";
+import { createRequire } from "node:module";
+import type { Options, ValidateFunction } from "ajv";
 import { OutOfTimeError, withinTime } from "../within-time.js";
 
 const MAX_SCHEMA_BYTES = 64 * 1024;
 const MAX_SCHEMA_DEPTH = 32;
 const MAX_COMPILE_MS = 2_000;
 
+type Dialect = typeof import("ajv").Ajv;
+
+/** Loaded with the first schema there is: most contracts have none. */
+const require = createRequire(import.meta.url);
+const draft2020 = (): Dialect => require("ajv/dist/2020.js").Ajv2020;
+const draft2019 = (): Dialect => require("ajv/dist/2019.js").Ajv2019;
+const draft7 = (): Dialect => require("ajv").Ajv;
+const addFormats = (): typeof import("ajv-formats").default => require("ajv-formats").default;
+
 /** Dialects by `$schema`, less a final "#". */
 const DIALECTS = new Map([
-  ["https://json-schema.org/draft/2020-12/schema", Ajv2020],
-  ["https://json-schema.org/draft/2019-09/schema", Ajv2019],
-  ["http://json-schema.org/draft-07/schema", Ajv],
-  ["https://json-schema.org/draft-07/schema", Ajv],
+  ["https://json-schema.org/draft/2020-12/schema", draft2020],
+  ["https://json-schema.org/draft/2019-09/schema", draft2019],
+  ["http://json-schema.org/draft-07/schema", draft7],
+  ["https://json-schema.org/draft-07/schema", draft7],
 ]);
 const REFERENCES = new Set(["$ref", "$dynamicRef", "$recursiveRef"]);
 /** Below these stands data, not schema. */
@@ -51,7 +58,7 @@ function compile(plain: object | boolean): ValidateFunction {
   try {
     return withinTime(MAX_COMPILE_MS, () => {
       const ajv = new dialect(options);
-      addFormats.default(ajv);
+      addFormats()(ajv);
       return ajv.compile(plain);
     });
   } catch (error) {
@@ -107,10 +114,10 @@ function refuseRemote(value: unknown): void {
   }
 }
 
-function dialectOf(schema: object | boolean): typeof Ajv | typeof Ajv2019 | typeof Ajv2020 {
+function dialectOf(schema: object | boolean): Dialect {
   const named = typeof schema === "object" && "$schema" in schema ? schema.$schema : undefined;
-  if (named === undefined) return Ajv2020;
+  if (named === undefined) return draft2020();
   const dialect = typeof named === "string" ? DIALECTS.get(named.replace(/#$/, "")) : undefined;
-  if (dialect !== undefined) return dialect;
+  if (dialect !== undefined) return dialect();
   throw new SchemaFault(`has an unknown $schema; known are ${[...DIALECTS.keys()].join(", ")}, and none at all`);
 }

@@ -1,17 +1,17 @@
 // The sandbox image: whether it is there and fit, how it is built, and whether it has the distributions a profile asks for.
 import { readFileSync } from "node:fs";
 import { PassThrough, Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import type Docker from "dockerode";
 import { z } from "zod";
 import { IsoError } from "../../model/errors.js";
+import { packageFile } from "../../model/package-files.js";
 import type { BackendContext } from "../backend.js";
 import { DEFAULT_IMAGE, OLDEST_PYTHON } from "../profile.js";
 import type { Machine } from "../seccomp/syscalls.js";
 import { inTime, machineOf, messageOf, olderThan, statusOf } from "./engine.js";
 import { ask, type Connection } from "./one-off.js";
 
-const DOCKER_DIR = fileURLToPath(new URL("../../../docker", import.meta.url));
+const DOCKER_DIR = packageFile("docker");
 const BUILD_TIMEOUT_MS = 20 * 60_000;
 
 const QUESTION = `

@@ -1,12 +1,12 @@
 // How the engine is started so that it is never root on the host: as it is by an ordinary user, as the sandbox's own uid by root,
 // or through the launcher where that uid could not reach what a sandbox binds.
-import { fileURLToPath } from "node:url";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
+import { packageFile } from "../../model/package-files.js";
 import { canReach } from "./access.js";
 import type { EngineCommand } from "./spawn.js";
 
-const LAUNCHER = fileURLToPath(new URL("../../../python/iso_host/launch.py", import.meta.url));
+const LAUNCHER = packageFile("python/iso_host/launch.py");
 /** Covered in the launcher's own mount namespace only. The engine needs this folder anyway, so every host has it. */
 const STAGE = "/tmp";
 /** Instead of a stage: folders are bound where they are, over what closed them. */

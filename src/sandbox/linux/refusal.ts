@@ -2,7 +2,7 @@
 // from the kernel's own switches.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { packageFile } from "../../model/package-files.js";
 import { shellWord } from "../../model/shell-word.js";
 import { type HostRoots, readFileOrNull } from "../linux/cgroup-host.js";
 
@@ -12,7 +12,7 @@ export interface Refusal {
 }
 
 /** Ships with the package. */
-const APPARMOR_PROFILE = fileURLToPath(new URL("../../../apparmor/iso-runtime-bwrap", import.meta.url));
+const APPARMOR_PROFILE = packageFile("apparmor/iso-runtime-bwrap");
 const INSTALLED_PROFILE = "/etc/apparmor.d/iso-runtime-bwrap";
 /** docs/machines.md has the whole line, and why each option. */
 const CONTAINER_OPTIONS =

@@ -159,7 +159,7 @@ export class ZygoteBackend implements SandboxBackend {
     const key = JSON.stringify([python, profile.packages, profile.preimports]);
     const known = this.#stocks.get(key);
     if (known !== undefined) return known;
-    const stock = new LauncherStock(() => this.#startLauncher(profile));
+    const stock = new LauncherStock(() => this.#startLauncher(profile), this.#context.startsAhead);
     this.#stocks.set(key, stock);
     return stock;
   }

@@ -19,6 +19,7 @@ export interface Held {
 
 export class LauncherStock {
   readonly #start: () => Promise<Launcher>;
+  readonly #startsAhead: boolean;
   readonly #byTenant = new Map<string, Promise<Held>>();
   #spare: Promise<Held> | null = null;
   #spareLater: NodeJS.Timeout | null = null;
@@ -26,8 +27,10 @@ export class LauncherStock {
   #starts = 0;
   #closed = false;
 
-  constructor(start: () => Promise<Launcher>) {
+  /** `startsAhead` is whether a spare one is started when the last was taken. */
+  constructor(start: () => Promise<Launcher>, startsAhead = true) {
     this.#start = start;
+    this.#startsAhead = startsAhead;
   }
 
   /** The tenant's own; null: the one that is nobody's yet. It is reserved, which the caller ends. Throws what its start throws. */
@@ -132,7 +135,7 @@ export class LauncherStock {
   }
 
   #spareSoon(): void {
-    if (this.#spareLater !== null || this.#closed) return;
+    if (this.#spareLater !== null || this.#closed || !this.#startsAhead) return;
     this.#spareLater = setTimeout(() => {
       this.#spareLater = null;
       // One that does not start is the next asker's to meet.

@@ -1,0 +1,96 @@
+// Makes the package's code from src: a file for each entrance, and a few that they share or that a command loads when it needs them. Node
+// reads one file in a tenth of the time that the hundred modules in it take. Types are the compiler's (tsconfig.build.json).
+import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const DIST = join(ROOT, "dist");
+const ENTRANCES = ["index", "cli/main"];
+/** Small, and needed by nearly every run. Other dependencies stay outside, where npm updates them; each is loaded by what needs it. */
+const BUNDLED = ["commander", "mime", "picocolors", "uuidv7", "zod"];
+/** Modules that are loaded together lie together, each with what it imports that is in no group before. The rest is split as it is imported. */
+const GROUPS = [
+  // What every command line needs, and all of one that a resident engine serves.
+  {
+    name: "cli",
+    of: /\/src\/cli\/(?:run|runner|flags|[\w-]+-commands|usage-error|report\/[\w-]+|daemon\/(?:client|connection))\.ts$/,
+  },
+  { name: "result", of: /\/src\/harness\/result\.ts$/ },
+  { name: "runtime", of: /\/src\/harness\/(?:runtime|request)\.ts$/ },
+];
+const NOTHING = "\0nothing";
+
+const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const outside = Object.keys(dependencies).filter((name) => !BUNDLED.includes(name));
+const bundle = await rolldown({
+  input: Object.fromEntries([...ENTRANCES, ...takenHoldOf()].map((name) => [name, join(ROOT, "src", `${name}.ts`)])),
+  platform: "node",
+  // The oldest Node of package.json's `engines` does not know `using`.
+  transform: { target: "es2022" },
+  plugins: [
+    {
+      name: "no-processes",
+      resolveId: nothingForCommander,
+      load: (id) => (id === NOTHING ? "export default {}" : null),
+    },
+  ],
+  external: (id, importer) =>
+    (id.startsWith("node:") && nothingForCommander(id, importer) === null) ||
+    outside.some((name) => id === name || id.startsWith(`${name}/`)),
+});
+const { output } = await bundle.write({
+  dir: DIST,
+  format: "esm",
+  sourcemap: true,
+  entryFileNames: "[name].js",
+  chunkFileNames: "chunks/[name]-[hash].js",
+  codeSplitting: { groups: GROUPS.map(({ name, of }, index) => ({ name, test: of, priority: GROUPS.length - index })) },
+});
+await bundle.close();
+
+const chunks = output.filter(({ type }) => type === "chunk");
+const anchor = chunks.find(({ moduleIds }) => moduleIds.includes(join(ROOT, "src/model/package-files.ts")));
+if (!anchor?.fileName.startsWith("chunks/")) {
+  throw new Error(
+    "src/model/package-files.ts must be in a chunk two folders below the package: it finds files by that",
+  );
+}
+writeFileSync(join(DIST, "THIRD-PARTY-LICENSES.txt"), licences(chunks));
+chmodSync(join(DIST, "cli/main.js"), 0o755);
+cpSync(join(ROOT, "examples/bundles/with-isoruntime"), join(DIST, "bundles/with-isoruntime"), { recursive: true });
+
+/** Commander's subcommands that are programs of their own, which we have none of, load a tenth of Node. */
+function nothingForCommander(id, importer) {
+  return id === "node:child_process" && importer && packageOf(importer) === "commander" ? NOTHING : null;
+}
+
+/** What tests and benchmarks import of a built package beside its entrances: names for the very modules that the entrances use. */
+function takenHoldOf() {
+  const found = new Set();
+  const below = (folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true }).map((name) => join(ROOT, folder, name));
+  for (const file of ["bench", "tests"].flatMap(below).filter((name) => /\.(?:mjs|ts)$/.test(name))) {
+    for (const [, path] of readFileSync(file, "utf8").matchAll(/ from "((?:\.\.\/)+dist\/[\w/-]+)\.js"/g)) {
+      found.add(relative(DIST, resolve(dirname(file), path)));
+    }
+  }
+  return [...found].filter((name) => !ENTRANCES.includes(name)).sort();
+}
+
+/** The licences of the packages whose code is in the chunks; each asks for it. */
+function licences(all) {
+  const names = new Set(all.flatMap(({ moduleIds }) => moduleIds.map(packageOf)).filter((name) => name !== null));
+  const unknown = [...names].filter((name) => !BUNDLED.includes(name));
+  if (unknown.length > 0) throw new Error(`bundled without being meant to: ${unknown.join(", ")}`);
+  return BUNDLED.map((name) => {
+    const folder = join(ROOT, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    return `${name} ${version} (${license})\n\n${readFileSync(join(folder, "LICENSE"), "utf8").trim()}\n`;
+  }).join(`\n${"-".repeat(80)}\n\n`);
+}
+
+function packageOf(id) {
+  return /[/\\]node_modules[/\\]((?:@[^/\\]+[/\\])?[^/\\]+)/.exec(id)?.[1] ?? null;
+}

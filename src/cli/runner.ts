@@ -1,0 +1,19 @@
+// Who does a run for the command line: a runtime of this very process, or a resident engine that has one.
+import type { RunRequest } from "../harness/request.js";
+import type { RunEvent } from "../model/events.js";
+import { checkRequest, type RunFlags, runtimeOptions } from "./flags.js";
+
+export interface Runner {
+  /** Asked for once; the last is run.finished. Throws `interrupted` where the run's end will never be known. */
+  events(): AsyncIterable<RunEvent>;
+  /** Resolves when nothing of it is left in this process. */
+  close(): Promise<void>;
+}
+
+/** Throws IsoError for a request or settings at fault. */
+export async function ownRunner(flags: RunFlags, request: RunRequest, cancel: AbortSignal): Promise<Runner> {
+  await checkRequest(request);
+  const { createRuntime } = await import("../harness/runtime.js");
+  const runtime = await createRuntime(runtimeOptions(flags));
+  return { events: () => runtime.stream({ ...request, signal: cancel }), close: () => runtime.close() };
+}
