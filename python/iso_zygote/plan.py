@@ -51,6 +51,8 @@ class Order(NamedTuple):
     uid: int
     gid: int
     tmpfs_bytes: int
+    # Files by which it puts itself into its control group.
+    doors: Sequence[str]
 
 
 def read_plan(given: Mapping[str, Any]) -> Plan:
@@ -83,4 +85,4 @@ def _entry(given: Mapping[str, Any]) -> Entry:
 
 
 def read_order(given: Mapping[str, Any]) -> Order:
-    return Order(given["id"], given["folder"], given["uid"], given["gid"], given["tmpfsBytes"])
+    return Order(given["id"], given["folder"], given["uid"], given["gid"], given["tmpfsBytes"], given["doors"])

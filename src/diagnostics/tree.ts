@@ -1,5 +1,7 @@
 // A folder that a sandbox wrote, drawn the way `tree` does, with sizes. Every name in it is hostile: bounded, escaped, never followed.
 import { KEEP } from "../model/limits.js";
+import { childrenOf, type KnownTree } from "../safefs/known-tree.js";
+import { pacer } from "../safefs/pace.js";
 import { displayPath, type Entry, type Tree } from "../safefs/tree.js";
 import { escapeControls, formatBytes, groupDigits } from "./printable.js";
 import { truncateMiddle } from "./truncate.js";
@@ -13,7 +15,11 @@ export interface TreeOptions {
   /** Entries shown of one folder, so that a full one leaves room for the others. */
   maxPerFolder?: number;
   maxDepth?: number;
+  /** A folder right below the root that was looked through already: it is not walked again. */
+  known?: { name: string; tree: KnownTree } | null;
 }
+
+type Shown = Pick<Entry, "name" | "kind" | "size">;
 
 interface Folder {
   children: Node[];
@@ -25,71 +31,113 @@ interface Node {
   folder: Folder | null;
 }
 
+/** Known entries between two looks at the clock. */
+const ENTRIES_A_LOOK = 500;
 const SUMMARY_BYTES = 160;
 const MAX_NAME_BYTES = 300;
-const SLASH = 0x2f;
 
 export async function renderTree(tree: Tree, options: TreeOptions = {}): Promise<string> {
   const { skip = [], maxBytes = KEEP.treeBytes, maxEntries = 200_000, maxPerFolder = 200, maxDepth = 24 } = options;
-  const root: Folder = { children: [], hidden: 0 };
+  const { known = null } = options;
+  const drawing = new Drawing({ maxEntries, maxPerFolder, maxDepth });
   /** Folders whose entries are shown, by path in latin1, which is exact for any bytes. */
-  const open = new Map<string, Folder>([["", root]]);
+  const open = new Map<string, Folder>([["", drawing.root]]);
   const skipped = new Set(skip.map((path) => Buffer.from(path).toString("latin1")));
-  const counts = { folders: 0, files: 0, others: 0, bytes: 0, seen: 0 };
 
-  const isClosed = (path: Buffer): boolean => !open.has(path.toString("latin1"));
+  const isClosed = (path: Buffer): boolean => {
+    const text = path.toString("latin1");
+    return !open.has(text) || text === known?.name;
+  };
   for await (const entry of tree.walk({ maxEntries, skip: isClosed })) {
-    counts.seen += 1;
+    drawing.seen += 1;
     const path = entry.path.toString("latin1");
     if (skipped.has(path)) continue;
-    tally(counts, entry);
-    const slash = entry.path.lastIndexOf(SLASH);
+    const slash = path.lastIndexOf("/");
     const parent = open.get(slash === -1 ? "" : path.slice(0, slash));
-    if (parent === undefined) continue;
-    if (parent.children.length >= maxPerFolder) {
+    const below = drawing.add(parent, path.split("/").length, entry, () => tree.readLink(entry.path));
+    if (below === null) continue;
+    open.set(path, below);
+    if (path === known?.name) await drawing.addKnown(below, known.tree, `${path}/`, skipped);
+  }
+  return draw(drawing.root, maxBytes, summary(drawing, drawing.seen >= maxEntries));
+}
+
+/** What is shown, and how much there is. */
+class Drawing {
+  readonly root: Folder = { children: [], hidden: 0 };
+  folders = 0;
+  files = 0;
+  others = 0;
+  bytes = 0;
+  /** Entries looked at, shown or not. */
+  seen = 0;
+  readonly #bounds: { maxEntries: number; maxPerFolder: number; maxDepth: number };
+  readonly #pause = pacer();
+
+  constructor(bounds: { maxEntries: number; maxPerFolder: number; maxDepth: number }) {
+    this.#bounds = bounds;
+  }
+
+  /** Where its own entries go, if it is a folder whose entries are shown. `parent` is undefined for what lies in another. */
+  add(parent: Folder | undefined, depth: number, entry: Shown, target: () => Buffer): Folder | null {
+    this.#count(entry);
+    if (parent === undefined) return null;
+    if (parent.children.length >= this.#bounds.maxPerFolder) {
       parent.hidden += 1;
-      continue;
+      return null;
     }
-    const node: Node = { label: label(tree, entry, entry.path.subarray(slash + 1)), folder: null };
+    const node: Node = { label: label(entry, target), folder: null };
     parent.children.push(node);
-    if (entry.kind !== "dir") continue;
-    if (path.split("/").length < maxDepth) {
-      node.folder = { children: [], hidden: 0 };
-      open.set(path, node.folder);
-    } else {
-      node.label += " …";
+    if (entry.kind !== "dir") return null;
+    if (depth < this.#bounds.maxDepth) node.folder = { children: [], hidden: 0 };
+    else node.label += " …";
+    return node.folder;
+  }
+
+  /** `path` is that of the folder, with a slash at its end. */
+  async addKnown(folder: Folder, tree: KnownTree, path: string, skipped: ReadonlySet<string>): Promise<void> {
+    const depth = path.split("/").length;
+    const isHiding = [...skipped].some((hidden) => hidden.startsWith(path));
+    for (const [name, node, changed] of childrenOf(tree)) {
+      if (this.seen >= this.#bounds.maxEntries) return;
+      this.seen += 1;
+      // An await for each would cost more than all the rest.
+      if (this.seen % ENTRIES_A_LOOK === 0) await this.#pause();
+      if (isHiding && skipped.has(path + name)) continue;
+      const below = this.add(folder, depth, node.entry, () => node.target ?? Buffer.from("?"));
+      if (below === null || node.children === null) continue;
+      await this.addKnown(below, { root: { children: node.children }, changed }, `${path}${name}/`, skipped);
     }
   }
-  return draw(root, maxBytes, summary(counts, counts.seen >= maxEntries));
+
+  #count({ kind, size }: Shown): void {
+    if (kind === "dir") this.folders += 1;
+    else if (kind === "file") {
+      this.files += 1;
+      this.bytes += size;
+    } else this.others += 1;
+  }
 }
 
-function tally(counts: { folders: number; files: number; others: number; bytes: number }, entry: Entry): void {
-  if (entry.kind === "dir") counts.folders += 1;
-  else if (entry.kind === "file") {
-    counts.files += 1;
-    counts.bytes += entry.size;
-  } else counts.others += 1;
-}
-
-function label(tree: Tree, entry: Entry, name: Buffer): string {
+function label({ name, kind, size }: Shown, target: () => Buffer): string {
   const shown = show(name);
-  switch (entry.kind) {
+  switch (kind) {
     case "dir":
       return `${shown}/`;
     case "file":
-      return `${shown} (${formatBytes(entry.size)})`;
+      return `${shown} (${formatBytes(size)})`;
     case "link":
-      return `${shown} -> ${target(tree, entry.path)}`;
+      return `${shown} -> ${targetOf(target)}`;
     case "fifo":
       return `${shown} (FIFO)`;
     default:
-      return `${shown} (${entry.kind})`;
+      return `${shown} (${kind})`;
   }
 }
 
-function target(tree: Tree, path: Buffer): string {
+function targetOf(target: () => Buffer): string {
   try {
-    return show(tree.readLink(path));
+    return show(target());
   } catch {
     // The link went away or cannot be read; the drawing goes on.
     return "?";

@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { infraLines } from "../diagnostics/infra-log.js";
 import { renderTree } from "../diagnostics/tree.js";
-import { KEEP } from "../model/limits.js";
 import type { Diagnostics } from "../model/result.js";
 import { step } from "../model/steps.js";
+import type { KnownTree } from "../safefs/known-tree.js";
 import { Tree } from "../safefs/tree.js";
 import type { Sandbox } from "../sandbox/backend.js";
 import type { Prepared } from "../workspace/store.js";
@@ -20,12 +20,14 @@ interface DiagnoseInput {
   prepared: Prepared;
   sandbox: Sandbox;
   logDir: string;
+  /** What the diff saw of out/. */
+  out: KnownTree | null;
 }
 
-export async function diagnose({ recorder, prepared, sandbox, logDir }: DiagnoseInput): Promise<Findings> {
+export async function diagnose({ recorder, prepared, sandbox, logDir, out }: DiagnoseInput): Promise<Findings> {
   for (const line of sandbox.engineLog()) recorder.infra("engine", line);
   const { errorLines, tracebacks, totals, userLog, infraLog: said, troubles } = await recorder.finish();
-  const { tree, trouble } = await show(prepared.dir, logDir);
+  const { tree, trouble } = await show(prepared.dir, logDir, out);
   if (trouble !== null) troubles.push(trouble);
   // Said here alone: the log on disk is what could not be written, or is in its place already.
   const infraLog = [said, ...troubles.map((text) => infraLines("runtime", text))].join("");
@@ -34,11 +36,15 @@ export async function diagnose({ recorder, prepared, sandbox, logDir }: Diagnose
 }
 
 /** By now the run is over and its files are kept: what cannot be shown of it is said, and is no reason to lose its result. */
-async function show(dirPath: string, logDir: string): Promise<{ tree: string; trouble: string | null }> {
+async function show(
+  dirPath: string,
+  logDir: string,
+  out: KnownTree | null,
+): Promise<{ tree: string; trouble: string | null }> {
   let tree = "";
   try {
     using dir = Tree.open(dirPath);
-    tree = await renderTree(dir, { skip: ["out/logs"], maxBytes: KEEP.treeBytes });
+    tree = await renderTree(dir, { skip: ["out/logs"], known: out && { name: "out", tree: out } });
     if (dir.stat("out")?.kind === "dir") await placeLogs(join(dirPath, "out"), logDir);
     step("logs.placed");
     return { tree, trouble: null };

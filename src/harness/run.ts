@@ -89,7 +89,7 @@ export async function run(
   emit({ type: "workspace.synced", workspace: synced });
   step("run.synced");
 
-  const findings = await diagnose({ recorder, prepared, sandbox, logDir: held.logDir });
+  const findings = await diagnose({ recorder, prepared, sandbox, logDir: held.logDir, out: judged.diff.tree });
   emit({ type: "report", diagnostics: findings.diagnostics });
   if (findings.diagnostics.hasError) {
     const { errorLines, tracebacks } = findings.diagnostics;

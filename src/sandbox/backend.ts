@@ -109,8 +109,6 @@ export interface HostUser extends FileOwner {
 export interface HostUsers {
   /** Throws IsoError `sandbox_unavailable` where none is free. */
   lease(): Promise<HostUser>;
-  /** All that a lease may ever be, in ascending order. */
-  ids(): readonly number[];
   /** What `doctor` says; null where there is nothing to say. Never rejects. */
   check(): Promise<Check | null>;
 }

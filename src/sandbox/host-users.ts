@@ -12,7 +12,7 @@ import { contains, type IdRange, readIdTables, usableIds } from "./id-ranges.js"
 /** Everybody is `owner`: an ordinary user can become no other. */
 export function oneUser(owner: FileOwner): HostUsers {
   const user: HostUser = { ...owner, exclusive: false, release: () => undefined };
-  return { lease: async () => user, ids: () => [owner.uid], check: async () => null };
+  return { lease: async () => user, check: async () => null };
 }
 
 export interface LeasedUsersOptions {
@@ -59,10 +59,6 @@ export class LeasedUsers implements HostUsers {
       `No uid is free for a sandbox: all ${ids.length} of ${this.#shown()} are taken.`,
       { hint: `Let some runs end, or set ISO_RUNTIME_SANDBOX_UIDS to a wider range. ${WHO_HOLDS_THEM}` },
     );
-  }
-
-  ids(): readonly number[] {
-    return this.#usable();
   }
 
   async check(): Promise<Check> {

@@ -8,6 +8,7 @@ import { type Dir, openFileAt, openTrustedDir, unlockTrustedDir } from "../safef
 import { type Entry, statAt } from "../safefs/entry.js";
 import { SafeFsError } from "../safefs/errors.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
+import type { KnownTree } from "../safefs/known-tree.js";
 import { pacer } from "../safefs/pace.js";
 import { ChangeLists } from "./change-lists.js";
 import { judgeKept } from "./kept.js";
@@ -38,6 +39,8 @@ export interface TreeDiff {
   leftOut(path: string): string | null;
   /** What a commit builds. */
   readonly sync: SyncPlan | null;
+  /** All of out/ as it was found; null where not all of it was seen. */
+  readonly tree: KnownTree | null;
 }
 
 export interface SyncPlan {
@@ -81,6 +84,7 @@ export async function diffTrees(
       growth: { bytes: after.size.bytes - bytes + work.bytes, entries: after.size.entries - entries + work.entries },
       replaced: false,
       refused: after.cut ? `out/ has more than ${maxNewEntries} new entries` : null,
+      tree: after.cut || after.lost.length > 0 ? null : knownTree(prepared, after, look !== null),
       sync: after.cut ? null : { changed: comparison.changed, folderTime: (path: string) => folderTime(after, path) },
       ...origin(prepared.baseline.root, after.root),
     };
@@ -89,6 +93,10 @@ export async function diffTrees(
     out.close();
     workspace?.close();
   }
+}
+
+function knownTree({ baseline }: Prepared, after: Manifest, isPart: boolean): KnownTree {
+  return isPart ? { root: baseline.root, changed: after.root } : { root: after.root, changed: null };
 }
 
 function folderTime({ root, mtimeNs }: Manifest, path: string): bigint | null {
@@ -113,6 +121,7 @@ function replacedOut(prepared: Prepared, lists: ChangeLists, work: { bytes: numb
     replaced: true,
     refused: "out/ was removed or replaced by the program",
     sync: null,
+    tree: null,
     ...origin(prepared.baseline.root, { children: new Map(), node: null, parent: null }),
   };
 }

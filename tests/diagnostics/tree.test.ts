@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatBytes } from "../../src/diagnostics/printable.js";
 import { renderTree, type TreeOptions } from "../../src/diagnostics/tree.js";
+import type { KnownFolder, KnownNode } from "../../src/safefs/known-tree.js";
 import { removeTree, Tree } from "../../src/safefs/tree.js";
 
 let dir: string;
@@ -101,5 +103,56 @@ describe("renderTree", () => {
     expect([0, 1023, 1024, 1536, 1024 ** 2, 5 * 1024 ** 4].map(formatBytes)).toEqual([
       ...["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "5.0 TiB"],
     ]);
+  });
+});
+
+describe("a folder that was looked through already", () => {
+  /** As the workspace's manifest has it, in any order. */
+  const lookThrough = (path: string): KnownFolder => {
+    using tree = Tree.open(path);
+    const folder = (at: string): Map<string, KnownNode> =>
+      new Map(
+        readdirSync(join(path, at), { withFileTypes: true }).map((found) => {
+          const rel = join(at, found.name);
+          const entry = tree.stat(rel);
+          if (entry === null) throw new Error(`${rel} is gone`);
+          const target = entry.kind === "link" ? tree.readLink(rel) : null;
+          return [found.name, { entry, target, children: entry.kind === "dir" ? folder(rel) : null }];
+        }),
+      );
+    return { children: folder("") };
+  };
+
+  it("is drawn as if it had been walked, with what changed since", async () => {
+    const name = fc.constantFrom("a", "b", "c", "logs", "z9", "é");
+    const paths = fc.uniqueArray(fc.array(name, { minLength: 1, maxLength: 4 }), {
+      selector: (parts) => parts.join("/"),
+    });
+    await fc.assert(
+      fc.asyncProperty(paths, paths, fc.integer({ min: 1, max: 4 }), async (before, after, bound) => {
+        const [root, out, part] = [mkdtempSync(join(dir, "t-")), "out", mkdtempSync(join(dir, "c-"))];
+        mkdirSync(join(root, out));
+        const put = (base: string, parts: string[], text: string) => {
+          try {
+            mkdirSync(join(base, ...parts.slice(0, -1)), { recursive: true });
+            writeFileSync(join(base, ...parts), text);
+            return true;
+          } catch {
+            return false; // a folder where a file is to be, or the other way round
+          }
+        };
+        for (const parts of before) put(join(root, out), parts, "old");
+        const then = lookThrough(join(root, out));
+        for (const parts of after) if (put(join(root, out), parts, "newer")) put(part, parts, "newer");
+        const options = { skip: ["out/logs"], maxPerFolder: bound, maxDepth: bound + 1 };
+        using tree = Tree.open(root);
+        const walked = await renderTree(tree, options);
+        const changed = { root: then, changed: lookThrough(part) };
+        expect(await renderTree(tree, { ...options, known: { name: out, tree: changed } })).toBe(walked);
+        const whole = { root: lookThrough(join(root, out)), changed: null };
+        expect(await renderTree(tree, { ...options, known: { name: out, tree: whole } })).toBe(walked);
+      }),
+      { numRuns: 60 },
+    );
   });
 });

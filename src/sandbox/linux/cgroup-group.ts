@@ -1,8 +1,9 @@
 // One sandbox's control group: its limits, its counts, its end. It may span several folders, as version 1 has one hierarchy for
 // each controller; a limit whose folder cannot be used is simply not enforced here, and says so.
-import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FileOwner } from "../../model/instance.js";
 import { errnoOf } from "../../safefs/errors.js";
 import { readFileOrNull, readWords } from "./cgroup-host.js";
 
@@ -14,6 +15,9 @@ export interface GroupLimits {
   readonly processes: number;
   readonly cpus: number;
 }
+
+/** Their names in the kernel. */
+export const CONTROLLERS: Readonly<Record<Controlled, string>> = { memory: "memory", processes: "pids", cpus: "cpu" };
 
 export interface Counts {
   oomKills: number | null;
@@ -72,13 +76,36 @@ export class SandboxGroup {
     return [...new Set(this.#dirs.values())];
   }
 
-  /** Moves a process in. A hierarchy that refuses it enforces nothing from then on. */
-  join(pid: number): void {
-    for (const dir of this.folders) {
+  /**
+   * Files into which a process of this user that has one thread writes "0" to be in, before it does anything else. To move
+   * another process the kernel holds up all forks and ends on the host until every processor has taken notice, some milliseconds
+   * for each hierarchy; who moves itself alone is spared that. Version 2 has no such way, and gives none.
+   */
+  doors(user: FileOwner): string[] {
+    if (this.version === "cgroup-v2") return [];
+    return this.folders.flatMap((dir) => {
+      const door = join(dir, "tasks");
+      try {
+        if (user.uid !== process.getuid?.()) chownSync(door, user.uid, user.gid);
+        return [door];
+      } catch {
+        return []; // `join` is the other way
+      }
+    });
+  }
+
+  /** Moves a process in, where it is not yet. A hierarchy that refuses it enforces nothing from then on. */
+  join(pid: number, proc = "/proc"): void {
+    const lines = (readFileOrNull(join(proc, String(pid), "cgroup")) ?? "").split("\n");
+    for (const [limit, dir] of [...this.#dirs]) {
+      // A group's name is nobody else's, so the path above it need not be known.
+      const place = `/${PARENT_NAME}/${basename(dir)}`;
+      const names = this.version === "cgroup-v2" ? "" : CONTROLLERS[limit];
+      if (lines.some((line) => isIn(line, names, place))) continue;
       try {
         writeFileSync(join(dir, "cgroup.procs"), `${pid}\n`);
       } catch (error) {
-        for (const [limit, of] of [...this.#dirs]) if (of === dir) this.#dirs.delete(limit);
+        for (const [other, of] of [...this.#dirs]) if (of === dir) this.#dirs.delete(other);
         removeFolder(dir);
         this.#warn(`${dir} does not take the sandbox`, error);
       }
@@ -121,6 +148,12 @@ export async function destroyGroup(dir: string): Promise<void> {
   liftCpuLimit(dir);
   await killAll(dir);
   await removeGroup(dir);
+}
+
+/** Whether a line of /proc/PID/cgroup, `number:controllers:path`, says that this controller's path ends so. */
+function isIn(line: string, controller: string, place: string): boolean {
+  const [, controllers, ...path] = line.split(":");
+  return (controllers ?? "").split(",").includes(controller) && path.join(":").endsWith(place);
 }
 
 function makeGroup(version: CgroupVersion, place: string, name: string): string {

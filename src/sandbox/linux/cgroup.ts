@@ -2,7 +2,7 @@
 // ours to divide, or nowhere, with the reason and the command that mends it.
 import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type CgroupVersion, type Controlled, destroyGroup, PARENT_NAME } from "./cgroup-group.js";
+import { type CgroupVersion, CONTROLLERS, type Controlled, destroyGroup, PARENT_NAME } from "./cgroup-group.js";
 import { type HostRoots, hierarchyV1, hierarchyV2, isWritable, readFileOrNull, readWords } from "./cgroup-host.js";
 
 export interface CgroupPlan {
@@ -17,7 +17,6 @@ export interface CgroupPlan {
   readonly fix: string | null;
 }
 
-const CONTROLLERS: Readonly<Record<Controlled, string>> = { memory: "memory", processes: "pids", cpus: "cpu" };
 const LIMITS_IN_ORDER: readonly Controlled[] = ["memory", "processes", "cpus"];
 /** Leaf that holds our own process once its group was divided. */
 const HOST_LEAF = "iso-runtime-host";

@@ -5,7 +5,7 @@ import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
 import { step } from "../../model/steps.js";
-import type { HostUser, KernelFacts, Sandbox } from "../backend.js";
+import type { KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
 import { namelessBytes } from "../nameless-files.js";
 import type { Profile } from "../profile.js";
@@ -43,7 +43,7 @@ export interface SandboxParts {
   readonly id: string;
   readonly profile: Profile;
   readonly slot: Slot;
-  readonly user: HostUser;
+  readonly user: FileOwner;
   readonly group: SandboxGroup;
   readonly engine: RunningEngine;
   readonly log: EngineLog;

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import { step } from "../../model/steps.js";
-import type { BackendContext, HostUser, Probe, Sandbox, SandboxBackend } from "../backend.js";
+import type { BackendContext, HostUser, HostUsers, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { NOTHING, type Without } from "../layers.js";
 import { groupName } from "../linux/cgroup.js";
 import type { SandboxGroup } from "../linux/cgroup-group.js";
@@ -31,9 +31,8 @@ import { hostFolders } from "../linux/without.js";
 import type { Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
 import { Remembered } from "../remembered.js";
-import { makeSlot, removeSlot, type Slot } from "../slot.js";
+import { makeSlot, removeSlot } from "../slot.js";
 import { Door, SLOT_ID_CHARS } from "./door.js";
-import { idMapFor } from "./id-map.js";
 import { CONTROL_FD, type Forked, Launcher } from "./launcher.js";
 import { launcherPlan } from "./plan.js";
 import { probeZygote } from "./probe.js";
@@ -79,29 +78,18 @@ export class ZygoteBackend implements SandboxBackend {
 
   async boot(profile: Profile, onOwner?: (owner: FileOwner) => void, tenant: string | null = null): Promise<Sandbox> {
     this.#refuseClosed();
-    const user = await this.#context.users.lease();
-    onOwner?.(user);
-    try {
-      return await this.#boot(profile, user, tenant);
-    } catch (error) {
-      // Whatever was forked is gone by now.
-      user.release();
-      throw error;
-    }
-  }
-
-  async #boot(profile: Profile, user: HostUser, tenant: string | null): Promise<Sandbox> {
     const host = await this.#host.get();
     const held = await this.#stock(profile).take(tenant);
     try {
+      onOwner?.(held.launcher.sandboxUser);
       this.#refuseClosed();
-      return await this.#bootFrom(held, host, profile, user);
+      return await this.#bootFrom(held, host, profile);
     } finally {
       held.launcher.unreserve();
     }
   }
 
-  async #bootFrom(held: Held, host: LinuxHost, profile: Profile, user: HostUser): Promise<Sandbox> {
+  async #bootFrom(held: Held, host: LinuxHost, profile: Profile): Promise<Sandbox> {
     const slot = makeSlot({ instance: this.#context.instance, slotsDir: host.files.slotsDir });
     const id = randomBytes(SLOT_ID_CHARS / 2).toString("hex");
     const { instance } = this.#context;
@@ -109,13 +97,12 @@ export class ZygoteBackend implements SandboxBackend {
     let sandbox: LinuxSandbox | null = null;
     try {
       step("boot.slot");
-      const forked = await this.#fork(held.launcher, { id, slot, user, profile });
+      const bounds = { tmpfsBytes: tmpfsBytes(profile.limits), doors: group.doors(held.launcher.own) };
+      const forked = await held.launcher.fork({ id, folder: basename(slot.dir), ...bounds });
       const log = new EngineLog(null);
       if (host.cgroupTrouble !== null) log.note(host.cgroupTrouble);
-      const onGone = () => {
-        this.#live.delete(booting);
-        user.release();
-      };
+      const onGone = () => void this.#live.delete(booting);
+      const { sandboxUser: user } = held.launcher;
       const engine = new RunningSlot(held.launcher, forked);
       const booting = new LinuxSandbox({ id, profile, slot, user, group, engine, log, onGone });
       sandbox = booting;
@@ -134,20 +121,15 @@ export class ZygoteBackend implements SandboxBackend {
     }
   }
 
-  async #fork(
-    launcher: Launcher,
-    { id, slot, user, profile }: { id: string; slot: Slot; user: HostUser; profile: Profile },
-  ): Promise<Forked> {
-    const as = this.#without.has("host-uid") ? OURSELVES : user;
-    return await launcher.fork({ id, folder: basename(slot.dir), user: as, tmpfsBytes: tmpfsBytes(profile.limits) });
-  }
-
   /** The sandbox waits until it is in its control group, and again until it was looked at; nothing of it runs unbounded. */
-  async #finishBoot(sandbox: LinuxSandbox, { init, control }: Forked, group: SandboxGroup): Promise<void> {
-    group.join(init.pid);
+  async #finishBoot(sandbox: LinuxSandbox, forked: Forked, group: SandboxGroup): Promise<void> {
+    const { init, control } = forked;
+    if (!forked.joinsItself) group.join(init.pid);
     step("boot.joined");
     control.write(GO);
     const { python } = await readHello(control, HELLO_TIMEOUT_MS);
+    // Where it was to do so by itself: what it could not is done now, before there is a program.
+    group.join(init.pid);
     step("boot.hello");
     const ready = proven(init, python, group, this.#without);
     control.write(GO);
@@ -171,11 +153,13 @@ export class ZygoteBackend implements SandboxBackend {
     const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
     const mounts = interpreterMounts(interpreter);
     const asOther = this.#isRoot && !this.#without.has("host-uid");
-    // One for each: the kernel counts much of what is in a user namespace for the one who made it, and no tenant shares that.
-    const user = asOther ? await this.#context.users.lease() : null;
+    // Of each launcher alone: what the kernel counts for a user, or for the maker of a user namespace, no two tenants share. Its sandboxes
+    // are one user, so that a tenant's files need not change hands between two runs.
+    const leased = asOther ? await leaseTwo(this.#context.users) : null;
+    const [own, sandboxUser] = leased ?? [OURSELVES, OURSELVES];
     try {
       const launch = planLaunch({
-        user: user ?? OURSELVES,
+        user: own,
         isRoot: asOther,
         program: interpreter.executable,
         descriptors: [CONTROL_FD],
@@ -193,12 +177,13 @@ export class ZygoteBackend implements SandboxBackend {
         env: { ...ENVIRONMENT, ...markOf(name) },
         plan,
         door,
-        own: user ?? OURSELVES,
-        onEnd: () => user?.release(),
-        idMap: this.#isRoot ? idMapFor(user?.uid ?? 0, this.#context.users.ids()) : null,
+        own,
+        sandboxUser,
+        onEnd: () => release(leased),
+        idMap: this.#isRoot ? idMap(own.uid, sandboxUser.uid) : null,
       });
     } catch (error) {
-      user?.release();
+      release(leased);
       throw explained(error);
     }
   }
@@ -218,6 +203,25 @@ export class ZygoteBackend implements SandboxBackend {
     (await this.#door.there())?.close();
     await (await this.#host.there())?.files.remove();
   }
+}
+
+async function leaseTwo(users: HostUsers): Promise<[HostUser, HostUser]> {
+  const first = await users.lease();
+  try {
+    return [first, await users.lease()];
+  } catch (error) {
+    first.release();
+    throw error;
+  }
+}
+
+function release(users: readonly HostUser[] | null): void {
+  for (const user of users ?? []) user.release();
+}
+
+/** Text for `/proc/<pid>/uid_map`, and for groups as well: a launcher is root of its own namespace, and its sandboxes' user is who it is. */
+function idMap(own: number, sandboxUser: number): string {
+  return own === sandboxUser ? `0 ${own} 1\n` : `0 ${own} 1\n${sandboxUser} ${sandboxUser} 1\n`;
 }
 
 /** A launcher that the kernel does not let make namespaces says so in the kernel's words. */

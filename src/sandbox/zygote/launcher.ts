@@ -34,9 +34,9 @@ export interface ForkOrder {
   readonly id: string;
   /** Name of its folder below the plan's `slots`. */
   readonly folder: string;
-  /** Whom it is on the host. */
-  readonly user: FileOwner;
   readonly tmpfsBytes: number;
+  /** Files by which it puts itself into its control group. */
+  readonly doors: readonly string[];
 }
 
 /** A sandbox that waits to be told to go. */
@@ -46,6 +46,8 @@ export interface Forked {
   readonly control: Socket;
   /** Settles when no process of it is left, or the launcher is gone. */
   readonly gone: Promise<void>;
+  /** Whether it puts itself into its control group when told to go. */
+  readonly joinsItself: boolean;
 }
 
 interface Waiting {
@@ -65,9 +67,11 @@ export interface LauncherOptions {
   readonly door: Door;
   /** Whom the launcher itself is on the host: root of its own namespace, and of nothing else. */
   readonly own: FileOwner;
+  /** Whom its sandboxes are on the host. */
+  readonly sandboxUser: FileOwner;
   /** Text of its maps of users and of groups, where the host writes them. */
   readonly idMap: string | null;
-  /** Its own ids are free again. */
+  /** No process of either is left. */
   readonly onEnd: () => void;
 }
 
@@ -125,6 +129,15 @@ export class Launcher {
     return this.#lost;
   }
 
+  /** Whom it is on the host. */
+  get own(): FileOwner {
+    return this.#options.own;
+  }
+
+  get sandboxUser(): FileOwner {
+    return this.#options.sandboxUser;
+  }
+
   /** How many sandboxes came from it. */
   get forks(): number {
     return this.#forks;
@@ -143,19 +156,19 @@ export class Launcher {
   async fork(order: ForkOrder): Promise<Forked> {
     if (order.id.length !== SLOT_ID_CHARS)
       throw new IsoError("internal", `a sandbox id of ${order.id.length} characters`);
-    const { id, folder, user, tmpfsBytes } = order;
+    const { id, folder, tmpfsBytes, doors } = order;
     this.#forks += 1;
     const arrival = this.#options.door.expect(this.#token, id);
     this.hold();
     try {
       const late = () => new Error(`the launcher did not fork a sandbox within ${FORK_TIMEOUT_MS / 1000} s`);
       const told = new Promise<Born>((resolve, reject) => this.#forking.set(id, { resolve, reject }));
-      const { own } = this.#options;
+      const { own, sandboxUser: user } = this.#options;
       const [uid, gid] = [user.uid === own.uid ? 0 : user.uid, user.gid === own.gid ? 0 : user.gid];
-      this.#say({ id, folder, uid, gid, tmpfsBytes });
+      this.#say({ id, folder, uid, gid, tmpfsBytes, doors });
       // Told first or connected first: both must be there.
       const [{ init, gone }, control] = await inTime(Promise.all([told, arrival.socket]), FORK_TIMEOUT_MS, late);
-      return { id, init, control, gone };
+      return { id, init, control, gone, joinsItself: doors.length > 0 };
     } finally {
       this.#forking.delete(id);
       arrival.forget();
@@ -287,15 +300,16 @@ export class Launcher {
       this.#lost = `the sandbox launcher ${signal === null ? `ended with ${code}` : `was killed by ${signal}`}`;
     }
     for (const { reject } of this.#forking.values()) reject(new Error(this.#lost ?? "the launcher was ended"));
+    const orphans = [...this.#living.values()];
+    this.#living.clear();
     // They die with their parent; one that was just being born may have missed it.
-    for (const { init, ended } of this.#living.values()) {
+    for (const { init, ended } of orphans) {
       init.kill();
       ended();
     }
-    this.#living.clear();
     this.#control.destroy();
     this.#process.stderr.destroy();
-    this.#options.onEnd();
+    void Promise.allSettled(orphans.map(({ init }) => init.gone())).then(() => this.#options.onEnd());
   }
 
   #unref(): void {
