@@ -13,6 +13,7 @@ import { judgeKept } from "./kept.js";
 import { liveDir, twinDir, versionsDir } from "./layout.js";
 import { ensureLive, isDirectory } from "./live.js";
 import { type Manifest, scan, shownPath } from "./manifest.js";
+import { makeOwnFolder } from "./own-folder.js";
 import type { Known } from "./record-log.js";
 import { bytesOfItsOwn, countChanges, countFiles, type RecordedTree, recordTree } from "./recorded-tree.js";
 import { bringUp, differences, type Saving, settleKept } from "./twin.js";
@@ -126,7 +127,7 @@ async function settleTwin({ context, dirName, durable, live, manifest }: Settlin
 /** Where a version's entries go that the next one has not. */
 export function openSaving(folder: string, has: (path: string) => boolean): Saving & Disposable {
   const path = savedDir(folder);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeOwnFolder(path);
   const dir = openTrustedDir(path);
   return { dir, has, [Symbol.dispose]: () => dir.close() };
 }
@@ -149,7 +150,7 @@ async function recordByHand(
   const staging = join(layout.staging, dirName);
   const fresh = join(staging, `${instance.id}.by-hand`);
   try {
-    for (const folder of [staging, versions]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [staging, versions]) makeOwnFolder(folder);
     await removeTree(fresh);
     writeVersion(fresh, record, delta, durable);
     renameSync(fresh, join(versions, record.id));

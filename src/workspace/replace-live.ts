@@ -14,6 +14,7 @@ import { type Delta, pathsOf } from "./delta.js";
 import { failure } from "./failure.js";
 import { liveDir, twinDir, versionsDir } from "./layout.js";
 import { isDirectory } from "./live.js";
+import { makeOwnFolder } from "./own-folder.js";
 import { bytesOfItsOwn, countChanges, countFiles } from "./recorded-tree.js";
 import { syncFolders } from "./sync-folders.js";
 import { bringUp } from "./twin.js";
@@ -87,7 +88,7 @@ interface Staged {
 async function stage(context: StoreContext, change: Replacement, staging: string): Promise<Staged> {
   const { dirName, before, durable } = change;
   await removeTree(staging);
-  mkdirSync(staging, { recursive: true, mode: 0o700 });
+  for (const folder of [dirname(staging), staging]) makeOwnFolder(folder);
   const fresh = join(staging, NEW);
   renameSync(twinDir(context.layout, dirName), fresh);
   step("commit.begun");
@@ -95,7 +96,7 @@ async function stage(context: StoreContext, change: Replacement, staging: string
   step("commit.built");
   const record = before === null ? null : describe(context, change, before, fresh, delta);
   if (record !== null) {
-    mkdirSync(versionsDir(context.layout, dirName), { recursive: true, mode: 0o700 });
+    makeOwnFolder(versionsDir(context.layout, dirName));
     writeVersion(join(staging, MADE), record, delta, durable);
     step("commit.recorded");
   }
