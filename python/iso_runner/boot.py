@@ -57,6 +57,8 @@ def prepare(control_in: int) -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # closes /proc/<us>/mem and fd to a program of the same uid
     if os.getpid() != 1:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    if shutdown.are_modules_noted():
+        return  # it was forked from a process that had loaded all
     for name in PRELOAD:
         if select.select([control_in], [], [], 0)[0]:
             break

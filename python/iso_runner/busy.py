@@ -53,9 +53,8 @@ def _processor_times() -> dict[tuple[int, bytes], float]:
     found: dict[tuple[int, bytes], float] = {}
     for pid in kernel.others():
         try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                # The command's name is in brackets and may hold anything.
-                fields = file.read().rpartition(b")")[2].split()
+            # The command's name is in brackets and may hold anything.
+            fields = kernel.read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split()
             found[(pid, fields[19])] = sum(map(int, fields[11:15])) / _TICKS_PER_S
         except (OSError, IndexError, ValueError):
             continue  # it ended meanwhile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from collections.abc import Callable
 from typing import Any, Optional
 
 from . import kernel
@@ -19,8 +20,8 @@ class Counters:
 
     def since(self) -> dict[str, Optional[int]]:
         return {
-            "oomKills": _difference(self._oom_kills, kernel.oom_kills()),
-            "processHits": _difference(self._process_hits, kernel.process_hits()),
+            "oomKills": _difference(self._oom_kills, kernel.oom_kills),
+            "processHits": _difference(self._process_hits, kernel.process_hits),
         }
 
 
@@ -49,7 +50,8 @@ def _tasks_started(pid: Optional[int]) -> Optional[int]:
     return None if last is None or pid is None or last < pid else last - pid + 1
 
 
-def _difference(before: Optional[int], after: Optional[int]) -> Optional[int]:
+def _difference(before: Optional[int], count: Callable[[], Optional[int]]) -> Optional[int]:
+    after = None if before is None else count()
     return None if before is None or after is None else max(0, after - before)
 
 

@@ -58,6 +58,10 @@ def note_modules() -> None:
         _last_preloaded = next(reversed(sys.modules))
 
 
+def are_modules_noted() -> bool:
+    return bool(_preloaded)
+
+
 def leave(status: int, interrupted: bool) -> NoReturn:
     """`interrupted` ends by SIGINT as CPython does."""
     _await_threads()

@@ -43,6 +43,9 @@ class Launcher:
         if first is None:
             return None
         plan = read_plan(first["plan"])
+        # Every program forked from here would take it to pieces, page by page.
+        for kept in (first, plan):
+            sys_.never_free(kept)
         self._doors = ["\0" + first["door"], ("\0" + first["door"]).ljust(_ABSTRACT_NAME_BYTES, "\0")]
         self._token = first["token"].encode()
         load(plan.preimports)

@@ -10,6 +10,8 @@ import socket
 import struct
 from typing import Optional, Union
 
+from iso_runner.kernel import read_file
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -47,12 +49,8 @@ _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
-# Looked up once, and not in every child.
-_before_fork = ctypes.pythonapi.PyOS_BeforeFork
-_after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
-_after_fork_in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
-for _function in (_before_fork, _after_fork_in_child, _after_fork_in_parent):
-    _function.argtypes, _function.restype = [], None
+# Through PyDLL: the interpreter stays held across a clone, as it is across fork(2) in os.fork.
+_held = ctypes.PyDLL(None, use_errno=True)
 _CLONE, _PIVOT_ROOT = _NUMBERS.get(platform.machine(), (-1, -1))
 _Word = Union[str, bytes, None]
 
@@ -96,26 +94,17 @@ def unshare(flags: int) -> None:
 
 
 def fork_into(namespaces: int) -> int:
-    """As os.fork, with the child in new namespaces at once: 0 in the child. The caller has one thread."""
-    _before_fork()
-    pid = _raw_clone(namespaces | SIGCHLD)
-    if pid == 0:
-        _after_fork_in_child()
-        return 0
-    error = ctypes.get_errno()
-    _after_fork_in_parent()
+    """As fork(2), with the child in new namespaces at once: 0 in the child. The caller has one thread and runs no Python of others.
+
+    What CPython does around os.fork is left out: it is for other threads, and for modules that hook into it (`random`, `logging`,
+    `threading`), and costs the child some two hundred copied pages. The program is forked from the child by os.fork, with all of it.
+    """
+    zero = ctypes.c_ulong(0)
+    pid = int(_held.syscall(ctypes.c_long(_CLONE), ctypes.c_ulong(namespaces | SIGCHLD), zero, zero, zero, zero))
     if pid < 0:
+        error = ctypes.get_errno()
         raise OSError(error, f"clone {namespaces:#x}: {os.strerror(error)}")
     return pid
-
-
-# Through PyDLL: the interpreter stays held across the call, as it is across fork(2) in os.fork.
-_held = ctypes.PyDLL(None, use_errno=True)
-
-
-def _raw_clone(flags: int) -> int:
-    zero = ctypes.c_ulong(0)
-    return int(_held.syscall(ctypes.c_long(_CLONE), ctypes.c_ulong(flags), zero, zero, zero, zero))
 
 
 def set_host_name(name: str) -> None:
@@ -147,6 +136,11 @@ def prctl(option: int, value: int) -> int:
     return int(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
 
 
+def never_free(thing: object) -> None:
+    """Neither here nor in a fork, though nothing refers to it any more."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
 def overwrite_memory(start: int, end: int) -> None:
     ctypes.memset(ctypes.c_void_p(start), 0, end - start)
 
@@ -169,7 +163,6 @@ def map_ids(who: str, inside: int, uid: int, gid: int) -> None:
 
 def argument_memory() -> Optional[tuple[int, int, int, int]]:
     """Where this process's arguments and environment lie: start and end of each; None where the kernel does not tell."""
-    with open("/proc/self/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
+    fields = read_file("/proc/self/stat").rpartition(b")")[2].split()
     arguments, argument_end, environment, environment_end = (int(field) for field in fields[45:49])
     return (arguments, argument_end, environment, environment_end) if arguments and environment else None

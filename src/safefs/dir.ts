@@ -19,6 +19,8 @@ export class Dir implements Disposable {
   readonly fd: number;
   readonly dev: bigint;
   readonly ino: bigint;
+  /** Bytes that its list of names takes on disk, as the file system counts them. */
+  readonly size: number;
   readonly #base: Buffer;
 
   constructor(fd: number, path: Buffer) {
@@ -26,6 +28,7 @@ export class Dir implements Disposable {
     this.fd = fd;
     this.dev = stats.dev;
     this.ino = stats.ino;
+    this.size = Number(stats.size);
     this.#base = ON_LINUX ? Buffer.from(`/proc/self/fd/${fd}`) : path;
   }
 
@@ -137,7 +140,7 @@ function openOrUnlock(path: Buffer, flags: number, bits: number): number {
   const wantsDir = bits === 0o700;
   try {
     const fd = openSync(path, flags);
-    if (!wantsDir || (fstatSync(fd).mode & 0o300) === 0o300 || isRoot()) return fd;
+    if (!wantsDir || isRoot() || (fstatSync(fd).mode & 0o300) === 0o300) return fd;
     closeSync(fd);
   } catch (error) {
     if (errnoOf(error) !== "EACCES" || !ON_LINUX) throw error;

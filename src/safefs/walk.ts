@@ -1,10 +1,12 @@
 // Walking a tree that may be hostile and may change meanwhile: iterative, parents before children, names in byte order.
-import { opendirSync } from "node:fs";
+import { opendirSync, readdirSync } from "node:fs";
 import { DirCursor } from "./cursor.js";
 import type { Dir } from "./dir.js";
 import { statAt, type TreeEntry } from "./entry.js";
 import { errnoOf, SafeFsError } from "./errors.js";
 
+/** The shortest entry of a list takes eight bytes on any file system. */
+const SHORT_LIST_BYTES = 16 * 1024;
 /** Entries libuv fetches at a time. */
 const READ_AHEAD = 256;
 
@@ -92,6 +94,9 @@ function* leaveFrames(
 function listDir(dir: Dir, maxNames = Number.POSITIVE_INFINITY): Buffer[] {
   const names: Buffer[] = [];
   try {
+    // One call where that cannot be many names; a handle costs more than a short list.
+    if (dir.size > 0 && dir.size <= SHORT_LIST_BYTES && maxNames > SHORT_LIST_BYTES)
+      return readdirSync(dir.base, { encoding: "buffer" }).sort(Buffer.compare);
     // The types of @types/node know `encoding: "buffer"` for readdir only.
     const handle = opendirSync(dir.base, { encoding: "buffer" as BufferEncoding, bufferSize: READ_AHEAD });
     try {

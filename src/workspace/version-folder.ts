@@ -1,6 +1,6 @@
 // The versions of one workspace on disk: a folder each, with what is known of it, what it changed, and once another version has
 // replaced it, the entries that one has no more. Only the holder of the workspace's lock writes here; whoever reads needs no lock.
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
@@ -106,11 +106,32 @@ export function listVersions(versions: string): StoredVersion[] {
   let kept = true;
   for (const name of idsIn(versions).reverse()) {
     const folder = join(versions, name);
-    const record = readRecord(folder);
+    const { record, hasDelta } = lookAt(folder);
     if (record?.id === name) found.push({ record, folder, kept });
-    kept &&= hasDelta(folder);
+    kept &&= hasDelta;
   }
   return found.reverse();
+}
+
+interface Seen {
+  stamp: string;
+  record: VersionRecord | null;
+  hasDelta: boolean;
+}
+
+/** Versions looked at: none is changed once it has its name, but a hand or a disk may do so. */
+const seen = new Map<string, Seen>();
+const MAX_SEEN = 4_096;
+
+function lookAt(folder: string): Seen {
+  const stats = lstatSync(join(folder, RECORD), { bigint: true, throwIfNoEntry: false });
+  const stamp = stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.ctimeNs}`;
+  const known = seen.get(folder);
+  if (known?.stamp === stamp) return known;
+  const found = { stamp, record: readRecord(folder), hasDelta: existsSync(join(folder, DELTA)) };
+  if (seen.size >= MAX_SEEN) seen.clear();
+  seen.set(folder, found);
+  return found;
 }
 
 /** Of all versions, also of those whose record is damaged. */
@@ -131,10 +152,6 @@ export function namesIn(folder: string): string[] {
 
 /** What a version had and the one that replaced it has not, each at its own path. */
 export const savedDir = (folder: string): string => join(folder, SAVED);
-
-function hasDelta(folder: string): boolean {
-  return existsSync(join(folder, DELTA));
-}
 
 /** Null where it is not known, or not any more, what the version changed. */
 export function readDeltaIn(folder: string): Delta | null {

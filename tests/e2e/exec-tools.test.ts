@@ -30,7 +30,7 @@ describe("execTools", () => {
     };
     const kept = await execTools.runExecTool({ ...request, contract: [{ path: "a.txt", description: "a" }] });
     expect(kept).toMatchObject({ status: "succeeded", mode: "contract", contract: [{ status: "satisfied" }] });
-    expect(kept.diagnostics.infraLog).toMatch(/\[runtime\] sandbox .* on bubblewrap/);
+    expect(kept.diagnostics.infraLog).toMatch(/\[runtime\] sandbox .* on (zygote|bubblewrap|docker)/);
     expect(readFileSync(join(roots, "workspace/seed/out/a.txt"), "utf8")).toBe("t7");
     const missed = await execTools.runExecTool({ ...request, contract: [{ path: "b.txt", description: "b" }] });
     expect(missed).toMatchObject({ status: "failed", error: { code: "contract_unmet" } });

@@ -1,6 +1,16 @@
 // One sandbox's control group: its limits, its counts, its end. It may span several folders, as version 1 has one hierarchy for
 // each controller; a limit whose folder cannot be used is simply not enforced here, and says so.
-import { chownSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmdirSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FileOwner } from "../../model/instance.js";
@@ -124,7 +134,7 @@ export class SandboxGroup {
   /** For what is being ended: that takes processor time too, and with a small share of it lasts for seconds. */
   liftCpuLimit(): void {
     const dir = this.#dirs.get("cpus");
-    if (dir !== undefined) liftCpuLimit(dir);
+    if (dir !== undefined) liftCpuLimit(dir, this.version);
   }
 
   /** SIGKILL to all in it; resolves when none is left. Idempotent. */
@@ -145,7 +155,7 @@ export class SandboxGroup {
 
 /** Kills and removes a group that a dead instance left behind. */
 export async function destroyGroup(dir: string): Promise<void> {
-  liftCpuLimit(dir);
+  liftCpuLimit(dir, existsSync(join(dir, "cpu.max")) ? "cgroup-v2" : "cgroup-v1");
   await killAll(dir);
   await removeGroup(dir);
 }
@@ -215,17 +225,18 @@ function withFoldersAbove(dir: string): string[] {
   return dir === dirname(dir) ? [dir] : [dir, ...withFoldersAbove(dirname(dir))];
 }
 
-function liftCpuLimit(dir: string): void {
-  for (const [name, none] of [
-    ["cpu.cfs_quota_us", "-1"],
-    ["cpu.max", "max"],
-  ] as const) {
-    const file = join(dir, name);
+function liftCpuLimit(dir: string, version: CgroupVersion): void {
+  const [name, none] = version === "cgroup-v1" ? ["cpu.cfs_quota_us", "-1"] : ["cpu.max", "max"];
+  try {
+    // Not to be made where there is none: a folder of another controller has no such file.
+    const fd = openSync(join(dir, name), constants.O_WRONLY | constants.O_TRUNC);
     try {
-      if (existsSync(file)) writeFileSync(file, `${none}\n`);
-    } catch {
-      // The group may go at any moment; with its limit it only ends more slowly.
+      writeSync(fd, `${none}\n`);
+    } finally {
+      closeSync(fd);
     }
+  } catch {
+    // The group may go at any moment; with its limit it only ends more slowly.
   }
 }
 

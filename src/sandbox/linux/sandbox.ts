@@ -129,7 +129,7 @@ export class LinuxSandbox implements Sandbox {
   }
 
   async #stop(): Promise<KernelFacts> {
-    const { engine, group, log } = this.#parts;
+    const { engine, group } = this.#parts;
     engine.ref();
     if (this.#init === null) engine.kill();
     else this.#init.kill();
@@ -143,7 +143,6 @@ export class LinuxSandbox implements Sandbox {
     await group.kill();
     await engine.release();
     this.#counts = group.counts();
-    if (!(await group.remove())) log.note(`control groups could not be removed: ${group.folders.join(", ")}`);
     return { ...this.#counts, lost: this.#lost };
   }
 
@@ -159,6 +158,8 @@ export class LinuxSandbox implements Sandbox {
   async #dispose(): Promise<void> {
     await this.stop();
     step("dispose.stopped");
+    const { group, log } = this.#parts;
+    if (!(await group.remove())) log.note(`control groups could not be removed: ${group.folders.join(", ")}`);
     const closed = once(this.channel, "close");
     if (!this.channel.closed) {
       this.channel.destroy();

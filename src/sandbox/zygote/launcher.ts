@@ -20,13 +20,14 @@ const FORK_TIMEOUT_MS = 30_000;
 const MAX_LINE_BYTES = 64 * 1024;
 
 const Message = z.union([
+  // Those of each run first: the others are tried after them.
+  z.object({ forked: z.string(), pid: z.number().int().min(2) }),
+  z.object({ gone: z.string(), status: z.number().int() }),
+  z.object({ refused: z.string(), message: z.string() }),
   z.object({ unshared: z.literal(true) }),
   z.object({ ready: z.literal(true) }),
   z.object({ failed: z.string() }),
   z.object({ refusedImport: z.string() }),
-  z.object({ forked: z.string(), pid: z.number().int().min(2) }),
-  z.object({ refused: z.string(), message: z.string() }),
-  z.object({ gone: z.string(), status: z.number().int() }),
 ]);
 type Message = z.infer<typeof Message>;
 
