@@ -17,7 +17,7 @@ import { makeOwnFolder } from "./own-folder.js";
 import type { Known } from "./record-log.js";
 import { bytesOfItsOwn, countChanges, countFiles, type RecordedTree, recordTree } from "./recorded-tree.js";
 import { bringUp, differences, type Saving, settleKept } from "./twin.js";
-import { idsIn, listVersions, makeRecord, nextNumber, readDeltaIn, savedDir, writeVersion } from "./version-folder.js";
+import { idsIn, makeRecord, newestVersion, nextNumber, readDeltaIn, savedDir, writeVersion } from "./version-folder.js";
 
 /** The version that is live before a replacement, and what it holds; its twin stands in its place. */
 export type Before = Known;
@@ -61,7 +61,7 @@ async function look(settling: Settling): Promise<Before | null> {
   const known = await catchUp(settling, context.records.get(dirName));
   const tree = await recordTree(settling.manifest, live, (at) => known?.tree.get(at));
   const delta = known && deltaOf(known.tree, tree);
-  const newest = listVersions(versionsDir(context.layout, dirName)).at(-1)?.record.id;
+  const newest = newestVersion(versionsDir(context.layout, dirName))?.id;
   const isRecorded = known !== null && known.id === newest && delta !== null && delta.was.size + delta.now.size === 0;
   const id = isRecorded ? known.id : await recordByHand(settling, { delta, tree });
   await settleTwin(settling, known);
@@ -116,7 +116,7 @@ async function settleTwin({ context, dirName, durable, live, manifest }: Settlin
   if (!isDirectory(path)) mkdirSync(path, { mode: 0o755 });
   using twin = openTrustedDir(path);
   const paths = differences(manifest.root, (await scan(twin)).root);
-  if (known === null) await bringUp({ live, twin }, paths, null, manner);
+  if (known === null || paths.length === 0) await bringUp({ live, twin }, paths, null, manner);
   else {
     using saving = openSaving(join(versionsDir(layout, dirName), known.id), (at) => known.tree.has(at));
     await bringUp({ live, twin }, paths, saving, manner);

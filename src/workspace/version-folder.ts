@@ -113,6 +113,15 @@ export function listVersions(versions: string): StoredVersion[] {
   return found.reverse();
 }
 
+/** The last one that can be read; null where there is none. */
+export function newestVersion(versions: string): VersionRecord | null {
+  for (const name of idsIn(versions).reverse()) {
+    const { record } = lookAt(join(versions, name));
+    if (record?.id === name) return record;
+  }
+  return null;
+}
+
 interface Seen {
   stamp: string;
   record: VersionRecord | null;
