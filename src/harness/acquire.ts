@@ -25,17 +25,24 @@ interface Sources {
   backend: SandboxBackend;
 }
 
+interface Turn {
+  watch: Stopwatch;
+  lock: WorkspaceLock;
+  /** Ends the waiting for a boot that has not begun. */
+  signal: AbortSignal;
+}
+
 export async function acquire(
   request: AcceptedRun,
   { store, pool, backend }: Sources,
-  watch: Stopwatch,
-  lock: WorkspaceLock,
+  { watch, lock, signal }: Turn,
 ): Promise<Held> {
-  let tellOwner: (owner: FileOwner) => void = () => undefined;
+  let onOwner: (owner: FileOwner) => void = () => undefined;
   const told = new Promise<FileOwner>((resolve) => {
-    tellOwner = resolve;
+    onOwner = resolve;
   });
-  const leasing = watch.time("acquireMs", () => pool.acquire(backend, request.profile, request.ref.userId, tellOwner));
+  const wanted = { tenant: request.ref.userId, onOwner, signal };
+  const leasing = watch.time("acquireMs", () => pool.acquire(backend, request.profile, wanted));
   const owner = Promise.race([told, leasing.then(({ sandbox }) => sandbox.owner)]);
   owner.catch(() => undefined);
   if (request.profile.require.length > 0) {
@@ -44,7 +51,7 @@ export async function acquire(
     try {
       checkRequirements(request.profile.require, lease.sandbox.policy(), backend.name);
     } catch (error) {
-      pool.giveBack(backend, request.profile, lease.sandbox);
+      pool.giveBack(lease.sandbox);
       throw error;
     }
   }
@@ -55,7 +62,7 @@ export async function acquire(
 
   if (prepared.status === "rejected" || lease.status === "rejected" || logs.status === "rejected") {
     if (logs.status === "fulfilled") await removeTree(logs.value);
-    if (lease.status === "fulfilled") pool.giveBack(backend, request.profile, lease.value.sandbox);
+    if (lease.status === "fulfilled") pool.giveBack(lease.value.sandbox);
     if (prepared.status === "fulfilled") await store.discard(prepared.value);
     throw [lease, prepared, logs].find((outcome) => outcome.status === "rejected")?.reason;
   }
@@ -68,7 +75,7 @@ export async function acquire(
     warm,
     logDir,
     async [Symbol.asyncDispose]() {
-      pool.retire(backend, request.profile, sandbox);
+      pool.retire(sandbox);
       if (existsSync(logDir)) await removeTree(logDir);
       if (request.ref.workspace === null) await store.discard(prepared.value);
     },

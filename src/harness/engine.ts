@@ -4,6 +4,7 @@ import { History } from "../records/history.js";
 import { Receipts } from "../records/receipts.js";
 import { RunIds } from "../records/run-ids.js";
 import type { SandboxBackend } from "../sandbox/backend.js";
+import { MemoryBudget } from "../sandbox/memory-budget.js";
 import { SandboxPool } from "../sandbox/pool.js";
 import type { Settings } from "../settings/settings.js";
 import { WorkspaceStore } from "../workspace/store.js";
@@ -12,8 +13,10 @@ import { Once } from "./once.js";
 import type { Seams } from "./seams.js";
 
 export interface EngineOptions {
-  /** Sandboxes that wait ready for each profile in use. */
+  /** Sandboxes that wait ready at least for each profile in use. */
   warm: number;
+  /** Bytes that all of them may take; null: by what the machine has. */
+  warmMemory: number | null;
   /** Backends beside the built-in ones. */
   backends: readonly SandboxBackend[];
   seams: Seams;
@@ -32,7 +35,7 @@ export class Engine {
     this.store = store;
     this.chooser = new BackendChooser(settings, store, options.backends, options.seams, options.warm > 0);
     this.seams = options.seams;
-    this.pool = new SandboxPool(options.warm);
+    this.pool = new SandboxPool({ warm: options.warm, budget: new MemoryBudget(options.warmMemory) });
     this.history = new History(store.stateDir);
     this.receipts = new Receipts({
       ...{ stateDir: store.stateDir, rootId: store.instance.rootId, instanceId: store.instance.id },

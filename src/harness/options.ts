@@ -20,8 +20,11 @@ export interface RuntimeOptions {
   sandboxRoot?: string;
   /** A config file, or its content. */
   config?: string | ConfigInput;
-  /** How many sandboxes wait ready for each profile in use; default 2, 0 boots each when it is asked for. */
+  /** How many sandboxes wait ready at least for each profile in use, and more where runs come faster; default 2, 0 boots each when it is
+   * asked for. */
   warm?: number;
+  /** Bytes that all sandboxes which wait may take; default an eighth of the machine's memory, and no more than a quarter of what is free. */
+  warmMemory?: number;
   /** Further backends beside the built-in ones, best first; a profile or `backend` names them. */
   backends?: SandboxBackend[];
 }
@@ -37,6 +40,7 @@ const Options = z.strictObject({
   ...{ tools: textOrObject, bundle: textOrObject, config: textOrObject },
   ...{ profile: name, backend: name, python: name, workspaceRoot: name, sandboxRoot: name },
   warm: z.int().min(0).max(MAX_WARM).optional(),
+  warmMemory: z.int().min(0).optional(),
   backends: z.array(z.custom(isObject, "must be a backend")).optional(),
 });
 

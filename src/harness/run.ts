@@ -44,7 +44,7 @@ export async function run(
   const watch = new Stopwatch();
 
   await using lock = await watch.time("queueMs", () => store.lock(request.ref, signal));
-  await using held = await acquire(request, parts, watch, lock);
+  await using held = await acquire(request, parts, { watch, lock, signal });
   const { prepared, sandbox, warm } = held;
   step("run.acquired");
 

@@ -211,8 +211,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   #opened(): Promise<Engine> {
-    const { warm, backends } = this.#options;
-    const given = { warm: warm ?? DEFAULT_WARM, backends: backends ?? [], seams: this.#seams };
+    const { warm = DEFAULT_WARM, warmMemory = null, backends = [] } = this.#options;
+    const given = { warm, warmMemory, backends, seams: this.#seams };
     this.#engine ??= Engine.open(this.settings, given).catch((error) => {
       this.#engine = null;
       throw error;

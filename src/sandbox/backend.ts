@@ -26,6 +26,10 @@ export interface SandboxBackend {
   tenantOf?(sandbox: Sandbox): string | null;
   /** Makes nobody's sandbox this tenant's, with all of the same origin; not where the tenant has an origin of its own. */
   adopt?(sandbox: Sandbox, tenant: string): void;
+  /** True where one that waits shall be replaced, as what it came from is given up. It works as before. */
+  isOutdated?(sandbox: Sandbox): boolean;
+  /** Memory that each sandbox takes while it waits, its share of the kernel's included. */
+  readonly waitingBytes?: number;
 
   /** Removes what processes that died without cleaning left behind; `isAlive` says which instance ids are still at work,
    * and is asked only after the leftovers were listed: a neighbour may start at any moment. */

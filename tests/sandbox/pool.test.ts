@@ -1,133 +1,359 @@
-import { PassThrough } from "node:stream";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DEFAULT_LIMITS } from "../../src/model/limits.js";
-import type { Sandbox, SandboxBackend } from "../../src/sandbox/backend.js";
+import { MemoryBudget } from "../../src/sandbox/memory-budget.js";
 import { SandboxPool } from "../../src/sandbox/pool.js";
-import type { Profile } from "../../src/sandbox/profile.js";
+import { CountingBackend, PROFILE, TenantBackend } from "./counting-backend.js";
 
-const profile: Profile = {
-  ...{
-    name: "p",
-    backend: "counting",
-    image: "",
-    runtime: null,
-    python: null,
-    network: "none",
-    limits: DEFAULT_LIMITS,
-  },
-  ...{ cwd: "work", env: {}, packages: [], preimports: [], require: [] },
-};
+const MINUTE_MS = 60_000;
 
-/** Counts boots and disposals; a booted sandbox can be made to die. */
-class CountingBackend implements SandboxBackend {
-  readonly name = "counting";
-  readonly booted: (Sandbox & { die(): void })[] = [];
-  readonly disposed = new Set<string>();
-  failing = false;
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
-  async probe() {
-    return { usable: true, checks: [] };
-  }
-  async boot(): Promise<Sandbox> {
-    if (this.failing) throw new Error("no room");
-    let die = () => {};
-    const ended = new Promise<void>((resolve) => {
-      die = resolve;
-    });
-    const id = `s${this.booted.length}`;
-    const sandbox = {
-      ...{
-        id,
-        ended,
-        die,
-        channel: new PassThrough(),
-        python: { path: "", version: "" },
-        inside: { work: "", out: "" },
-        owner: { uid: 1, gid: 1 },
-      },
-      deliver: async () => {},
-      collect: async () => {},
-      stop: async () => ({ oomKills: null, processHits: null, lost: null }),
-      dispose: async () => void this.disposed.add(id),
-      policy: () => {
-        throw new Error("not asked for");
-      },
-      engineLog: () => [],
-    };
-    this.booted.push(sandbox);
-    return sandbox;
-  }
-  async reap() {}
-  async close() {}
+const settle = () => vi.advanceTimersByTimeAsync(0);
+const makePool = (warm: number, given: { processors?: number; bytes?: number } = {}) =>
+  new SandboxPool({ warm, processors: given.processors ?? 2, budget: new MemoryBudget(given.bytes ?? 10_000) });
+
+/** A whole run of one tenant, in no time. */
+async function runOnce(pool: SandboxPool, backend: CountingBackend, tenant: string): Promise<boolean> {
+  const { sandbox, warm } = await pool.acquire(backend, PROFILE, { tenant });
+  pool.retire(sandbox);
+  await vi.advanceTimersByTimeAsync(500);
+  return warm;
 }
 
 describe("SandboxPool", () => {
   it("leases each sandbox once, warm ones first", async () => {
     const backend = new CountingBackend();
-    const pool = new SandboxPool(2);
-    await pool.warm(backend, profile);
+    const pool = makePool(2);
+    await pool.warm(backend, PROFILE);
     expect(backend.booted).toHaveLength(2);
-    const leases = await Promise.all([1, 2, 3, 4, 5].map(() => pool.acquire(backend, profile)));
+    const leases = await Promise.all([1, 2, 3, 4, 5].map(() => pool.acquire(backend, PROFILE)));
     expect(new Set(leases.map((lease) => lease.sandbox.id)).size).toBe(5);
     expect(leases.filter((lease) => lease.warm)).toHaveLength(2);
     await pool.close();
   });
 
-  it("keeps profiles apart", async () => {
+  it("keeps profiles apart, but for what a run requires of any", async () => {
     const backend = new CountingBackend();
-    const pool = new SandboxPool(1);
-    await pool.warm(backend, profile);
-    const other = await pool.acquire(backend, { ...profile, limits: { ...DEFAULT_LIMITS, memory: 64 * 1024 * 1024 } });
+    const pool = makePool(1);
+    await pool.warm(backend, PROFILE);
+    const other = await pool.acquire(backend, { ...PROFILE, limits: { ...DEFAULT_LIMITS, memory: 64 * 1024 * 1024 } });
     expect(other.warm).toBe(false);
-    await pool.close();
-  });
-
-  it("throws away a warm sandbox that died", async () => {
-    const backend = new CountingBackend();
-    const pool = new SandboxPool(1);
-    await pool.warm(backend, profile);
-    backend.booted[0]?.die();
-    await new Promise(setImmediate);
-    expect(backend.disposed).toEqual(new Set(["s0"]));
-    expect((await pool.acquire(backend, profile)).warm).toBe(false);
+    expect((await pool.acquire(backend, { ...PROFILE, require: ["seccomp"] })).warm).toBe(true);
     await pool.close();
   });
 
   it("refills a place, but not before the run that had it could tell its result", async () => {
-    vi.useFakeTimers();
-    try {
-      const backend = new CountingBackend();
-      const pool = new SandboxPool(1);
-      const { sandbox } = await pool.acquire(backend, profile);
-      pool.retire(backend, profile, sandbox);
-      await vi.advanceTimersByTimeAsync(0);
-      expect([backend.disposed.size, backend.booted.length]).toEqual([1, 1]);
-      await vi.runAllTimersAsync();
-      expect(backend.booted).toHaveLength(2);
-      await pool.close();
-    } finally {
-      vi.useRealTimers();
-    }
+    const backend = new CountingBackend();
+    const pool = makePool(1);
+    const { sandbox } = await pool.acquire(backend, PROFILE);
+    pool.retire(sandbox);
+    await settle();
+    expect([backend.disposed.size, backend.booted.length]).toEqual([1, 1]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(backend.booted).toHaveLength(2);
+    await pool.close();
   });
 
-  it("tells the acquirer why a boot failed, and boots nothing ahead with size 0", async () => {
+  it("tells the acquirer why a boot failed, and boots nothing ahead with 0", async () => {
     const backend = new CountingBackend();
-    const pool = new SandboxPool(0);
-    expect((await pool.acquire(backend, profile)).warm).toBe(false);
+    const pool = makePool(0);
+    expect((await pool.acquire(backend, PROFILE)).warm).toBe(false);
+    await vi.advanceTimersByTimeAsync(MINUTE_MS);
     expect(backend.booted).toHaveLength(1);
     backend.failing = true;
-    await expect(pool.acquire(backend, profile)).rejects.toThrow("no room");
+    await expect(pool.acquire(backend, PROFILE)).rejects.toThrow("no room");
     await pool.close();
   });
 
-  it("disposes of what waits when it closes, and of what is given back later", async () => {
+  it("disposes of what waits when it closes, of what boots, and of what is given back later", async () => {
     const backend = new CountingBackend();
-    const pool = new SandboxPool(2);
-    await pool.warm(backend, profile);
-    const { sandbox } = await pool.acquire(backend, profile);
+    const pool = makePool(2);
+    await pool.warm(backend, PROFILE);
+    const { sandbox } = await pool.acquire(backend, PROFILE);
+    backend.holds = true;
+    await vi.advanceTimersByTimeAsync(200);
+    expect(backend.underWay).toHaveLength(1);
+    const closing = pool.close();
+    backend.underWay[0]?.finish();
+    await closing;
+    pool.giveBack(sandbox);
+    await settle();
+    expect(backend.living).toEqual([]);
+    await expect(pool.acquire(backend, PROFILE)).rejects.toThrow("closed");
+  });
+
+  it("gives a sandbox that was given back to the next, and one that is given back twice to nobody", async () => {
+    const backend = new CountingBackend();
+    const pool = makePool(0);
+    const { sandbox } = await pool.acquire(backend, PROFILE);
+    pool.giveBack(sandbox);
+    expect((await pool.acquire(backend, PROFILE)).sandbox).toBe(sandbox);
+    pool.giveBack(sandbox);
+    pool.giveBack(sandbox);
+    await settle();
+    expect(backend.living).toEqual([]);
     await pool.close();
-    pool.giveBack(backend, profile, sandbox);
-    await new Promise(setImmediate);
-    expect(backend.disposed.size).toBe(backend.booted.length);
+  });
+});
+
+describe("how many wait", () => {
+  it("follows the runs that come: more after a burst, and fewer again", async () => {
+    const backend = new CountingBackend();
+    const pool = makePool(1);
+    const burst = await Promise.all(Array.from({ length: 12 }, () => pool.acquire(backend, PROFILE)));
+    for (const { sandbox } of burst) pool.retire(sandbox);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(backend.living).toHaveLength(12);
+    await vi.advanceTimersByTimeAsync(2 * MINUTE_MS);
+    expect(backend.living).toHaveLength(3);
+    await vi.advanceTimersByTimeAsync(60 * MINUTE_MS);
+    expect(backend.living).toHaveLength(1);
+    await pool.close();
+  });
+
+  it("is none for a tenant who did not come for a quarter of an hour; nobody's stay", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(2);
+    await pool.warm(backend, PROFILE);
+    await runOnce(pool, backend, "ada");
+    const ofAda = () =>
+      backend.booted.filter((one) => backend.tenantOf(one) === "ada" && backend.living.includes(one.id));
+    expect(ofAda()).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(10 * MINUTE_MS);
+    expect(ofAda()).toHaveLength(1);
+    expect(await runOnce(pool, backend, "ada")).toBe(true);
+    await vi.advanceTimersByTimeAsync(16 * MINUTE_MS);
+    expect([ofAda().length, backend.living.length]).toEqual([0, 2]);
+    await pool.close();
+  });
+
+  it("does not grow with the number of tenants", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(2);
+    for (let user = 0; user < 200; user += 1) await runOnce(pool, backend, `user-${user}`);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(backend.living.length).toBeLessThanOrEqual(2 + 48 * 2);
+    // Those who ran last have theirs.
+    expect(await runOnce(pool, backend, "user-199")).toBe(true);
+    expect(await runOnce(pool, backend, "user-0")).toBe(false);
+    await vi.advanceTimersByTimeAsync(20 * MINUTE_MS);
+    expect(backend.living).toHaveLength(2);
+    await pool.close();
+  });
+
+  it("stays below the memory that they may take, and those who ran last have what there is", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(2, { bytes: 50 });
+    for (const user of ["a", "b", "c", "d"]) await runOnce(pool, backend, user);
+    expect(backend.living.length).toBe(5);
+    expect(await runOnce(pool, backend, "d")).toBe(true);
+    expect(await runOnce(pool, backend, "a")).toBe(false);
+    expect(backend.living.length).toBeLessThanOrEqual(5);
+    await pool.close();
+  });
+
+  it("becomes less where others need the memory", async () => {
+    const memory = { all: 1600, free: 1600 };
+    const backend = new CountingBackend();
+    const pool = new SandboxPool({ warm: 10, processors: 2, budget: new MemoryBudget(null, () => ({ ...memory })) });
+    await pool.warm(backend, PROFILE);
+    expect(backend.living).toHaveLength(10);
+    memory.free = 20;
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(backend.living.length).toBeLessThanOrEqual(1);
+    await pool.close();
+  });
+});
+
+describe("boots", () => {
+  it("for those who wait are so many at once, and none is ahead of need meanwhile", async () => {
+    const backend = new CountingBackend();
+    backend.holds = true;
+    const pool = makePool(3);
+    const leases = Promise.all(
+      Array.from({ length: 20 }, (_, n) => pool.acquire(backend, PROFILE, { tenant: `t${n}` })),
+    );
+    await vi.advanceTimersByTimeAsync(1000);
+    while (backend.begun < 20) {
+      expect(backend.underWay.length).toBe(4);
+      backend.underWay[0]?.finish();
+      await vi.advanceTimersByTimeAsync(150);
+    }
+    for (const one of [...backend.underWay]) one.finish();
+    expect(new Set((await leases).map(({ sandbox }) => sandbox.id)).size).toBe(20);
+    await vi.advanceTimersByTimeAsync(1000);
+    // While they run: one.
+    expect(backend.underWay).toHaveLength(1);
+    backend.holds = false;
+    backend.underWay[0]?.finish();
+    await pool.close();
+  });
+
+  it("ahead are one beside work, and as many as processors without", async () => {
+    const backend = new CountingBackend();
+    const pool = makePool(8, { processors: 4 });
+    const busy = [await pool.acquire(backend, PROFILE), await pool.acquire(backend, PROFILE)];
+    backend.holds = true;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(backend.underWay).toHaveLength(2);
+    for (const { sandbox } of busy) pool.retire(sandbox);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(backend.underWay).toHaveLength(4);
+    backend.holds = false;
+    for (const one of [...backend.underWay]) one.finish();
+    await pool.close();
+  });
+
+  it("ahead are by turns: one tenant's burst leaves the next one its own", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(1, { processors: 1 });
+    const burst = await Promise.all(
+      Array.from({ length: 10 }, () => pool.acquire(backend, PROFILE, { tenant: "many" })),
+    );
+    const one = await pool.acquire(backend, PROFILE, { tenant: "one" });
+    backend.holds = true;
+    for (const { sandbox } of [...burst, one]) pool.retire(sandbox);
+    await vi.advanceTimersByTimeAsync(20);
+    const order: (string | null)[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      order.push(backend.underWay[0]?.tenant ?? null);
+      backend.underWay[0]?.finish();
+      await settle();
+    }
+    expect(order.sort()).toEqual(["many", "one", null].sort());
+    backend.holds = false;
+    backend.underWay[0]?.finish();
+    await pool.close();
+  });
+
+  it("that were begun ahead are had by those who came meanwhile", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(1, { processors: 1 });
+    backend.holds = true;
+    const warming = pool.warm(backend, PROFILE);
+    const first = pool.acquire(backend, PROFILE, { tenant: "a" });
+    const second = pool.acquire(backend, PROFILE, { tenant: "b" });
+    await settle();
+    // Ahead, and for the first: the second and third stand in line.
+    const third = pool.acquire(backend, PROFILE, { tenant: "c" });
+    await settle();
+    expect(backend.underWay.map(({ tenant }) => tenant)).toEqual([null, "a", "b"]);
+    backend.underWay[0]?.finish();
+    const { sandbox } = await third;
+    expect(backend.tenantOf(sandbox)).toBe("c");
+    backend.holds = false;
+    for (const one of [...backend.underWay]) one.finish();
+    await Promise.all([first, second, warming]);
+    await pool.close();
+  });
+
+  it("are not begun for one who left", async () => {
+    const backend = new CountingBackend();
+    backend.holds = true;
+    const pool = makePool(0, { processors: 1 });
+    const left = new AbortController();
+    const leases = ["a", "b"].map((tenant) => pool.acquire(backend, PROFILE, { tenant }));
+    const gone = pool.acquire(backend, PROFILE, { tenant: "c", signal: left.signal });
+    left.abort(new Error("left"));
+    await expect(gone).rejects.toThrow("left");
+    backend.holds = false;
+    for (const one of [...backend.underWay]) one.finish();
+    await Promise.all(leases);
+    await settle();
+    expect(backend.begun).toBe(2);
+    await pool.close();
+  });
+
+  it("on a backend that is silent do not hold up another", async () => {
+    const [silent, good] = [new CountingBackend("silent"), new CountingBackend("good")];
+    silent.holds = true;
+    const pool = makePool(0);
+    const stuck = Array.from({ length: 9 }, (_, n) => pool.acquire(silent, PROFILE, { tenant: `t${n}` }));
+    expect((await pool.acquire(good, PROFILE, { tenant: "x" })).warm).toBe(false);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(silent.underWay).toHaveLength(9);
+    for (const one of [...silent.underWay]) one.fail();
+    expect((await Promise.allSettled(stuck)).map(({ status }) => status)).toEqual(Array(9).fill("rejected"));
+    await pool.close();
+  });
+});
+
+describe("one that waits", () => {
+  it("and died is thrown away, and another is booted, not at once", async () => {
+    const backend = new CountingBackend();
+    const pool = makePool(1);
+    await pool.warm(backend, PROFILE);
+    backend.booted[0]?.die();
+    await settle();
+    expect([backend.disposed, backend.booted.length]).toEqual([new Set(["counting-0"]), 1]);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(backend.living).toEqual(["counting-1"]);
+    await pool.close();
+  });
+
+  it("for an hour is replaced, and so is one whose origin is given up: first by another, then it goes", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(1);
+    await pool.warm(backend, PROFILE);
+    const [first] = backend.booted;
+    await vi.advanceTimersByTimeAsync(59 * MINUTE_MS);
+    expect(backend.living).toEqual([first?.id]);
+    backend.holds = true;
+    await vi.advanceTimersByTimeAsync(2 * MINUTE_MS);
+    expect([backend.living, backend.underWay.length]).toEqual([[first?.id], 1]);
+    backend.holds = false;
+    backend.underWay[0]?.finish();
+    await vi.advanceTimersByTimeAsync(20_000);
+    const second = backend.booted[1];
+    expect(backend.living).toEqual([second?.id]);
+    const origin = second && backend.origins.get(second);
+    if (origin) origin.isOutdated = true;
+    await vi.advanceTimersByTimeAsync(10_000);
+    // What is booted from the same origin is as old: it is not done again and again at once.
+    expect(backend.booted.length).toBeLessThanOrEqual(4);
+    await pool.close();
+  });
+
+  it("and cannot be booted is tried less and less often, and at once for one who asks", async () => {
+    const backend = new CountingBackend();
+    backend.failing = true;
+    const pool = makePool(2);
+    await pool.warm(backend, PROFILE);
+    await vi.advanceTimersByTimeAsync(10 * MINUTE_MS);
+    expect(backend.begun).toBeGreaterThan(5);
+    expect(backend.begun).toBeLessThan(40);
+    await expect(pool.acquire(backend, PROFILE)).rejects.toThrow("no room");
+    backend.failing = false;
+    expect((await pool.acquire(backend, PROFILE)).warm).toBe(false);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(backend.living).toHaveLength(3);
+    await pool.close();
+  });
+
+  it("for nobody becomes the first tenant's with all of its origin, and never another's", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(3);
+    await pool.warm(backend, PROFILE);
+    const ada = await pool.acquire(backend, PROFILE, { tenant: "ada" });
+    const eve = await pool.acquire(backend, PROFILE, { tenant: "eve" });
+    expect([ada.warm, eve.warm]).toEqual([true, false]);
+    expect([ada, eve].map(({ sandbox }) => backend.tenantOf(sandbox))).toEqual(["ada", "eve"]);
+    expect((await pool.acquire(backend, PROFILE, { tenant: "ada" })).warm).toBe(true);
+    await pool.close();
+  });
+
+  it("for nobody and became somebody's by a run of another profile makes place for others'", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(1);
+    await pool.warm(backend, PROFILE);
+    const [first] = backend.booted;
+    // Another profile has none ready: the boot takes the origin of those that wait for this one.
+    const { sandbox } = await pool.acquire(backend, { ...PROFILE, name: "other" }, { tenant: "ada" });
+    expect([sandbox, first].map((one) => one && backend.tenantOf(one))).toEqual(["ada", "ada"]);
+    await vi.advanceTimersByTimeAsync(500);
+    const eve = await pool.acquire(backend, PROFILE, { tenant: "eve" });
+    expect([eve.warm, backend.tenantOf(eve.sandbox)]).toEqual([true, "eve"]);
+    await pool.close();
   });
 });

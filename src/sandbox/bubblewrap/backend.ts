@@ -5,6 +5,7 @@ import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
+import { MiB } from "../../model/limits.js";
 import { step } from "../../model/steps.js";
 import type { BackendContext, HostUser, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { InitProcess } from "../init-process.js";
@@ -60,6 +61,7 @@ interface Order {
 
 export class BubblewrapBackend implements SandboxBackend {
   readonly name = "bubblewrap";
+  readonly waitingBytes = 12 * MiB;
   readonly #context: BackendContext;
   readonly #without: Without;
   readonly #isRoot = process.getuid?.() === 0;

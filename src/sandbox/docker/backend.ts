@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Container } from "dockerode";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
+import { MiB } from "../../model/limits.js";
 import { step } from "../../model/steps.js";
 import type { BackendContext, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { tooLittleMemory } from "../boot-memory.js";
@@ -46,6 +47,8 @@ interface Parts {
 
 export class DockerBackend implements SandboxBackend {
   readonly name = "docker";
+  /** The engine's process for each container included. */
+  readonly waitingBytes = 32 * MiB;
   readonly #context: BackendContext;
   readonly #without: Without;
   readonly #live = new Set<DockerSandbox>();

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { basename, join } from "node:path";
 import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
+import { MiB } from "../../model/limits.js";
 import { step } from "../../model/steps.js";
 import type { BackendContext, HostUser, HostUsers, Probe, Sandbox, SandboxBackend } from "../backend.js";
 import { NOTHING, type Without } from "../layers.js";
@@ -48,6 +49,7 @@ const OURSELVES: FileOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid
 
 export class ZygoteBackend implements SandboxBackend {
   readonly name = "zygote";
+  readonly waitingBytes = 8 * MiB;
   readonly #context: BackendContext;
   readonly #without: Without;
   readonly #isRoot = process.getuid?.() === 0;
@@ -74,6 +76,10 @@ export class ZygoteBackend implements SandboxBackend {
   adopt(sandbox: Sandbox, tenant: string): void {
     const held = this.#live.get(sandbox);
     held?.stock.adopt(held, tenant);
+  }
+
+  isOutdated(sandbox: Sandbox): boolean {
+    return this.#live.get(sandbox)?.isRetired === true;
   }
 
   async boot(profile: Profile, onOwner?: (owner: FileOwner) => void, tenant: string | null = null): Promise<Sandbox> {
