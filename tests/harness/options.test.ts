@@ -21,6 +21,7 @@ describe("a mistake in createRuntime's options", () => {
     ["config: must be a path or an object", { config: null }],
     ["warm: must be at most 64", { warm: 1e9 }],
     ["warm: must be at least 0", { warm: -1 }],
+    ["warmMemory: must be at least 0", { warmMemory: -1 }],
     ["backends.0: must be a backend", { backends: ["docker"] }],
   ])("is told when the runtime is made: %s", async (sentence, options) => {
     await expect(createRuntime(options as never)).rejects.toThrow(sentence);
