@@ -55,6 +55,19 @@ describe("BootQueue", () => {
     expect(line.queue.waiting).toBe(1);
   });
 
+  it("puts a tenant who had a turn behind the others, though it asked for many before them", async () => {
+    const line = new Line(3);
+    for (const item of ["a1", "a2", "a3", "a4", "a5"]) line.ask("a", item);
+    for (const item of ["b1", "b2", "c1"]) line.ask(item[0] ?? "", item);
+    await settle();
+    expect(line.items).toEqual(["a1", "a2", "b1"]);
+    for (const item of ["a1", "a2", "a3", "b1", "b2"]) {
+      line.end(item);
+      await settle();
+    }
+    expect(line.items.slice(3)).toEqual(["a3", "b2", "c1", "a4", "a5"]);
+  });
+
   it("takes out whoever is cancelled, and nobody loses a turn by it", async () => {
     const line = new Line(2);
     const cancel = new AbortController();

@@ -343,6 +343,16 @@ describe("one that waits", () => {
     await pool.close();
   });
 
+  it("and turns out to be another tenant's is had by nobody", async () => {
+    const backend = new TenantBackend();
+    const pool = makePool(0);
+    backend.tenantOf = () => "eve";
+    await expect(pool.acquire(backend, PROFILE, { tenant: "ada" })).rejects.toThrow("another tenant's");
+    await settle();
+    expect(backend.living).toEqual([]);
+    await pool.close();
+  });
+
   it("for nobody and became somebody's by a run of another profile makes place for others'", async () => {
     const backend = new TenantBackend();
     const pool = makePool(1);
