@@ -161,6 +161,18 @@ describe("modules loaded ahead", () => {
     expect(again).toBe(first);
   });
 
+  const hasNumpy = spawnSync(SYSTEM_PYTHON, ["-I", "-c", "import numpy"]).status === 0;
+  if (!hasNumpy) console.warn(`numpy is not installed for ${SYSTEM_PYTHON}: nothing is tested of its generator`);
+  it.runIf(hasNumpy)("draw their own numbers in each program: numpy's global generator", async () => {
+    const numpy = { profiles: { numpy: { python: SYSTEM_PYTHON, preimports: ["numpy"] } } };
+    await using ahead = await start(join(roots, "numpy"), numpy, 1);
+    const code =
+      'import sys\nwas = "numpy" in sys.modules\nimport numpy\nprint(was, numpy.random.random(), numpy.random.randint(2**62))';
+    const lines = await Promise.all([1, 2, 3, 4, 5, 6].map((run) => printed(ahead, `u${run % 2}`, code, "numpy")));
+    expect(lines.every((line) => line.startsWith("True "))).toBe(true);
+    expect(new Set(lines.flatMap((line) => line.split(" ").slice(1))).size).toBe(lines.length * 2);
+  });
+
   it("stay with the profile that asks for them, for a tenant who uses two", async () => {
     await using warm = await start(join(roots, "two"), config, 1);
     await warm.warm("ahead");
