@@ -30,9 +30,9 @@ class OutputStream:
         self._window_bytes = 0
         self._gathers_until: Optional[float] = None
 
-    def gathers_until(self) -> Optional[float]:
+    def gathers_until(self, now: float) -> Optional[float]:
         """Until when nobody need look; None where it is looked at whenever something is there."""
-        if self._gathers_until is not None and time.monotonic() >= self._gathers_until:
+        if self._gathers_until is not None and now >= self._gathers_until:
             self._gathers_until = None
         return self._gathers_until
 

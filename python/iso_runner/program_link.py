@@ -38,11 +38,17 @@ class ProgramLink:
         self._took_at = 0.0  # when the program last took some of what waits for it
         self._messages = Decoder(FROM_PROGRAM)
 
-    def register(self, poll: select.poll) -> None:
-        """What to wake up for."""
+    def register(self, poll: select.poll) -> Optional[float]:
+        """What to wake up for, and at what moment at the latest; None where nothing is left to gather. Told in one, as whoever asked
+        twice could be told that a stream gathers and then that none does any more, and would sleep beside output for ever."""
+        looks_again_at = None
         if self._hears_output():
+            now = time.monotonic()
             for stream in self._streams:
-                if not stream.is_busy and stream.gathers_until() is None:
+                gathers_until = stream.gathers_until(now)
+                if gathers_until is not None:
+                    looks_again_at = min(gathers_until, looks_again_at or gathers_until)
+                elif not stream.is_busy:
                     poll.register(stream.fd, READABLE)
             if self._trace is not None and self._tracing:
                 poll.register(self._trace, READABLE)
@@ -51,6 +57,7 @@ class ProgramLink:
             writable = select.POLLOUT if self._channel.pending else 0
             if readable or writable:
                 poll.register(self._channel.fd, readable | writable)
+        return looks_again_at
 
     def give(self, frame: bytes) -> None:
         """The job, or an answer."""
@@ -68,11 +75,6 @@ class ProgramLink:
             return None
         until = self._took_at + STALL_S
         return until if time.monotonic() < until else None
-
-    def looks_again_at(self) -> Optional[float]:
-        """When output is to be looked at that nobody wakes up for; None where there is none."""
-        moments = [moment for moment in (stream.gathers_until() for stream in self._streams) if moment is not None]
-        return min(moments, default=None) if self._hears_output() else None
 
     def relay(self) -> bool:
         """Moves what can be moved, and says whether some of the stack dump was among it."""

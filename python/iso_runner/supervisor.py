@@ -126,14 +126,16 @@ class Supervisor:
         """Sleeps until something can be done. What then can be done is found out by trying: all is non-blocking."""
         self._flush_host()
         poll = select.poll()
-        from_host = READABLE if self._link.holds_back_until() is None else 0
+        # Asked once: what is not listened to for a time must be looked at when that is over.
+        holds_back_until = self._link.holds_back_until()
+        from_host = READABLE if holds_back_until is None else 0
         poll.register(self._control_in, from_host)
         poll.register(self._wake, READABLE)
         if self._host.pending:
             host_out = self._host.fd
             poll.register(host_out, select.POLLOUT | (from_host if host_out == self._control_in else 0))
-        self._link.register(poll)
-        poll.poll(self._timeout_ms())
+        looks_again_at = self._link.register(poll)
+        poll.poll(self._timeout_ms(holds_back_until, looks_again_at))
         try:
             while os.read(self._wake, 4096):
                 pass
@@ -147,11 +149,9 @@ class Supervisor:
         except OSError:
             self._host_is_gone()
 
-    def _timeout_ms(self) -> Optional[float]:
+    def _timeout_ms(self, *of_the_link: Optional[float]) -> Optional[float]:
         next_look = None if self._busy is None else self._busy.next_look
-        link = self._link
-        all_moments = (self._term_at, self._kill_at, link.holds_back_until(), link.looks_again_at(), next_look)
-        moments = [moment for moment in all_moments if moment is not None]
+        moments = [moment for moment in (self._term_at, self._kill_at, next_look, *of_the_link) if moment is not None]
         if not moments:
             return None
         return max(0.0, (min(moments) - time.monotonic()) * 1000 + 1)

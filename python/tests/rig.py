@@ -61,12 +61,19 @@ class Result:
 class Rig:
     """One supervisor; closed, it and everything below it is gone."""
 
-    def __init__(self, python: str = sys.executable, docker: bool = False, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, python: str = sys.executable, docker: bool = False, options: Sequence[str] = (), before: str = ""
+    ) -> None:
+        """`before` is code that the supervisor runs ahead of its own."""
         self.folder = Path(tempfile.mkdtemp(prefix="iso-runner-"))
         self.work = self.folder / "work"
         (self.folder / "out").mkdir()
         self.work.mkdir()
-        command = [python, "-I", "-X", "utf8", str(RUNNER), *options]
+        runner = RUNNER
+        if before:
+            runner = self.folder / "runner.py"
+            runner.write_text(f"{before}\nimport runpy\nrunpy.run_path({str(RUNNER)!r}, run_name='__main__')\n")
+        command = [python, "-I", "-X", "utf8", str(runner), *options]
         if docker:
             ours, theirs = socket.socketpair()
             self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), env={"HOST_SECRET": "s3cret"})

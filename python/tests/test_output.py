@@ -22,6 +22,16 @@ os.write(2, digest.hexdigest().encode())
 """
 
 
+# Now and then longer than a flow is left to gather.
+SLOW_CLOCK = """
+import random, time
+def look(monotonic=time.monotonic, chance=random.Random(1)):
+    time.sleep(0.0015 * (chance.random() < 0.5))
+    return monotonic()
+time.monotonic = look
+"""
+
+
 class Flow(unittest.TestCase):
     def expect_whole(self, code: str) -> None:
         digest = hashlib.sha256()
@@ -41,6 +51,12 @@ class Flow(unittest.TestCase):
 
     def test_blocks(self) -> None:
         self.expect_whole(FLOOD)
+
+    def test_a_supervisor_that_gets_no_processor_between_two_looks_at_the_clock(self) -> None:
+        with Rig(before=SLOW_CLOCK) as rig:
+            rig.send_job("for _ in range(200_000): print('x' * 49)")
+            result = rig.follow()
+        self.assertEqual((result.ending, len(result.stdout)), ((0, None), 10_000_000))
 
     @unittest.skipUnless(sys.platform == "linux", "O_DIRECT makes packets of a Linux pipe")
     def test_packets(self) -> None:
