@@ -6,10 +6,10 @@
 // output events as there were (so that no number is missing), the first of them saying how much is left out.
 import { IsoError } from "../model/errors.js";
 import type { EventInput, RunEvent } from "../model/events.js";
-import { OutputWindow } from "./output-window.js";
+import { asEvent, OutputWindow } from "./output-window.js";
 
-const HEAD_BYTES = 1024 * 1024;
-const NEWEST_BYTES = 4 * 1024 * 1024;
+const HEAD_BYTES = 512 * 1024;
+const NEWEST_BYTES = 2 * 1024 * 1024;
 
 export interface EventBusOptions {
   now?: () => Date;
@@ -38,7 +38,7 @@ export class EventBus {
   readonly #kept = new Map<number, RunEvent>();
   readonly #output: OutputWindow;
   /** Events numbered but not yet handed to subscribers: a subscriber may itself emit. */
-  readonly #toHand: RunEvent[] = [];
+  readonly #toHand: (() => RunEvent)[] = [];
   #handing = false;
   #runId: string | null = null;
   #lastSeq = 0;
@@ -70,8 +70,8 @@ export class EventBus {
     return this.#closed;
   }
 
-  /** Numbers an event and hands it on. Null, and nothing happens, once the stream has ended. */
-  emit(input: EventInput): RunEvent | null {
+  /** Numbers an event, hands it on and says its number. Null, and nothing happens, once the stream has ended. */
+  emit(input: EventInput): number | null {
     if (this.#closed) return null;
     if (this.#runId === null) throw new IsoError("internal", "an event was emitted before its run had an id");
     // A clock that is set back must not make an event older than the one before it.
@@ -81,14 +81,20 @@ export class EventBus {
       this.#lastAt = new Date(nowMs).toISOString();
     }
     this.#lastSeq += 1;
-    const event: RunEvent = Object.freeze({ seq: this.#lastSeq, at: this.#lastAt, runId: this.#runId, ...input });
-    if (event.type === "output") this.#output.add(event);
-    else this.#kept.set(event.seq, event);
-    if (event.type === "run.finished") this.#closed = true;
-    this.#toHand.push(event);
+    const seq = this.#lastSeq;
+    const numbered = { seq, at: this.#lastAt, runId: this.#runId, ...input };
+    if (numbered.type === "output") {
+      this.#output.add(numbered);
+      this.#toHand.push(() => asEvent(numbered));
+    } else {
+      const event = Object.freeze(numbered);
+      this.#kept.set(seq, event);
+      this.#toHand.push(() => event);
+    }
+    if (input.type === "run.finished") this.#closed = true;
     this.#hand();
     this.#wake();
-    return event;
+    return seq;
   }
 
   /** Ends the stream where there can be no `run.finished`; readers end after what there is. */
@@ -130,7 +136,9 @@ export class EventBus {
   #hand(): void {
     if (this.#handing) return;
     this.#handing = true;
-    for (let event = this.#toHand.shift(); event !== undefined; event = this.#toHand.shift()) {
+    for (let make = this.#toHand.shift(); make !== undefined; make = this.#toHand.shift()) {
+      if (this.#subscribers.size === 0) continue;
+      const event = make();
       for (const subscriber of [...this.#subscribers]) {
         try {
           subscriber(event);

@@ -1,15 +1,15 @@
 // Output on its way to the live stream: the first of it goes at once, what follows at close quarters goes together, by time and by size.
 // Any other event first lets out what waits, so that their order is what it was.
-import type { EventInput } from "../model/events.js";
-
-type Output = Extract<EventInput, { type: "output" }>;
+import type { EventInput, OutputInput } from "../model/events.js";
 
 const BATCH_MS = 20;
-const BATCH_CHARS = 64 * 1024;
+const BATCH_BYTES = 64 * 1024;
 
 export class OutputBatch {
   readonly #emit: (event: EventInput) => void;
-  #waiting: Output | null = null;
+  #stream: OutputInput["stream"] = "stdout";
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
   #timer: NodeJS.Timeout | null = null;
   #lastAt = Number.NEGATIVE_INFINITY;
 
@@ -23,10 +23,13 @@ export class OutputBatch {
       this.#emit(event);
       return;
     }
-    if (this.#waiting !== null && this.#waiting.stream !== event.stream) this.flush();
-    this.#waiting = this.#waiting === null ? event : { ...event, text: this.#waiting.text + event.text };
+    // A large piece goes by itself: to put it together with another is to copy it.
+    if (this.#stream !== event.stream || this.#waitingBytes + event.bytes.length > BATCH_BYTES) this.flush();
+    this.#stream = event.stream;
+    this.#waiting.push(event.bytes);
+    this.#waitingBytes += event.bytes.length;
     const waitMs = this.#lastAt + BATCH_MS - performance.now();
-    if (waitMs <= 0 || this.#waiting.text.length >= BATCH_CHARS) this.flush();
+    if (waitMs <= 0 || this.#waitingBytes >= BATCH_BYTES) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), waitMs).unref();
   }
 
@@ -34,10 +37,12 @@ export class OutputBatch {
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const event = this.#waiting;
-    if (event === null) return;
-    this.#waiting = null;
+    const [first, ...more] = this.#waiting;
+    if (first === undefined) return;
+    const bytes = more.length === 0 ? first : Buffer.concat(this.#waiting, this.#waitingBytes);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
     this.#lastAt = performance.now();
-    this.#emit(event);
+    this.#emit({ type: "output", stream: this.#stream, bytes });
   }
 }

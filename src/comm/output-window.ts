@@ -1,14 +1,27 @@
 // The output events of a stream that are still kept: the first ones and the newest ones, and what is known of those between.
-import type { RunEvent } from "../model/events.js";
+// They are kept as bytes outside of the heap that is collected, and become text each time somebody reads them.
+import { isAscii } from "node:buffer";
+import type { OutputInput, RunEvent } from "../model/events.js";
+import { ByteRing } from "./byte-ring.js";
 
 type OutputEvent = Extract<RunEvent, { type: "output" }>;
+type Numbered = OutputInput & Pick<RunEvent, "seq" | "at" | "runId">;
+/** All of an event but its text. */
+type Frame = Omit<OutputEvent, "text">;
 
-/** What an event costs beside its text. */
-const EVENT_BYTES = 200;
+/** What an event costs beside its bytes. */
+const EVENT_BYTES = 400;
+
+/** One of the newest. */
+interface InRing {
+  frame: Frame;
+  start: number;
+  length: number;
+}
 
 /** Output events that followed one another and are no longer kept. */
 interface Gap {
-  first: OutputEvent;
+  first: Frame;
   lastSeq: number;
   bytes: number;
 }
@@ -16,9 +29,12 @@ interface Gap {
 export class OutputWindow {
   readonly #headMax: number;
   readonly #newestMax: number;
-  readonly #head = new Map<number, OutputEvent>();
+  readonly #head = new Map<number, Numbered>();
   /** In the order they came. */
-  readonly #newest = new Map<number, OutputEvent>();
+  readonly #newest = new Map<number, InRing>();
+  readonly #ring: ByteRing;
+  /** The newest event where it alone is more than may be kept: whoever waits for it has not read it yet. */
+  #outsize: Numbered | null = null;
   #headBytes = 0;
   #newestBytes = 0;
   /** In order of `seq`. There are at most as many as events of other types, and one. */
@@ -27,44 +43,59 @@ export class OutputWindow {
   constructor(headBytes: number, newestBytes: number) {
     this.#headMax = headBytes;
     this.#newestMax = newestBytes;
+    this.#ring = new ByteRing(newestBytes);
   }
 
-  add(event: OutputEvent): void {
-    const cost = costOf(event);
-    if (this.#newest.size === 0 && this.#headBytes + cost <= this.#headMax) {
-      this.#head.set(event.seq, event);
+  add(event: Numbered): void {
+    const cost = EVENT_BYTES + event.bytes.length;
+    if (this.#newest.size === 0 && this.#outsize === null && this.#headBytes + cost <= this.#headMax) {
+      this.#head.set(event.seq, { ...event, bytes: copyOf(event.bytes) });
       this.#headBytes += cost;
       return;
     }
-    this.#newest.set(event.seq, event);
-    this.#newestBytes += cost;
-    for (const [seq, old] of this.#newest) {
-      // The newest one always stays: whoever waits for it has not read it yet.
-      if (this.#newestBytes <= this.#newestMax || seq === event.seq) break;
-      this.#newest.delete(seq);
-      this.#newestBytes -= costOf(old);
-      this.#forget(old);
+    this.#makeRoom(cost);
+    if (cost > this.#newestMax) {
+      this.#outsize = event;
+      return;
     }
+    const { bytes, ...frame } = event;
+    this.#newest.set(event.seq, { frame, start: this.#ring.put(bytes), length: bytes.length });
+    this.#newestBytes += cost;
   }
 
   /** The event itself, or one that stands in its place. `seq` is one of an output event. */
   at(seq: number): OutputEvent {
-    const kept = this.#head.get(seq) ?? this.#newest.get(seq);
-    if (kept !== undefined) return kept;
+    const kept = this.#head.get(seq) ?? (this.#outsize?.seq === seq ? this.#outsize : undefined);
+    if (kept !== undefined) return asEvent(kept);
+    const newest = this.#newest.get(seq);
+    if (newest !== undefined) return withText(newest.frame, this.#ring.at(newest.start, newest.length));
     const gap = this.#gapOf(seq);
     const text =
       seq === gap.first.seq ? `… ${gap.bytes} bytes of output are no longer kept here; user.log has them …\n` : "";
     return { ...gap.first, seq, text };
   }
 
-  #forget(event: OutputEvent): void {
-    const bytes = Buffer.byteLength(event.text);
+  #makeRoom(cost: number): void {
+    if (this.#outsize !== null) {
+      const { bytes, ...frame } = this.#outsize;
+      this.#outsize = null;
+      this.#forget(frame, bytes.length);
+    }
+    for (const [seq, { frame, length }] of this.#newest) {
+      if (this.#newestBytes + cost <= this.#newestMax) break;
+      this.#newest.delete(seq);
+      this.#newestBytes -= EVENT_BYTES + length;
+      this.#forget(frame, length);
+    }
+  }
+
+  #forget(frame: Frame, bytes: number): void {
     const last = this.#gaps.at(-1);
-    if (last !== undefined && last.lastSeq === event.seq - 1) {
-      last.lastSeq = event.seq;
+    if (last !== undefined && last.lastSeq === frame.seq - 1) {
+      last.lastSeq = frame.seq;
       last.bytes += bytes;
     } else {
-      this.#gaps.push({ first: { ...event, text: "" }, lastSeq: event.seq, bytes });
+      this.#gaps.push({ first: frame, lastSeq: frame.seq, bytes });
     }
   }
 
@@ -82,6 +113,18 @@ export class OutputWindow {
   }
 }
 
-function costOf(event: OutputEvent): number {
-  return EVENT_BYTES + event.text.length * 2;
+export function asEvent({ bytes, ...frame }: Numbered): OutputEvent {
+  return withText(frame, bytes);
+}
+
+function withText(frame: Frame, bytes: Buffer): OutputEvent {
+  // What is ASCII becomes text at ten times the speed.
+  return Object.freeze({ ...frame, text: bytes.toString(isAscii(bytes) ? "latin1" : "utf8") });
+}
+
+/** Of their own, as they may be a small piece of a large buffer. */
+function copyOf(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
 }

@@ -10,6 +10,8 @@ import { withoutBrokenEnd, withoutBrokenStart } from "./utf8-cut.js";
 /** Bytes gathered before they are written; also the step in which a log is copied. */
 const BUFFER_BYTES = 256 * 1024;
 const FIRST_BUFFER_BYTES = 1024;
+/** A piece as large is written as it is. */
+const DIRECT_BYTES = 32 * 1024;
 /** Room for the line about the dropped middle. */
 const MARKER_BYTES = 128;
 /** How far a cut may move to stand at the end of a line. */
@@ -53,6 +55,11 @@ export class LogFile {
 
   append(bytes: Uint8Array): void {
     if (this.#isOver) return;
+    if (bytes.length >= DIRECT_BYTES) {
+      this.flush();
+      this.#write(bytes);
+      return;
+    }
     for (let done = 0; done < bytes.length; ) {
       if (this.#buffered === BUFFER_BYTES) this.flush();
       const step = Math.min(bytes.length - done, BUFFER_BYTES - this.#buffered);
@@ -68,6 +75,10 @@ export class LogFile {
     if (this.#isOver) return;
     const bytes = this.#buffer.subarray(0, this.#buffered);
     this.#buffered = 0;
+    if (bytes.length > 0 || this.#fd === null) this.#write(bytes);
+  }
+
+  #write(bytes: Uint8Array): void {
     let done = 0;
     try {
       if (this.#failure === null) this.#fd ??= create(this.#path);

@@ -4,7 +4,7 @@ import { InfraLog } from "../diagnostics/infra-log.js";
 import { LogFile } from "../diagnostics/log-file.js";
 import { LogScanner } from "../diagnostics/log-scanner.js";
 import { StreamCapture } from "../diagnostics/stream-capture.js";
-import { Utf8Stream } from "../diagnostics/utf8-stream.js";
+import { WholeCharacters } from "../diagnostics/whole-characters.js";
 import type { EventInput } from "../model/events.js";
 import { KEEP } from "../model/limits.js";
 import type { StreamText } from "../model/result.js";
@@ -17,7 +17,7 @@ export class Recorder {
   readonly #infraLog: InfraLog;
   readonly #scanner = new LogScanner();
   readonly #streams = { stdout: new StreamCapture(KEEP.streamBytes), stderr: new StreamCapture(KEEP.streamBytes) };
-  readonly #decoders = { stdout: new Utf8Stream(), stderr: new Utf8Stream(), log: new Utf8Stream() };
+  readonly #told = { stdout: new WholeCharacters(), stderr: new WholeCharacters(), log: new WholeCharacters() };
   readonly #emit: ((event: EventInput) => void) | null;
   #bytes = 0;
 
@@ -33,16 +33,16 @@ export class Recorder {
     this.#userLog.append(bytes);
     this.#scanner.push(bytes, stream);
     if (stream !== "log") this.#streams[stream].push(bytes);
-    if (this.#emit !== null) this.#tell(stream, this.#decoders[stream].push(bytes));
+    if (this.#emit !== null) this.#tell(stream, this.#told[stream].push(bytes));
   }
 
   /** The program writes no more: what it left of an unfinished character is told. */
   outputEnded(): void {
-    for (const stream of STREAMS) this.#tell(stream, this.#decoders[stream].end());
+    for (const stream of STREAMS) this.#tell(stream, this.#told[stream].end());
   }
 
-  #tell(stream: Stream, text: string): void {
-    if (text) this.#emit?.({ type: "output", stream, text });
+  #tell(stream: Stream, bytes: Buffer): void {
+    if (bytes.length > 0) this.#emit?.({ type: "output", stream, bytes });
   }
 
   infra(source: string, line: string): void {

@@ -22,8 +22,17 @@ interface EventBodies {
 
 export type EventType = keyof EventBodies;
 
+type Told = { [type in EventType]: { type: type } & EventBodies[type] }[EventType];
+
+/** Output as it is emitted: UTF-8 that breaks no character. It becomes text when somebody reads it. */
+export interface OutputInput {
+  type: "output";
+  stream: EventBodies["output"]["stream"];
+  bytes: Buffer;
+}
+
 /** What an emitter passes: the type and its body. Numbering, time and run id are the bus's. */
-export type EventInput = { [type in EventType]: { type: type } & EventBodies[type] }[EventType];
+export type EventInput = Exclude<Told, { type: "output" }> | OutputInput;
 
 /** One event as a reader gets it; `seq` counts from 1 without gaps. */
-export type RunEvent = EventInput & { seq: number; at: string; runId: string };
+export type RunEvent = Told & { seq: number; at: string; runId: string };

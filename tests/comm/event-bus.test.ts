@@ -19,7 +19,7 @@ const result: RunResult = {
   ...{ timings: null, usage: null, sandbox: null, paths: null },
 };
 const finished: EventInput = { type: "run.finished", result };
-const output = (text: string): EventInput => ({ type: "output", stream: "stdout", text });
+const output = (text: string): EventInput => ({ type: "output", stream: "stdout", bytes: Buffer.from(text) });
 const failed = (message: string): EventInput => ({
   type: "comm.error",
   message,
@@ -30,6 +30,16 @@ function openBus(options?: ConstructorParameters<typeof EventBus>[0]): EventBus 
   const bus = new EventBus(options);
   bus.open("r1");
   return bus;
+}
+/** The event as a subscriber gets it. */
+function told(bus: EventBus, input: EventInput): RunEvent {
+  const events: RunEvent[] = [];
+  const leave = bus.subscribe((event) => events.push(event));
+  const seq = bus.emit(input);
+  leave();
+  const [event] = events;
+  if (event === undefined || event.seq !== seq || events.length > 1) throw new Error(`told: ${JSON.stringify(events)}`);
+  return event;
 }
 async function collect(events: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
   const all: RunEvent[] = [];
@@ -43,25 +53,25 @@ const textOf = (event: RunEvent | undefined) => (event?.type === "output" ? even
 describe("EventBus", () => {
   it("numbers, dates and names events", () => {
     const bus = openBus({ now: () => new Date("2026-01-02T10:11:12.345Z") });
-    expect(bus.emit(output("a"))).toEqual({
+    expect(told(bus, output("a"))).toEqual({
       ...{ seq: 1, at: "2026-01-02T10:11:12.345Z", runId: "r1" },
       ...{ type: "output", stream: "stdout", text: "a" },
     });
-    expect(bus.emit(output("b"))?.seq).toBe(2);
+    expect(bus.emit(output("b"))).toBe(2);
     expect(bus.lastSeq).toBe(2);
   });
 
   it("never dates an event before the one in front of it", () => {
     const times = ["2026-01-02T10:00:00.000Z", "2026-01-02T09:00:00.000Z", "2026-01-02T10:00:01.000Z"];
     const bus = openBus({ now: () => new Date(times.shift() ?? 0) });
-    expect([bus.emit(output("a")), bus.emit(output("b")), bus.emit(output("c"))].map((event) => event?.at)).toEqual([
+    expect([output("a"), output("b"), output("c")].map((input) => told(bus, input).at)).toEqual([
       ...["2026-01-02T10:00:00.000Z", "2026-01-02T10:00:00.000Z", "2026-01-02T10:00:01.000Z"],
     ]);
   });
 
   it("ends with run.finished, once, whatever is emitted behind it", async () => {
     const bus = openBus();
-    expect(bus.emit(finished)?.seq).toBe(1);
+    expect(bus.emit(finished)).toBe(1);
     expect(bus.emit(output("late"))).toBeNull();
     expect(bus.emit(finished)).toBeNull();
     expect(bus.closed).toBe(true);
@@ -172,6 +182,39 @@ describe("EventBus", () => {
     }
   });
 
+  it("keeps nothing of a large buffer of which an event's bytes are a small piece", async () => {
+    const bus = openBus({ headBytes: 2000, newestBytes: 100_000 });
+    const large = Buffer.alloc(1_000_000, "x");
+    for (let i = 0; i < 20; i++) bus.emit({ type: "output", stream: "stdout", bytes: large.subarray(i, i + 10) });
+    large.fill("y");
+    bus.emit(finished);
+    const events = await collect(bus.events());
+    expect(events.slice(0, 20).map(textOf)).toEqual(Array(20).fill("x".repeat(10)));
+  });
+
+  it("makes text of any characters, the same for each reader", async () => {
+    const bus = openBus();
+    const texts = ["plain", "\ufeffä€😀", "\u0000\u007f", ""];
+    for (const text of texts) bus.emit(output(text));
+    bus.emit({ type: "output", stream: "stderr", bytes: Buffer.from([0x61, 0xff, 0x80]) });
+    bus.emit(finished);
+    for (let reader = 0; reader < 2; reader++)
+      expect((await collect(bus.events())).map(textOf)).toEqual([...texts, "a\ufffd\ufffd", undefined]);
+  });
+
+  it("gives an event that is more than may be kept to whoever waits for it, and keeps its place", async () => {
+    const bus = openBus({ headBytes: 0, newestBytes: 1000 });
+    const reader = bus.events();
+    for (const text of ["small", "l".repeat(2000), "s", "m".repeat(2000), "end"]) {
+      bus.emit(output(text));
+      expect(textOf((await reader.next()).value)).toBe(text);
+    }
+    bus.emit(finished);
+    const late = await collect(bus.events());
+    expect(numbers(late)).toEqual(upTo(6));
+    expect(late.map(textOf)).toEqual([expect.stringContaining("… 4006 bytes"), "", "", "", "end", undefined]);
+  });
+
   it("bounds what it keeps, with no number missing for a late reader", async () => {
     const bus = openBus({ headBytes: 3000, newestBytes: 3000 });
     for (let i = 1; i <= 500; i++) bus.emit(i === 250 ? failed("between") : output(`text ${i}`));
@@ -223,8 +266,7 @@ describe("wire forms", () => {
   it("puts any event on one line of NDJSON", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
-        const event = openBus().emit(output(text));
-        if (event === null) throw new Error("the bus is open");
+        const event = told(openBus(), output(text));
         const line = toNdjson(event);
         expect(line.indexOf("\n")).toBe(line.length - 1);
         expect(JSON.parse(line)).toEqual(JSON.parse(JSON.stringify(event)));
@@ -233,8 +275,7 @@ describe("wire forms", () => {
   });
 
   it("makes one server-sent event of it", () => {
-    const event = openBus({ now: () => new Date(0) }).emit(output("a\r\nb"));
-    if (event === null) throw new Error("the bus is open");
+    const event = told(openBus({ now: () => new Date(0) }), output("a\r\nb"));
     expect(toSse(event)).toBe(
       'id: 1\nevent: output\ndata: {"seq":1,"at":"1970-01-01T00:00:00.000Z","runId":"r1","type":"output","stream":"stdout","text":"a\\r\\nb"}\n\n',
     );

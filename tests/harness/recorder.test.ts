@@ -10,7 +10,8 @@ describe("the recorder", () => {
     const bytes = Buffer.from([...Buffer.from("\ufeffä€"), 0xff, 0xe2, 0x82]);
     for (const byte of bytes) recorder.output("stdout", Buffer.of(byte));
     recorder.outputEnded();
-    const text = told.map((event) => (event.type === "output" ? event.text : "")).join("");
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    const text = told.map((event) => (event.type === "output" ? decoder.decode(event.bytes) : "")).join("");
     expect(text).toBe("\ufeffä€\ufffd\ufffd");
     expect(recorder.stream("stdout").text).toBe(text);
     await recorder.finish();
