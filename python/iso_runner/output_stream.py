@@ -82,6 +82,6 @@ class OutputStream:
         if self._is_wide is None:
             self._is_wide = transfer.widen(self.fd)
             # A pipe may lose what a program marked as packets (O_DIRECT); a socket knows bytes only.
-            self._transfer = transfer.make() if host.is_socket else None
+            self._transfer = transfer.make(_READ_BYTES) if host.is_socket else None
         if self._is_wide and moved < _GATHER_BELOW_BYTES:
             self._gathers_until = now + _GATHER_S

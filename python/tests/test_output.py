@@ -32,8 +32,46 @@ time.monotonic = look
 """
 
 
+# As a kernel might have it. From a pipe into a pipe is what fills ours, into a socket is what empties it.
+SPLICES = {
+    "nothing is ever there": "def splice(*_, flags): raise BlockingIOError(11, 'nothing')",
+    "nothing is there now and then": """
+def splice(*given, flags, count=[0]):
+    count[0] += 1
+    if count[0] % 3 == 0: raise BlockingIOError(11, 'nothing')
+    return real(*given, flags=flags)
+""",
+    "nothing goes into a socket": """
+import stat
+def splice(source, target, most, flags):
+    return real(source, target, most, flags=flags) if stat.S_ISFIFO(os.fstat(target).st_mode) else 0
+""",
+    "a socket is refused": """
+import stat
+def splice(source, target, most, flags):
+    if stat.S_ISFIFO(os.fstat(target).st_mode): return real(source, target, most, flags=flags)
+    raise OSError(22, 'a socket')
+""",
+    "little at a time": "def splice(source, target, most, flags): return real(source, target, min(most, 7000), flags=flags)",
+}
+# What `os.pipe` and `fcntl` give where /proc/sys/fs/pipe-user-pages-soft is reached.
+NARROW_PIPES = """
+import errno, fcntl, os
+def pipe(real=os.pipe):
+    ends = real()
+    set_size(ends[0], 1031, 8192)
+    return ends
+set_size = fcntl.fcntl
+def no_wider(fd, command, *more):
+    if command == 1031: raise PermissionError(errno.EPERM, 'no more')
+    return set_size(fd, command, *more)
+os.pipe = pipe
+fcntl.fcntl = no_wider
+"""
+
+
 class Flow(unittest.TestCase):
-    def expect_whole(self, code: str) -> None:
+    def expect_whole(self, code: str, before: str = "") -> None:
         digest = hashlib.sha256()
         told = b""
 
@@ -44,7 +82,7 @@ class Flow(unittest.TestCase):
             elif kind == "E":
                 told += payload
 
-        with Rig() as rig:
+        with Rig(before=before) as rig:
             rig.send_job(code)
             result = rig.follow(take)
         self.assertEqual((result.ending, told), ((0, None), digest.hexdigest().encode()))
@@ -57,6 +95,16 @@ class Flow(unittest.TestCase):
             rig.send_job("for _ in range(200_000): print('x' * 49)")
             result = rig.follow()
         self.assertEqual((result.ending, len(result.stdout)), ((0, None), 10_000_000))
+
+    @unittest.skipUnless(hasattr(os, "splice"), "nothing is spliced")
+    def test_a_kernel_that_splices_nothing_or_not_all(self) -> None:
+        for name, spliced in SPLICES.items():
+            with self.subTest(name):
+                self.expect_whole(FLOOD.replace("3000", "1000"), before=f"import os\nreal = os.splice\n{spliced}\nos.splice = splice")
+
+    @unittest.skipUnless(sys.platform == "linux", "pipes of other systems have no size that is set")
+    def test_a_user_whose_pipes_may_hold_no_more(self) -> None:
+        self.expect_whole(FLOOD.replace("3000", "1000"), before=NARROW_PIPES)
 
     @unittest.skipUnless(sys.platform == "linux", "O_DIRECT makes packets of a Linux pipe")
     def test_packets(self) -> None:
