@@ -39,8 +39,8 @@ class ProgramLink:
         self._messages = Decoder(FROM_PROGRAM)
 
     def register(self, poll: select.poll) -> Optional[float]:
-        """What to wake up for, and at what moment at the latest; None where nothing is left to gather. Told in one, as whoever asked
-        twice could be told that a stream gathers and then that none does any more, and would sleep beside output for ever."""
+        """What to wake up for, and at what moment at the latest; None where nothing is left to gather. Told in one: who asks
+        twice may hear that a stream gathers and then that none does any more, and sleeps beside output for ever."""
         looks_again_at = None
         if self._hears_output():
             now = time.monotonic()

@@ -61,9 +61,7 @@ class Result:
 class Rig:
     """One supervisor; closed, it and everything below it is gone."""
 
-    def __init__(
-        self, python: str = sys.executable, docker: bool = False, options: Sequence[str] = (), before: str = ""
-    ) -> None:
+    def __init__(self, python: str = sys.executable, docker: bool = False, options: Sequence[str] = (), before: str = "") -> None:
         """`before` is code that the supervisor runs ahead of its own."""
         self.folder = Path(tempfile.mkdtemp(prefix="iso-runner-"))
         self.work = self.folder / "work"

@@ -100,7 +100,8 @@ class Flow(unittest.TestCase):
     def test_a_kernel_that_splices_nothing_or_not_all(self) -> None:
         for name, spliced in SPLICES.items():
             with self.subTest(name):
-                self.expect_whole(FLOOD.replace("3000", "1000"), before=f"import os\nreal = os.splice\n{spliced}\nos.splice = splice")
+                before = f"import os\nreal = os.splice\n{spliced}\nos.splice = splice"
+                self.expect_whole(FLOOD.replace("3000", "1000"), before)
 
     @unittest.skipUnless(sys.platform == "linux", "pipes of other systems have no size that is set")
     def test_a_user_whose_pipes_may_hold_no_more(self) -> None:
