@@ -135,12 +135,12 @@ describe("verifyContract", () => {
     linkSync(join(out, "a.json"), join(out, "b.txt"));
     linkSync(join(out, "a.json"), join(out, "c.json"));
     using tree = Tree.open(out);
-    const opens = vi.spyOn(tree, "openFile");
+    const looks = [vi.spyOn(tree, "openFile"), vi.spyOn(tree, "readFile")];
     const contract = ["a.json", "b.txt", "c.json"].map((path) => ({ path, description: "d" }));
     const artifacts = await verifyContract(parseContract(contract), tree, fresh);
     expect(artifacts.map(({ mime }) => mime)).toEqual(["application/json", "text/plain", "application/json"]);
     expect(new Set(artifacts.map(({ sha256 }) => sha256))).toEqual(new Set([hash("sha256", "[1]".padEnd(bytes))]));
-    expect(opens).toHaveBeenCalledTimes(opened);
+    expect(looks.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBe(opened);
   });
 
   it("judges several files by one schema, each with what is wrong with it", async () => {
