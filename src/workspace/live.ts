@@ -8,8 +8,9 @@ import { errnoOf } from "../safefs/errors.js";
 /** Makes the live folder where it is absent. Throws where something else is in its place. */
 export function ensureLive(live: string, owner: FileOwner | null): void {
   for (const path of [dirname(live), live]) {
+    if (isDirectory(path)) continue;
     if (makeDir(path) && owner) chownSync(path, owner.uid, owner.gid);
-    if (lstatSync(path).isDirectory()) continue;
+    if (isDirectory(path)) continue;
     throw new IsoError("config_invalid", `"${path}" should be a folder of the workspace, but is something else.`, {
       hint: "Move it away; a link to a folder elsewhere is not followed.",
     });

@@ -162,7 +162,7 @@ async function settle(context: StoreContext, change: Settlement): Promise<void> 
   const twin = twinDir(layout, dirName);
   for (const name of [READY, OLD]) {
     if (!isDirectory(join(staging, name))) continue;
-    trash.discard(twin, layout.trash);
+    if (isDirectory(twin)) trash.discard(twin, layout.trash);
     renameSync(join(staging, name), twin);
   }
   if (isDirectory(twin)) await bringUpTwin(context, change, join(versions, record?.before ?? ""));

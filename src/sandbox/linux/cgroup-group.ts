@@ -166,17 +166,22 @@ function isIn(line: string, controller: string, place: string): boolean {
   return (controllers ?? "").split(",").includes(controller) && path.join(":").endsWith(place);
 }
 
+/** Groups of this process. Who removes the last one in a parent tries the parent as well. */
+const living = new Set<string>();
+
 function makeGroup(version: CgroupVersion, place: string, name: string): string {
   const parent = join(place, PARENT_NAME);
   const dir = join(parent, name);
   for (let attempt = 1; ; attempt++) {
     try {
-      makeFolder(parent);
+      // In version 2 the parent hands on its controllers first.
+      if (version === "cgroup-v2" || attempt > 1) makeFolder(parent);
       if (version === "cgroup-v2") enableBelow(parent, place);
       makeFolder(dir);
+      living.add(dir);
       return dir;
     } catch (error) {
-      // A neighbour that ends removes the parent when it is the last one in it.
+      // Nobody made the parent yet, or a neighbour that ends removed it when it was the last one in it.
       if (errnoOf(error) !== "ENOENT" || attempt >= 5) throw error;
     }
   }
@@ -274,7 +279,8 @@ async function removeGroup(dir: string): Promise<boolean> {
   for (let round = 0; round < REMOVE_ROUNDS; round++) {
     if (removeFolder(dir)) {
       const parent = dirname(dir);
-      if (basename(parent) === PARENT_NAME) removeFolder(parent);
+      const isLast = ![...living].some((other) => dirname(other) === parent);
+      if (isLast && basename(parent) === PARENT_NAME) removeFolder(parent);
       return true;
     }
     await sleep(ROUND_MS);
@@ -286,8 +292,9 @@ async function removeGroup(dir: string): Promise<boolean> {
 function removeFolder(dir: string): boolean {
   try {
     rmdirSync(dir);
-    return true;
   } catch (error) {
-    return errnoOf(error) === "ENOENT";
+    if (errnoOf(error) !== "ENOENT") return false;
   }
+  living.delete(dir);
+  return true;
 }
