@@ -1,0 +1,29 @@
+// What the kernel and the interpreter alone cost here: the forks that a run on the zygote cannot do without, doing nothing.
+import { fileURLToPath } from "node:url";
+import { ms, Skip } from "../context.mjs";
+import { ratio } from "../figures.mjs";
+
+const FLOOR = fileURLToPath(new URL("../floor.py", import.meta.url));
+
+export default {
+  title: "forks of a prepared interpreter that do nothing, of bare `python3 -I -c pass`",
+  rounds: 200,
+  backends: null,
+  async measure(context) {
+    if (process.getuid?.() !== 0) throw new Skip("an ordinary user may not be allowed to make namespaces");
+    const { bare, namespaces, sandbox } = JSON.parse(
+      await context.run(context.python, ["-I", FLOOR, String(context.rounds)]),
+    );
+    const middle = ({ cpu, wall }) => `${ms(median(wall))} wall, ${ms(median(cpu))} processor`;
+    return {
+      figures: [
+        ratio("one fork into namespaces: wall p50", namespaces.wall, bare.wall),
+        ratio("first process and a program that prints: wall p50", sandbox.wall, bare.wall),
+        ratio("first process and a program that prints: processor time", sandbox.cpu, bare.cpu),
+      ],
+      detail: [`bare ${middle(bare)}; one fork ${middle(namespaces)}; both processes ${middle(sandbox)}`],
+    };
+  },
+};
+
+const median = (samples) => samples.toSorted((a, b) => a - b)[samples.length >> 1];
