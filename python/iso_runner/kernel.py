@@ -173,8 +173,8 @@ def last_pid() -> Optional[int]:
 
 
 def read_file(path: str) -> bytes:
-    """A small file of the kernel's. By descriptor: a file object of text looks for its codec, and each object made in a fork is pages
-    that are copied."""
+    """A small file of the kernel's. By descriptor: a file object of text looks for its codec, and each object made in a fork is
+    pages that are copied."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(fd, READ_BYTES)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections.abc import Collection
 from typing import Optional
 
 from .frames import FROM_PROGRAM, MAX_TRACE_FRAME_BYTES, Decoder, FrameError, encode, encode_problem
 from .launch import Child
 from .outbox import Outbox
 from .output_stream import OutputStream
+from .watch import READABLE, Watch
 
 # While as much waits for the host, nothing more is taken from the program.
 HOST_BUFFER_BYTES = 1024 * 1024
@@ -23,7 +25,6 @@ ANSWER_HOLD_BYTES = 1024 * 1024
 STALL_S = 1.0
 READ_BYTES = 256 * 1024
 TRACE_MAX_BYTES = 512 * 1024
-READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
 class ProgramLink:
@@ -38,7 +39,7 @@ class ProgramLink:
         self._took_at = 0.0  # when the program last took some of what waits for it
         self._messages = Decoder(FROM_PROGRAM)
 
-    def register(self, poll: select.poll) -> Optional[float]:
+    def register(self, watch: Watch) -> Optional[float]:
         """What to wake up for, and at what moment at the latest; None where nothing is left to gather. Told in one: who asks
         twice may hear that a stream gathers and then that none does any more, and sleeps beside output for ever."""
         looks_again_at = None
@@ -49,14 +50,14 @@ class ProgramLink:
                 if gathers_until is not None:
                     looks_again_at = min(gathers_until, looks_again_at or gathers_until)
                 elif not stream.is_busy:
-                    poll.register(stream.fd, READABLE)
+                    watch.register(stream.fd, READABLE)
             if self._trace is not None and self._tracing:
-                poll.register(self._trace, READABLE)
+                watch.register(self._trace, READABLE)
         if self._channel is not None:
             readable = READABLE if self._host_has_room() else 0
             writable = select.POLLOUT if self._channel.pending else 0
             if readable or writable:
-                poll.register(self._channel.fd, readable | writable)
+                watch.register(self._channel.fd, readable | writable)
         return looks_again_at
 
     def give(self, frame: bytes) -> None:
@@ -76,13 +77,13 @@ class ProgramLink:
         until = self._took_at + STALL_S
         return until if time.monotonic() < until else None
 
-    def relay(self) -> bool:
-        """Moves what can be moved, and says whether some of the stack dump was among it."""
+    def relay(self, quiet: Collection[int]) -> bool:
+        """Moves what can be moved, and says whether some of the stack dump was among it. Of `quiet` ones nothing can be read."""
         # The channel first: the host learns that user code has begun before it gets the first output.
         if self._channel is not None:
-            self._serve(self._channel)
+            self._serve(self._channel, self._channel.fd in quiet)
         for stream in list(self._streams):
-            if self._hears_output() and not stream.relay(self._host):
+            if stream.fd not in quiet and self._hears_output() and not stream.relay(self._host):
                 self._streams.remove(stream)
         if self._tracing and self._trace is not None and self._host_has_room():
             return self._relay_trace(self._trace)
@@ -119,7 +120,7 @@ class ProgramLink:
             self._host.put(encode(b"T", chunk))
         return True
 
-    def _serve(self, channel: Outbox) -> None:
+    def _serve(self, channel: Outbox, is_quiet: bool) -> None:
         waiting = channel.pending
         try:
             channel.flush()
@@ -127,7 +128,7 @@ class ProgramLink:
             pass  # the program closed its end; what it wrote before is still read below
         if channel.pending < waiting:
             self._took_at = time.monotonic()
-        if not self._host_has_room():
+        if is_quiet or not self._host_has_room():
             return
         try:
             chunk = os.read(channel.fd, READ_BYTES)

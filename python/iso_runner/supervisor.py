@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NoReturn, Optional
 
 from . import boot, kernel
@@ -19,8 +19,9 @@ from .busy import BusyClock
 from .frames import FROM_HOST, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json, encode_problem
 from .launch import TRACE_SIGNAL, Launch, fork_program
 from .outbox import Outbox
-from .program_link import READ_BYTES, READABLE, ProgramLink
+from .program_link import READ_BYTES, ProgramLink
 from .report import Counters, exit_report
+from .watch import READABLE, Watch
 
 TRACE_WAIT_S = 0.15
 TRACE_QUIET_S = 0.03
@@ -94,9 +95,9 @@ class Supervisor:
         self._pid = child.pid
         self._link = ProgramLink(child, self._host)
         while not (self._alone and self._link.is_drained()):
-            self._poll()
-            self._read_host()
-            if self._link.relay() and self._term_at is not None:
+            quiet = self._poll()
+            self._read_host(quiet)
+            if self._link.relay(quiet) and self._term_at is not None:
                 # A dump is over when it pauses.
                 self._term_at = min(self._term_at, time.monotonic() + TRACE_QUIET_S)
             self._keep_time()
@@ -122,26 +123,32 @@ class Supervisor:
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
-    def _poll(self) -> None:
-        """Sleeps until something can be done. What then can be done is found out by trying: all is non-blocking."""
+    def _poll(self) -> Collection[int]:
+        """Sleeps until something can be done. What then can be done is found out by trying, as all is non-blocking; but not where
+        this says that nothing is."""
         self._flush_host()
-        poll = select.poll()
+        watch = Watch()
         # Asked once: what is not listened to for a time must be looked at when that is over.
         holds_back_until = self._link.holds_back_until()
         from_host = READABLE if holds_back_until is None else 0
-        poll.register(self._control_in, from_host)
-        poll.register(self._wake, READABLE)
+        watch.register(self._control_in, from_host)
+        watch.register(self._wake, READABLE)
         if self._host.pending:
             host_out = self._host.fd
-            poll.register(host_out, select.POLLOUT | (from_host if host_out == self._control_in else 0))
-        looks_again_at = self._link.register(poll)
-        poll.poll(self._timeout_ms(holds_back_until, looks_again_at))
+            watch.register(host_out, select.POLLOUT | (from_host if host_out == self._control_in else 0))
+        looks_again_at = self._link.register(watch)
+        quiet = watch.wait(self._timeout_ms(holds_back_until, looks_again_at))
+        if self._wake not in quiet:
+            self._drain_wake()
+        self._flush_host()
+        return quiet
+
+    def _drain_wake(self) -> None:
         try:
             while os.read(self._wake, 4096):
                 pass
         except BlockingIOError:
             pass
-        self._flush_host()
 
     def _flush_host(self) -> None:
         try:
@@ -167,10 +174,11 @@ class Supervisor:
             self._host_is_gone()
         self._from_host.feed(chunk)
 
-    def _read_host(self) -> None:
+    def _read_host(self, quiet: Collection[int]) -> None:
         if self._link.holds_back_until() is not None:
             return
-        self._feed_host()
+        if self._control_in not in quiet:
+            self._feed_host()
         while True:
             frame = self._from_host.next()
             if frame is None:

@@ -49,7 +49,7 @@ def _told_to_go(fd: int) -> bool:
 
 
 def _join(doors: Sequence[str]) -> None:
-    """While it has the launcher's ids, whom these files belong to. The host looks whether it is in, and does it itself otherwise."""
+    """While it has the launcher's ids, whom these files belong to. The host looks whether it is in, and else moves it."""
     for door in doors:
         try:
             sys_.write_file(door, "0")

@@ -94,10 +94,11 @@ def unshare(flags: int) -> None:
 
 
 def fork_into(namespaces: int) -> int:
-    """As fork(2), with the child in new namespaces at once: 0 in the child. The caller has one thread and runs no Python of others.
+    """As fork(2), with the child in new namespaces at once: 0 in the child. The caller has one thread and no code of others.
 
     What CPython does around os.fork is left out: it is for other threads, and for modules that hook into it (`random`, `logging`,
-    `threading`), and costs the child some two hundred copied pages. The program is forked from the child by os.fork, with all of it.
+    `threading`), and costs the child some two hundred copied pages. The program is forked from the child by os.fork, with all
+    of it.
     """
     zero = ctypes.c_ulong(0)
     pid = int(_held.syscall(ctypes.c_long(_CLONE), ctypes.c_ulong(namespaces | SIGCHLD), zero, zero, zero, zero))
