@@ -1,6 +1,6 @@
 // A folder that a sandbox wrote, drawn the way `tree` does, with sizes. Every name in it is hostile: bounded, escaped, never followed.
 import { KEEP } from "../model/limits.js";
-import { childrenOf, type KnownTree } from "../safefs/known-tree.js";
+import { eachChild, type KnownTree } from "../safefs/known-tree.js";
 import { pacer } from "../safefs/pace.js";
 import { displayPath, type Entry, type Tree } from "../safefs/tree.js";
 import { escapeControls, formatBytes, groupDigits } from "./printable.js";
@@ -31,8 +31,6 @@ interface Node {
   folder: Folder | null;
 }
 
-/** Known entries between two looks at the clock. */
-const ENTRIES_A_LOOK = 500;
 const SUMMARY_BYTES = 160;
 const MAX_NAME_BYTES = 300;
 
@@ -80,12 +78,12 @@ class Drawing {
 
   /** Where its own entries go, if it is a folder whose entries are shown. `parent` is undefined for what lies in another. */
   add(parent: Folder | undefined, depth: number, entry: Shown, target: () => Buffer): Folder | null {
-    this.#count(entry);
-    if (parent === undefined) return null;
-    if (parent.children.length >= this.#bounds.maxPerFolder) {
-      parent.hidden += 1;
+    if (parent !== undefined && parent.children.length >= this.#bounds.maxPerFolder) {
+      this.#hide(parent, entry);
       return null;
     }
+    this.#count(entry);
+    if (parent === undefined) return null;
     const node: Node = { label: label(entry, target), folder: null };
     parent.children.push(node);
     if (entry.kind !== "dir") return null;
@@ -98,16 +96,26 @@ class Drawing {
   async addKnown(folder: Folder, tree: KnownTree, path: string, skipped: ReadonlySet<string>): Promise<void> {
     const depth = path.split("/").length;
     const isHiding = [...skipped].some((hidden) => hidden.startsWith(path));
-    for (const [name, node, changed] of childrenOf(tree)) {
+    const below: Parameters<Drawing["addKnown"]>[] = [];
+    eachChild(tree, (name, node, changed) => {
       if (this.seen >= this.#bounds.maxEntries) return;
       this.seen += 1;
-      // An await for each would cost more than all the rest.
-      if (this.seen % ENTRIES_A_LOOK === 0) await this.#pause();
-      if (isHiding && skipped.has(path + name)) continue;
-      const below = this.add(folder, depth, node.entry, () => node.target ?? Buffer.from("?"));
-      if (below === null || node.children === null) continue;
-      await this.addKnown(below, { root: { children: node.children }, changed }, `${path}${name}/`, skipped);
-    }
+      if (isHiding && skipped.has(path + name)) return;
+      if (folder.children.length >= this.#bounds.maxPerFolder) {
+        this.#hide(folder, node.entry);
+        return;
+      }
+      const shown = this.add(folder, depth, node.entry, () => node.target ?? Buffer.from("?"));
+      if (shown === null || node.children === null) return;
+      below.push([shown, { root: { children: node.children }, changed }, `${path}${name}/`, skipped]);
+    });
+    await this.#pause();
+    for (const inner of below) await this.addKnown(...inner);
+  }
+
+  #hide(folder: Folder, entry: Shown): void {
+    this.#count(entry);
+    folder.hidden += 1;
   }
 
   #count({ kind, size }: Shown): void {

@@ -19,16 +19,16 @@ export interface KnownTree {
   readonly changed: KnownFolder | null;
 }
 
-/** Entries of a folder in byte order of names, each with what changed in it where it is a folder itself. */
-export function* childrenOf({
-  root,
-  changed,
-}: KnownTree): Generator<[name: string, node: KnownNode, changed: KnownFolder | null]> {
+/** Entries of a folder in byte order of names, each with what changed in it where it is a folder itself. No generator: there may be many. */
+export function eachChild(
+  { root, changed }: KnownTree,
+  visit: (name: string, node: KnownNode, changed: KnownFolder | null) => void,
+): void {
   for (const name of inOrder(root, changed)) {
     const [before, now] = [root.children.get(name), changed?.children.get(name)];
     // A folder of `changed` holds nothing but what changed in it.
     const node = now?.children && before ? before : (now ?? before);
-    if (node !== undefined) yield [name, node, now?.children ? { children: now.children } : null];
+    if (node !== undefined) visit(name, node, now?.children ? { children: now.children } : null);
   }
 }
 

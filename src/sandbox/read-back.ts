@@ -49,7 +49,7 @@ export function readIsolation(pid: number, demands: Demands, proc = "/proc"): Is
   const status = readStatus(`${proc}/${pid}/status`);
   const namespaces = NAMESPACES.filter((name) => {
     const inside = readLinkOrNull(`${proc}/${pid}/ns/${name}`);
-    return inside === null ? demands.said.includes(name) : inside !== readLinkOrNull(`${proc}/self/ns/${name}`);
+    return inside === null ? demands.said.includes(name) : inside !== ownNamespace(name, proc);
   });
   const hostUids = (status.get("Uid") ?? "").split(/\s+/).map(Number);
   const hostUid = hostUids[0] ?? 0;
@@ -69,6 +69,16 @@ export function readIsolation(pid: number, demands: Demands, proc = "/proc"): Is
     throw new IsoError("sandbox_unavailable", `The sandbox is not what it must be: ${weak.join(", ")}.`);
   }
   return { namespaces, seccomp, hostUid };
+}
+
+const own = new Map<string, string | null>();
+
+/** This process stays in the namespaces it was started in. */
+function ownNamespace(name: Namespace, proc: string): string | null {
+  const path = `${proc}/self/ns/${name}`;
+  const known = own.get(path) ?? readLinkOrNull(path);
+  own.set(path, known);
+  return known;
 }
 
 export function readCeilings(pid: number, proc = "/proc"): Ceilings {
