@@ -81,6 +81,7 @@ def _become_program(launch: Launch) -> None:
     _default_signals()
     _renew_randomness()
     _prefer_for_oom()
+    _replace_environment()
     if launch.filter is not None:
         kernel.filter_system_calls(launch.filter)
     for number, target in ((launch.stdout, 1), (launch.stderr, 2)):
@@ -105,7 +106,7 @@ def _wait_for_job(channel: ProgramChannel) -> dict[str, Any]:
 
 def _enter(job: Mapping[str, Any], channel: ProgramChannel) -> None:
     _open_stdin(job["stdin"])
-    _replace_environment(job)
+    _complete_environment(job)
     os.chdir(job["cwd"])
     _limit(job["limits"], channel)
 
@@ -156,17 +157,19 @@ def _open_stdin(stdin: Optional[str]) -> None:
     os.close(source)
 
 
-def _replace_environment(job: Mapping[str, Any]) -> None:
+def _replace_environment() -> None:
     """The environment is what is named here and what the request adds; nothing of the host's."""
-    own_folder = os.path.dirname(sys.executable)
-    path = [own_folder, "/usr/local/bin", "/usr/bin", "/bin"]
     os.environ.clear()
     os.environ.update({name: "1" for name in _ONE_THREAD})
-    os.environ.update({"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/tmp"})
+    os.environ.update({"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/tmp", "PATH": _search_path()})
+
+
+def _complete_environment(job: Mapping[str, Any]) -> None:
     os.environ.update(job["env"])
+    if "PATH" in job["env"]:
+        os.environ["PATH"] = _search_path()
     os.environ.update(
         {
-            "PATH": ":".join(dict.fromkeys(folder for folder in path if folder)),
             "OUTPUT_DIR": job["out"],
             "WORKDIR": job["work"],
             "RUN_ID": job["runId"],
@@ -174,6 +177,11 @@ def _replace_environment(job: Mapping[str, Any]) -> None:
             "USER_ID": job["userId"],
         }
     )
+
+
+def _search_path() -> str:
+    folders = [os.path.dirname(sys.executable), "/usr/local/bin", "/usr/bin", "/bin"]
+    return ":".join(dict.fromkeys(folder for folder in folders if folder))
 
 
 def _limit(limits: Mapping[str, Optional[int]], channel: ProgramChannel) -> None:

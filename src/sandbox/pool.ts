@@ -1,6 +1,7 @@
 // Sandboxes booted ahead of need, each leased once. Who finds none ready waits in line for a boot. It does not know what runs inside,
 // nor how many runs there may be at once.
 import { availableParallelism } from "node:os";
+import { setImmediate } from "node:timers/promises";
 import type { FileOwner } from "../model/instance.js";
 import type { Sandbox, SandboxBackend } from "./backend.js";
 import { BootQueue } from "./boot-queue.js";
@@ -99,7 +100,8 @@ export class SandboxPool {
   /** Takes a used sandbox away, behind the caller's back. Its place is refilled a little later. `close` waits for it. */
   retire(sandbox: Sandbox): void {
     this.#return(sandbox);
-    this.#dispose(sandbox);
+    // The result of its run goes out first.
+    void this.#inBackground(setImmediate().then(() => sandbox.dispose())).catch(() => undefined);
     this.#ahead.fillIn(DELAY_AFTER_RUN_MS);
   }
 

@@ -7,8 +7,13 @@ import { errnoOf } from "../safefs/errors.js";
 import { removeTree } from "../safefs/remove.js";
 import { ownerOf } from "./instance.js";
 
+/** By then a short run that threw something away is over: nobody waits while it is removed. */
+const LATER_MS = 20;
+
 export class Trash {
   readonly #instanceId: string;
+  readonly #waiting: string[] = [];
+  #later: NodeJS.Timeout | null = null;
   #removing: Promise<void> = Promise.resolve();
 
   constructor(instanceId: string) {
@@ -24,12 +29,22 @@ export class Trash {
       if (errnoOf(error) === "ENOENT") return;
       throw error;
     }
-    // What cannot be removed now is tried again by whoever opens the roots after us.
-    this.#removing = this.#removing.then(() => removeTree(aside)).catch(() => undefined);
+    this.#waiting.push(aside);
+    this.#later ??= setTimeout(() => this.#begin(), LATER_MS).unref();
   }
 
   async close(): Promise<void> {
+    if (this.#later !== null) this.#begin();
     await this.#removing;
+  }
+
+  #begin(): void {
+    if (this.#later !== null) clearTimeout(this.#later);
+    this.#later = null;
+    for (const path of this.#waiting.splice(0)) {
+      // What cannot be removed now is tried again by whoever opens the roots after us.
+      this.#removing = this.#removing.then(() => removeTree(path)).catch(() => undefined);
+    }
   }
 }
 
