@@ -1,12 +1,13 @@
 """Tells what changed in trees of folders, by the kernel's own notifications (inotify), so that nobody has to look at all of them.
 
 Host side only; reads nothing but its stdin. A request and its answer are a four-byte big-endian length and JSON, in which
-paths are latin1 for bytes. Requests: `{"do": "watch", "key", "path", "only": [path]}` ("only" may be left out), `{"do": "add",
-"key", "below": [path]}`, `{"do": "take", "key"}` and `{"do": "forget", "key"}`. An answer is `{"ok": true}` or `{"ok": false}`,
-for `take` with what happened since the last one: "changed" and "opened", entries that are other than they were, and files that
-were opened; "removed", those that were removed or moved at some time; "made", folders that were made or moved, whose insides are
-not watched; "altered", folders that were given other attributes. "ok" is false where that is not known: the key has no watch,
-the queue overflowed, the file system may be changed by another kernel. Ends when stdin does.
+paths are latin1 for bytes. Requests: `{"do": "watch", "key", "path", "only": [path], "opens": true}` ("only" may be left out;
+"opens": whether files that are merely opened matter), `{"do": "add", "key", "below": [path]}`, `{"do": "take", "key"}` and
+`{"do": "forget", "key"}`. An answer is `{"ok": true}` or `{"ok": false}`, for `take` with what happened since the last one:
+"changed" and "opened", entries that are other than they were, and files that were opened; "removed", those that were removed or
+moved at some time; "made", folders that were made or moved, whose insides are not watched; "altered", folders that were given
+other attributes. "ok" is false where that is not known: the key has no watch, the queue overflowed, the file system may be
+changed by another kernel. Ends when stdin does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import struct
 import sys
 from collections.abc import Iterator
@@ -39,9 +41,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Tree:
     """One watched tree, and what happened in it since somebody asked."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, opens: bool) -> None:
         # A descriptor: the tree may get another path.
         self.root = root
+        self.mask = CHANGES | IN_ONLYDIR | (IN_OPEN if opens else 0)
         self.folders: dict[bytes, int] = {}
         self.found: dict[str, set[bytes]] = {name: set() for name in KINDS}
         self.known = True
@@ -55,11 +58,11 @@ class Watches:
         self.trees: dict[str, Tree] = {}
         self.folder_of: dict[int, tuple[Tree, bytes]] = {}
 
-    def watch(self, key: str, root: bytes, only: Optional[list[bytes]]) -> bool:
+    def watch(self, key: str, root: bytes, only: Optional[list[bytes]], opens: bool) -> bool:
         self.forget(key)
         if file_system(root) not in LOCAL:
             return False
-        tree = Tree(os.open(root, OPEN_FOLDER))
+        tree = Tree(os.open(root, OPEN_FOLDER), opens)
         self.trees[key] = tree
         if self.add(key, [b""] if only is None else only, deep=only is None):
             return True
@@ -74,7 +77,7 @@ class Watches:
             for path in below:
                 # A folder that was made may be gone by now; its removal was told of by the one above.
                 for folder, fd in folders(tree.root, path, deep):
-                    wd = _libc.inotify_add_watch(self.fd, b"/proc/self/fd/%d" % fd, CHANGES | IN_OPEN | IN_ONLYDIR)
+                    wd = _libc.inotify_add_watch(self.fd, b"/proc/self/fd/%d" % fd, tree.mask)
                     if wd < 0:
                         raise OSError(ctypes.get_errno(), "inotify_add_watch")
                     tree.folders[folder] = wd
@@ -191,7 +194,7 @@ def answer(watches: Watches, request: dict[str, Any]) -> dict[str, Any]:
     do, key = request["do"], request["key"]
     if do == "watch":
         only = [path.encode("latin1") for path in request["only"]] if "only" in request else None
-        return {"ok": watches.watch(key, request["path"].encode("latin1"), only)}
+        return {"ok": watches.watch(key, request["path"].encode("latin1"), only, request["opens"])}
     if do == "add":
         return {"ok": watches.add(key, [path.encode("latin1") for path in request["below"]])}
     if do == "forget":
@@ -199,19 +202,42 @@ def answer(watches: Watches, request: dict[str, Any]) -> dict[str, Any]:
     return watches.take(key)
 
 
-def read_exactly(stream: BinaryIO, length: int) -> Optional[bytes]:
-    """That many bytes, or None at the end of the stream."""
-    data = stream.read(length)
-    return data if len(data) == length else None
+class Requests:
+    """Reads requests, and while none is there whatever the kernel tells: its queue is short, and one commit may be more."""
 
+    def __init__(self, fd: int, watches: Watches) -> None:
+        self.fd = fd
+        self.watches = watches
+        self.unread = b""
+        self.poll = select.poll()
+        self.poll.register(fd, select.POLLIN)
+        self.poll.register(watches.fd, select.POLLIN)
 
-def serve(requests: BinaryIO, answers: BinaryIO, watches: Watches) -> None:
-    while True:
-        head = read_exactly(requests, 4)
+    def next(self) -> Optional[bytes]:
+        """None at the end of the stream, and for a request that nobody makes."""
+        head = self.exactly(4)
         if head is None:
-            return
+            return None
         (length,) = struct.unpack(">I", head)
-        body = read_exactly(requests, length) if length <= MAX_REQUEST_BYTES else None
+        return self.exactly(length) if length <= MAX_REQUEST_BYTES else None
+
+    def exactly(self, length: int) -> Optional[bytes]:
+        while len(self.unread) < length:
+            ready = [fd for fd, _ in self.poll.poll()]
+            if self.watches.fd in ready:
+                self.watches.drain()
+            if self.fd in ready:
+                chunk = os.read(self.fd, 1 << 20)
+                if not chunk:
+                    return None
+                self.unread += chunk
+        data, self.unread = self.unread[:length], self.unread[length:]
+        return data
+
+
+def serve(requests: Requests, answers: BinaryIO, watches: Watches) -> None:
+    while True:
+        body = requests.next()
         if body is None:
             return
         try:
@@ -225,4 +251,5 @@ def serve(requests: BinaryIO, answers: BinaryIO, watches: Watches) -> None:
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    serve(sys.stdin.buffer, sys.stdout.buffer, Watches())
+    _watches = Watches()
+    serve(Requests(sys.stdin.fileno(), _watches), sys.stdout.buffer, _watches)

@@ -111,7 +111,7 @@ export class KeptCopies {
 
   /** Watches a copy that is about to be looked at as a whole. */
   async beforeLook(dirName: string, out: string): Promise<boolean> {
-    return await this.#watch.watch(keyOfCopy(dirName), out);
+    return await this.#watch.watch(keyOfCopy(dirName), out, { opens: true });
   }
 
   /** A copy goes to its run: what happened to it until now was ours, and every change from now on is the run's. */
@@ -122,7 +122,7 @@ export class KeptCopies {
 
   /** Watches the folders beside out/ that a program can reach, until `touchedIn`. */
   async delivered({ dirName, dir }: { dirName: string; dir: string }): Promise<void> {
-    await this.#watch.watch(keyOfRun(dirName), dir, ["", "work"]);
+    await this.#watch.watch(keyOfRun(dirName), dir, { only: ["", "work"] });
   }
 
   /** What happened to a copy since it was delivered, all of it; null where there may be more. It may be kept where none of its folders was altered. */

@@ -39,9 +39,14 @@ export class TreeWatch {
     this.#pythons = process.platform === "linux" ? [...pythons] : [];
   }
 
-  /** Watches all folders of a tree from now on, under a name, or `only` these. False where that cannot be done. */
-  async watch(key: string, path: string, only?: readonly string[]): Promise<boolean> {
-    return (await this.#ask({ do: "watch", key, path: Buffer.from(path).toString("latin1"), only })).ok;
+  /** Watches all folders of a tree from now on, under a name, or `only` these; `opens` is whether it matters that a file was opened. */
+  async watch(
+    key: string,
+    path: string,
+    options: { only?: readonly string[]; opens?: boolean } = {},
+  ): Promise<boolean> {
+    const { only, opens = false } = options;
+    return (await this.#ask({ do: "watch", key, path: Buffer.from(path).toString("latin1"), only, opens })).ok;
   }
 
   /** Watches these folders of the tree as well, and those below them. */
