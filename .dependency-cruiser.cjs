@@ -21,8 +21,9 @@ const MAY_IMPORT = {
     ...[...L0, "harness", "settings", "workspace/scratch.ts", "sandbox/backends.ts"],
     ...["sandbox/linux/interpreter.ts", "sandbox/linux/spawn.ts"],
   ],
+  http: ["harness", "bundles", "comm", "model"],
   cli: [
-    ...["harness", "attack", "bench", "bundles", "settings", "comm", "model"],
+    ...["harness", "attack", "bench", "bundles", "http", "settings", "comm", "model"],
     ...["diagnostics/printable.ts", "sandbox/backend.ts", "sandbox/backends.ts"],
   ],
 };
@@ -37,6 +38,9 @@ const HOME_OF_PACKAGE = {
   mime: "contract",
   dockerode: "sandbox/docker",
   "tar-stream": "sandbox/docker",
+  hono: "http",
+  "@hono/node-server": "http",
+  "@hono/zod-openapi": "http",
   commander: "cli",
   ora: "cli",
   picocolors: "cli",
@@ -71,6 +75,7 @@ const TOUCHES_FILES = {
   "src/diagnostics/log-file.ts": "logs in a folder of the host's, until the run is over",
   "src/harness/acquire.ts": "makes the folder of those logs",
   "src/harness/workspaces.ts": "streams a file that safefs opened",
+  "src/http/docs.ts": "the files of the API's page, which the package has",
   "src/records/history.ts": "our own state",
   "src/records/journal-lines.ts": "our own state, or a copy that the operator named",
   "src/records/journal.ts": "our own state",
@@ -115,6 +120,7 @@ const TOUCHES_FILES = {
   "src/workspace/live.ts": "makes a user's folder; nothing below it",
   "src/workspace/lock.ts": "our own state",
   "src/workspace/own-folder.ts": "our own state",
+  "src/workspace/past-file.ts": "closes descriptors that safefs opened",
   "src/workspace/place-file.ts": "names in trees of our own where no program is; what is copied is opened by safefs",
   "src/workspace/record-log.ts": "our own state",
   "src/workspace/recorded-tree.ts": "descriptors that safefs opened",
@@ -125,6 +131,7 @@ const TOUCHES_FILES = {
   "src/workspace/sync-folders.ts": "our own state, and folders that hold whole trees",
   "src/workspace/trash.ts": "moves whole trees away unopened",
   "src/workspace/twin.ts": "names in trees of our own where no program is",
+  "src/workspace/upload.ts": "a file in a folder of our own state, before it is anybody's",
   "src/workspace/version-folder.ts": "our own state",
 };
 

@@ -59,7 +59,15 @@ if (!anchor?.fileName.startsWith("chunks/")) {
 }
 writeFileSync(join(DIST, "THIRD-PARTY-LICENSES.txt"), licences(chunks));
 chmodSync(join(DIST, "cli/main.js"), 0o755);
+copyApiPage();
 cpSync(join(ROOT, "examples/bundles/with-isoruntime"), join(DIST, "bundles/with-isoruntime"), { recursive: true });
+
+/** What /docs shows, with its licences: whoever installs the package needs nothing more for it. */
+function copyApiPage() {
+  const from = join(ROOT, "node_modules/swagger-ui-dist");
+  const names = ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-bundle.js.LICENSE.txt", "LICENSE", "NOTICE"];
+  for (const name of names) cpSync(join(from, name), join(DIST, "api-docs", name));
+}
 
 /** Commander's subcommands that are programs of their own, which we have none of, load a tenth of Node. */
 function nothingForCommander(id, importer) {

@@ -131,6 +131,24 @@ program
     process.exitCode = await benchCommand({ ...flags, code: flags.c }, program.version() ?? "unknown", signal);
   });
 
+program
+  .command("serve")
+  .description("the HTTP API for callers on this host, until SIGTERM or SIGINT")
+  .option("--host <address>", "where it listens: an address of this host alone", "127.0.0.1")
+  .option("--port <number>", "0: one that is free", "8321")
+  .option("--drain <seconds>", "how long runs may go on after the signal; then they are cancelled", "30")
+  .option("--profile <name>", "of runs that name none (default: default)")
+  .option("--backend <name>", "auto, zygote, bubblewrap or docker")
+  .option("--tools <descriptor>", "a tools descriptor")
+  .option("--bundle <dir>", "a bundle: tools, scenarios, profiles")
+  .option("--config <file>", "a config file that may set everything")
+  .option("--json", "stdout is one document, when it listens: its address and token")
+  .action(async (flags) => {
+    const signal = cancelOnSignal();
+    const { serveCommand } = await import("./serve.js");
+    process.exitCode = await serveCommand(flags, program.version() ?? "unknown", signal);
+  });
+
 addReceiptsCommands(program);
 addWorkspaceCommands(program);
 addDaemonCommands(program, cancelOnSignal);

@@ -149,6 +149,8 @@ function sayKind({ kind, runId, restored }: Version): string {
       return `undo, back to ${restored}`;
     case "rm":
       return "a path removed";
+    case "put":
+      return "a file sent";
     case "hand":
       return "changed by hand";
     case "start":

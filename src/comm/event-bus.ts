@@ -65,6 +65,16 @@ export class EventBus {
     return this.#lastSeq;
   }
 
+  /** What the output kept for replay costs. */
+  get outputBytes(): number {
+    return this.#output.bytes;
+  }
+
+  /** What has been said but for output, in order. */
+  notable(): Iterable<RunEvent> {
+    return this.#kept.values();
+  }
+
   /** True after `run.finished`, or after `close`. */
   get closed(): boolean {
     return this.#closed;

@@ -46,6 +46,11 @@ export class OutputWindow {
     this.#ring = new ByteRing(newestBytes);
   }
 
+  /** What is held in memory for them: the ring is held as a whole. */
+  get bytes(): number {
+    return this.#headBytes + (this.#newest.size > 0 ? this.#newestMax : 0) + (this.#outsize?.bytes.length ?? 0);
+  }
+
   add(event: Numbered): void {
     const cost = EVENT_BYTES + event.bytes.length;
     if (this.#newest.size === 0 && this.#outsize === null && this.#headBytes + cost <= this.#headMax) {

@@ -25,6 +25,12 @@ export class Once {
     return await work;
   }
 
+  /** The result of an earlier run with an id of its caller's own; null where there is none yet. */
+  async find(userId: string, runId: string): Promise<RunResult | null> {
+    const found = await this.#ids.find(userId, runId);
+    return found === "interrupted" ? interrupted({ userId, runId, mode: "side-effects" }) : found;
+  }
+
   async #claimed(request: AcceptedRun, start: () => Promise<RunResult>, forget: () => void): Promise<RunResult> {
     const { userId, runId } = request;
     let result: RunResult;
@@ -51,7 +57,7 @@ export class Once {
 }
 
 /** The first run with this id died with its process: it may or may not have written files, so it is not run again unasked. */
-function interrupted(request: AcceptedRun): RunResult {
+function interrupted(request: Pick<AcceptedRun, "userId" | "runId" | "mode">): RunResult {
   const error = new IsoError("interrupted", `The process that ran "${request.runId}" ended before the run did.`, {
     hint: "The workspace is whole: as it was before that run, or as it was after it. Run it again with another runId.",
   });

@@ -2,7 +2,7 @@
 import { setMaxListeners } from "node:events";
 import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, checkBundle, followups, loadBundle } from "../bundles/bundle.js";
-import { EventBus } from "../comm/event-bus.js";
+import { EventBus, type EventBusOptions } from "../comm/event-bus.js";
 import { OutputBatch } from "../comm/output-batch.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { EventInput, RunEvent } from "../model/events.js";
@@ -56,6 +56,14 @@ async function chooseTools(options: RuntimeOptions, settings: Settings, bundle: 
   return tools instanceof ToolSubsystem ? tools : await ToolSubsystem.create(tools);
 }
 
+/** A run that was accepted: its id and events at once, its result later. */
+export interface TakenRun extends Pick<AcceptedRun, "runId" | "userId" | "turnId" | "mode"> {
+  scenario: string | null;
+  /** All events, also for readers that come late. */
+  events: EventBus;
+  result: Promise<RunResult>;
+}
+
 export class Runtime implements AsyncDisposable {
   readonly settings: Settings;
   readonly bundle: Bundle | null;
@@ -105,6 +113,23 @@ export class Runtime implements AsyncDisposable {
     }
   }
 
+  /** Starts a run that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
+  take(request: RunRequest, kept: Pick<EventBusOptions, "headBytes" | "newestBytes"> = {}): TakenRun {
+    this.#checkOpen();
+    const fields = copyOf(request);
+    const accepted = accept(fields, this.#acceptContext());
+    const { runId, userId, turnId, mode, scenario } = accepted;
+    const events = new EventBus(kept);
+    events.open(runId);
+    const result = this.#track(this.#finish(this.#perform(accepted, fields.signal, events), events));
+    return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, events, result };
+  }
+
+  /** The result of a run that had an id of its caller's own, in this process or one before; null where there is none. */
+  async resultOf(userId: string, runId: string): Promise<RunResult | null> {
+    return await (await this.#opened()).once.find(userId, runId);
+  }
+
   /** Boots sandboxes for a profile ahead of the first run. */
   async warm(profile?: string): Promise<void> {
     const accepted = accept(
@@ -131,18 +156,29 @@ export class Runtime implements AsyncDisposable {
   }
 
   #start(request: RunRequest, bus: EventBus): Promise<RunResult> {
-    if (this.#closing.signal.aborted) return Promise.reject(new IsoError("invalid_request", "the runtime is closed"));
-    if (typeof request !== "object" || request === null || Array.isArray(request)) {
-      return Promise.reject(new TypeError("a request must be an object"));
+    try {
+      this.#checkOpen();
+      if (typeof request !== "object" || request === null || Array.isArray(request)) {
+        throw new TypeError("a request must be an object");
+      }
+    } catch (error) {
+      return Promise.reject(error);
     }
-    const work = this.#finish(request, bus);
+    return this.#track(this.#finish(this.#attempt(request, bus), bus));
+  }
+
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted) throw new IsoError("invalid_request", "the runtime is closed");
+  }
+
+  #track(work: Promise<RunResult>): Promise<RunResult> {
     this.#underWay.add(work);
     void work.finally(() => this.#underWay.delete(work)).catch(() => undefined);
     return work;
   }
 
-  async #finish(request: RunRequest, bus: EventBus): Promise<RunResult> {
-    const result = await this.#attempt(request, bus);
+  async #finish(work: Promise<RunResult>, bus: EventBus): Promise<RunResult> {
+    const result = await work;
     bus.open(result.runId);
     bus.emit({ type: "run.finished", result });
     return result;
@@ -157,9 +193,13 @@ export class Runtime implements AsyncDisposable {
     } catch (error) {
       return rejectedResult(fields, error);
     }
+    return await this.#perform(accepted, fields.signal, bus);
+  }
+
+  async #perform(accepted: AcceptedRun, callers: AbortSignal | undefined, bus: EventBus): Promise<RunResult> {
     try {
       const engine = await this.#opened();
-      return await engine.once.run(accepted, () => this.#execute(engine, accepted, fields.signal, bus));
+      return await engine.once.run(accepted, () => this.#execute(engine, accepted, callers, bus));
     } catch (error) {
       return failedResult(accepted, error);
     }

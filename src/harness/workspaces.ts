@@ -1,16 +1,21 @@
 // The library's way to the workspaces themselves: their files and versions. Looking takes no lock and makes nothing; `remove` and `undo`
 // wait their turn among the runs of the workspace.
-import { createReadStream } from "node:fs";
+import { closeSync, createReadStream, fstatSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { Durability } from "../model/ending.js";
 import { IsoError } from "../model/errors.js";
 import type { FilePath } from "../model/files.js";
+import { KiB } from "../model/limits.js";
 import type { Version } from "../model/versions.js";
+import { locateLayout } from "../workspace/layout.js";
+import { openPastFile } from "../workspace/past-file.js";
 import type { WorkspaceLock, WorkspaceStore } from "../workspace/store.js";
 import { checkUserId } from "../workspace/user-dir.js";
 import { type DiffView, type HistoryView, type ListedFile, WorkspaceView } from "../workspace/view.js";
 
 export type { ComparedVersion, DiffView, HistoryView, ListedFile } from "../workspace/view.js";
+
+const READ_BYTES = 256 * KiB;
 
 export interface WorkspaceName {
   userId: string;
@@ -40,6 +45,15 @@ export interface UndoResult {
   edited: FilePath[];
 }
 
+/** An opened file. Whoever has it closes it, or reads it to its end. */
+export interface OpenedFile extends Disposable {
+  readonly bytes: number;
+  /** Another one where the file is another one. */
+  readonly tag: string;
+  /** Bytes from `start` on, up to `end` and without it. Once; throws where the file ends before. */
+  read(start: number, end: number): AsyncIterable<Uint8Array>;
+}
+
 export class Workspaces {
   readonly #roots: { workspaceRoot: string; sandboxRoot: string };
   readonly #open: () => Promise<WorkspaceStore>;
@@ -50,6 +64,13 @@ export class Workspaces {
     this.#open = open;
   }
 
+  /** The two roots, as they were named and as the system calls them. */
+  get roots(): string[] {
+    const { workspaceRoot, sandboxRoot } = this.#roots;
+    const settled = locateLayout(workspaceRoot, sandboxRoot);
+    return [...new Set([workspaceRoot, sandboxRoot, settled.workspaceRoot, settled.sandboxRoot])];
+  }
+
   async files(name: WorkspaceName): Promise<ListedFile[]> {
     return await this.#view(name).files();
   }
@@ -57,6 +78,16 @@ export class Workspaces {
   /** The bytes of a regular file; no link is followed. */
   async readFile(name: WorkspaceName, path: string): Promise<Readable> {
     return createReadStream("", { fd: this.#view(name).openFile(path) });
+  }
+
+  /** The same for a part of it. */
+  async openFile(name: WorkspaceName, path: string): Promise<OpenedFile> {
+    return openedFile(this.#view(name).openFile(path));
+  }
+
+  /** A file as a version had it, by the version's id. */
+  async openFileOf(name: WorkspaceName, version: string, path: string): Promise<OpenedFile> {
+    return openedFile(await openPastFile(this.#roots, checked(name), version, path));
   }
 
   async history(name: WorkspaceName): Promise<HistoryView> {
@@ -73,6 +104,22 @@ export class Workspaces {
     return await this.#change(name, options, async (store, lock) => {
       return (await store.removePath(lock, path, options.durability === "disk"))?.id ?? null;
     });
+  }
+
+  /** Puts a file into the workspace, in the place of one that is there; makes a version, whose id is null where versions are off. */
+  async put(
+    name: WorkspaceName,
+    path: string,
+    body: AsyncIterable<Uint8Array>,
+    { durability, signal }: ChangeOptions = {},
+  ): Promise<{ bytes: number; version: string | null }> {
+    const whose = checked(name);
+    const store = await this.#open();
+    // No run waits for a caller that sends slowly.
+    using upload = await store.receive(path, body);
+    await using lock = await store.lock(whose, signal);
+    const made = await store.put(lock, upload, durability === "disk");
+    return { bytes: upload.bytes, version: made?.id ?? null };
   }
 
   /** Makes an earlier state the live tree again, as a new version. */
@@ -105,4 +152,31 @@ function checked({ userId, workspace }: WorkspaceName): WorkspaceName {
   if (typeof userId !== "string") throw new IsoError("invalid_user_id", "The user id is no text.", { field: "userId" });
   checkUserId(userId);
   return { userId, workspace };
+}
+
+function openedFile(fd: number): OpenedFile {
+  const { size, ino, ctimeNs } = fstatSync(fd, { bigint: true });
+  let stream: Readable | null = null;
+  let isOpen = true;
+  const close = () => {
+    if (stream !== null) stream.destroy();
+    else if (isOpen) closeSync(fd);
+    isOpen = false;
+  };
+  return {
+    bytes: Number(size),
+    tag: `${ino.toString(36)}-${size.toString(36)}-${ctimeNs.toString(36)}`,
+    async *read(start, end) {
+      if (!isOpen) return;
+      let left = end - start;
+      if (left === 0) return close();
+      stream = createReadStream("", { fd, start, end: end - 1, highWaterMark: READ_BYTES });
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        left -= chunk.length;
+        yield chunk;
+      }
+      if (left > 0) throw new IsoError("conflict", "The file became shorter while it was read.");
+    },
+    [Symbol.dispose]: close,
+  };
 }

@@ -45,11 +45,19 @@ export const ERRORS = {
   ),
   not_found: caller(404),
   conflict: caller(409),
+  unauthorized: caller(401, "Send the service's token as `Authorization: Bearer …`; it printed it when it started."),
+  forbidden: caller(403),
+  method_not_allowed: caller(405),
+  too_large: caller(413),
+  unsupported_media_type: caller(415),
+  range_not_satisfiable: caller(416),
+  too_busy: { ...caller(429, "Wait as long as Retry-After says, and ask again."), exit: 3 },
   tools_invalid: caller(),
   bundle_invalid: caller(),
   config_invalid: caller(),
 
   sandbox_unavailable: ours(503, "Run `iso-runtime doctor`: it names what is missing and the command that mends it."),
+  shutting_down: ours(503, "Ask again when the service has started anew."),
   internal: ours(500),
 } as const satisfies Record<string, ErrorRow>;
 

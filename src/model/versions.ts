@@ -13,8 +13,8 @@ export interface VersionLimits {
 export const DEFAULT_VERSIONS: VersionLimits = { keep: 20, maxBytes: 1 * GiB };
 export const MAX_VERSIONS_KEPT = 1000;
 
-/** What made a version: a run, an undo, a removal; somebody's hand since the version before; or what was there before the first. */
-export const VERSION_KINDS = ["run", "undo", "rm", "hand", "start"] as const;
+/** What made a version: a run, an undo, a removal, a file that was sent; somebody's hand since the version before; or what was there before the first. */
+export const VERSION_KINDS = ["run", "undo", "rm", "put", "hand", "start"] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
 
 export interface Version {

@@ -1,7 +1,8 @@
 // Results by the caller's own run id: the same id again gives the first result, also from another process and after a crash.
+// Synchronous, as the history is: a few short calls take less time than handing them to another thread and waiting for it.
 // One folder a user, one file an id: first a claim that names the process at work, then the result in its place.
 import { createHash } from "node:crypto";
-import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { IsoError } from "../model/errors.js";
 import { MAX_RESULT_BYTES, RESULT_SCHEMA, type RunResult } from "../model/result.js";
@@ -27,23 +28,35 @@ export class RunIds {
   /** Claims an id for a new run, or tells how the run that had it ended. Throws `invalid_request` while another process is at it. */
   async claim(userId: string, runId: string): Promise<Claim> {
     const file = this.#file(userId, runId);
-    await mkdir(join(file, ".."), { recursive: true, mode: 0o700 });
+    mkdirSync(join(file, ".."), { recursive: true, mode: 0o700 });
     const mark = `${file}.${this.#owner.id}`;
     try {
-      await writeFile(mark, JSON.stringify({ claimedBy: this.#owner.id }), { mode: 0o600 });
-      await link(mark, file);
+      writeFileSync(mark, JSON.stringify({ claimedBy: this.#owner.id }), { mode: 0o600 });
+      linkSync(mark, file);
       return { state: "new" };
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
       return await this.#existing(file, runId);
     } finally {
-      await rm(mark, { force: true });
+      rmSync(mark, { force: true });
+    }
+  }
+
+  /** How the run with this id ended; null where there was none, or it is under way still. */
+  async find(userId: string, runId: string): Promise<RunResult | "interrupted" | null> {
+    try {
+      const found = await this.#existing(this.#file(userId, runId), runId);
+      return found.state === "finished" ? found.result : "interrupted";
+    } catch (error) {
+      if (error instanceof IsoError || (error instanceof Error && "code" in error && error.code === "ENOENT"))
+        return null;
+      throw error;
     }
   }
 
   /** Gives up a claim of ours for which nothing ran. */
   async unclaim(userId: string, runId: string): Promise<void> {
-    await rm(this.#file(userId, runId), { force: true });
+    rmSync(this.#file(userId, runId), { force: true });
   }
 
   /** Puts the result in the place of the claim. */
@@ -51,18 +64,18 @@ export class RunIds {
     const file = this.#file(userId, runId);
     const whole = `${file}.${this.#owner.id}`;
     try {
-      await writeFile(whole, JSON.stringify(result), { mode: 0o600 });
+      writeFileSync(whole, JSON.stringify(result), { mode: 0o600 });
       step("runid.written");
-      await rename(whole, file);
+      renameSync(whole, file);
       step("runid.placed");
     } catch (error) {
-      await rm(whole, { force: true });
+      rmSync(whole, { force: true });
       throw error;
     }
   }
 
   async #existing(file: string, runId: string): Promise<Claim> {
-    const text = await readFile(file, "utf8");
+    const text = readFileSync(file, "utf8");
     const found: unknown = text.length <= 2 * MAX_RESULT_BYTES ? JSON.parse(text) : null;
     if (isResult(found)) return { state: "finished", result: found };
     const claimedBy = claimOf(found);

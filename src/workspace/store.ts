@@ -25,6 +25,7 @@ import { Settled } from "./settled.js";
 import { clearLeftovers, Trash } from "./trash.js";
 import { TreeWatch } from "./tree-watch.js";
 import { removePath, type Undone, type UndoOptions, undo } from "./undo.js";
+import { putUpload, receiveUpload, type Upload } from "./upload.js";
 import type { WorkspaceRef } from "./user-dir.js";
 import { claimWorkspaceDir, whoseDir } from "./user-record.js";
 import type { VersionRecord } from "./version-folder.js";
@@ -180,6 +181,18 @@ export class WorkspaceStore implements AsyncDisposable {
   async removePath(lock: WorkspaceLock, path: RelPath, durable: boolean): Promise<VersionRecord | null> {
     return await this.#changed("The entry cannot be removed", lock, (dirName) =>
       removePath(this.#context, dirName, path, durable),
+    );
+  }
+
+  /** A file on its way into a workspace, whole when this resolves. Takes no lock. */
+  async receive(path: string, body: AsyncIterable<Uint8Array>): Promise<Upload> {
+    return await receiveUpload(this.#context, path, body);
+  }
+
+  /** Puts a received file into the workspace. Null where versions are off. */
+  async put(lock: WorkspaceLock, upload: Upload, durable: boolean): Promise<VersionRecord | null> {
+    return await this.#changed("The file cannot be put into the workspace", lock, (dirName) =>
+      putUpload(this.#context, dirName, upload, durable),
     );
   }
 

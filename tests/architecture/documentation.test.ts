@@ -41,6 +41,7 @@ const COMMANDS = [
   "scenarios",
   "doctor",
   "bench",
+  "serve",
   "workspace undo",
   ...["start", "stop", "status"].map((name) => `daemon ${name}`),
   ...["verify", "head", "show", "keygen"].map((name) => `receipts ${name}`),

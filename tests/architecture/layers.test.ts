@@ -30,6 +30,8 @@ const OFFENCES: [string, string, string][] = [
   ["layer-attack", "src/attack/b.ts", "../sandbox/target.js"],
   ["layer-bench", "src/bench/a.ts", "../cli/target.js"],
   ["layer-bench", "src/bench/b.ts", "../sandbox/target.js"],
+  ["layer-http", "src/http/a.ts", "../cli/target.js"],
+  ["layer-http", "src/http/b.ts", "../workspace/target.js"],
   ["layer-cli", "src/cli/a.ts", "../workspace/target.js"],
   ["layer-cli", "src/cli/b.ts", "../diagnostics/target.js"],
   ["no-unknown-folder", "src/utils/a.ts", "../model/target.js"],
@@ -41,6 +43,9 @@ const OFFENCES: [string, string, string][] = [
   ["home-of-mime", "src/tools/f.ts", "mime"],
   ["home-of-dockerode", "src/sandbox/bubblewrap/a.ts", "dockerode"],
   ["home-of-tar-stream", "src/sandbox/bubblewrap/b.ts", "tar-stream"],
+  ["home-of-hono", "src/harness/f.ts", "hono"],
+  ["home-of-@hono/node-server", "src/cli/d.ts", "@hono/node-server"],
+  ["home-of-@hono/zod-openapi", "src/harness/g.ts", "@hono/zod-openapi"],
   ["home-of-commander", "src/harness/b.ts", "commander"],
   ["home-of-ora", "src/harness/d.ts", "ora"],
   ["home-of-picocolors", "src/harness/e.ts", "picocolors"],
@@ -63,6 +68,8 @@ const ALLOWED: [string, string][] = [
   ["src/settings/ok.ts", "../sandbox/profile.js"],
   ["src/harness/ok.ts", "../workspace/target.js"],
   ["src/cli/ok.ts", "../harness/target.js"],
+  ["src/cli/ok3.ts", "../http/target.js"],
+  ["src/http/ok.ts", "hono"],
   ["src/cli/ok2.ts", "../diagnostics/printable.js"],
   ["src/sandbox/linux/spawn.ts", "node:child_process"],
   ["src/safefs/ok2.ts", "node:fs"],
@@ -90,7 +97,7 @@ async function violations(files: Map<string, string>): Promise<Map<string, strin
 const importing = (specifier: string) => `import * as it from "${specifier}";\nexport const used = it;\n`;
 
 const FOLDERS =
-  "model safefs sandbox workspace contract tools diagnostics comm records settings bundles harness attack bench cli";
+  "model safefs sandbox workspace contract tools diagnostics comm records settings bundles harness attack bench http cli";
 const targets = (): Map<string, string> =>
   new Map([
     ...FOLDERS.split(" ").map((folder): [string, string] => [`src/${folder}/target.ts`, PLAIN]),

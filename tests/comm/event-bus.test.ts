@@ -51,6 +51,19 @@ const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 
 const textOf = (event: RunEvent | undefined) => (event?.type === "output" ? event.text : undefined);
 
 describe("EventBus", () => {
+  it("has what was said but for output at hand, and says what kept output costs", () => {
+    const bus = openBus({ headBytes: 1000, newestBytes: 2000 });
+    expect([[...bus.notable()], bus.outputBytes]).toEqual([[], 0]);
+    bus.emit(output("a"));
+    bus.emit(failed("b"));
+    expect([...bus.notable()]).toMatchObject([{ seq: 2, type: "comm.error", message: "b" }]);
+    expect(bus.outputBytes).toBeGreaterThan(0);
+    for (let count = 0; count < 50; count += 1) bus.emit(output("x".repeat(100)));
+    expect(bus.outputBytes).toBeGreaterThan(2000);
+    expect(bus.outputBytes).toBeLessThanOrEqual(3000);
+    expect([...bus.notable()]).toHaveLength(1);
+  });
+
   it("numbers, dates and names events", () => {
     const bus = openBus({ now: () => new Date("2026-01-02T10:11:12.345Z") });
     expect(told(bus, output("a"))).toEqual({

@@ -81,7 +81,10 @@ describe("a mistake on the command line", () => {
 
 describe("a mistake beside run", () => {
   it.each<[string[], RegExp]>([
-    [["nope", "--json"], /unknown command 'nope'. There are: run, scenarios, doctor, bench, receipts, workspace, daemon, help/],
+    [
+      ["nope", "--json"],
+      /unknown command 'nope'. There are: run, scenarios, doctor, bench, receipts, workspace, daemon, help/,
+    ],
     [["Run", "-c", "1", "--json"], /unknown command 'Run'/],
     [["--json", "run", "-c", "1"], /unknown option '--json'. Flags follow the command/],
     [["run", "--jsn", "--json"], /unknown option '--jsn' \(Did you mean --json\?\)/],

@@ -1,5 +1,5 @@
 // The runtime over a far backend: what does not depend on isolation. Real runner, real workspaces, real tools.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
@@ -81,6 +81,49 @@ describe("a run id of the caller's own", () => {
     const again = await runtime.run(request);
     expect(again).toMatchObject({ status: "failed", error: { code: "interrupted" } });
     expect(readFileSync(join(roots, "w/a/out/n.txt"), "utf8")).toBe("1");
+  });
+});
+
+describe("take", () => {
+  it("tells the id before anything ran, keeps the events for late readers, and its result for the next runtime", async () => {
+    const { runtime, roots } = await farRuntime();
+    const taken = runtime.take({ userId: "a", code: bump, runId: "mine" });
+    expect(taken).toMatchObject({ runId: "mine", userId: "a", turnId: "mine", mode: "side-effects", scenario: null });
+    expect(await runtime.resultOf("a", "mine")).toBeNull();
+    const result = await taken.result;
+    const events: RunEvent[] = [];
+    for await (const event of taken.events.events()) events.push(event);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+    expect(events.at(0)).toMatchObject({ type: "run.accepted", userId: "a" });
+    expect(events.at(-1)).toMatchObject({ type: "run.finished", result: { ok: true, runId: "mine" } });
+    expect(await runtime.resultOf("a", "mine")).toEqual(result);
+    expect(await runtime.resultOf("b", "mine")).toBeNull();
+    await runtime.close();
+    const { runtime: next } = await farRuntime({ workspaceRoot: join(roots, "w"), sandboxRoot: join(roots, "s") });
+    expect(await next.resultOf("a", "mine")).toEqual(result);
+  });
+
+  it("of a run that died with its process is found as interrupted", async () => {
+    const { runtime, roots } = await farRuntime();
+    await runtime.take({ userId: "a", code: bump, runId: "lost" }).result;
+    const runs = join(roots, "w/.iso-runtime/runs");
+    const [file = ""] = readdirSync(runs, { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".json"),
+    );
+    writeFileSync(join(runs, file), JSON.stringify({ claimedBy: "an instance that is no more" }));
+    expect(await runtime.resultOf("a", "lost")).toMatchObject({ status: "failed", error: { code: "interrupted" } });
+  });
+
+  it("throws for a request that is none, and cancels by its signal", async () => {
+    const { runtime } = await farRuntime();
+    expect(() => runtime.take({ userId: "..", code: "" })).toThrow(
+      expect.objectContaining({ code: "invalid_user_id" }),
+    );
+    expect(() => runtime.take({ userId: "a", code: "", profile: "x" })).toThrow("no profile");
+    const cancel = new AbortController();
+    const { result, events } = runtime.take({ userId: "a", code: "while True: pass", signal: cancel.signal });
+    for await (const event of events.events()) if (event.type === "run.started") cancel.abort();
+    expect(await result).toMatchObject({ status: "cancelled" });
   });
 });
 

@@ -1,0 +1,245 @@
+// The runs that a service took: found by user and id while they run and for a while after, with their events kept for whoever comes late.
+// Memory is bounded: of the finished ones the oldest go first, and their results stay on disk.
+import { createHash } from "node:crypto";
+import { uuidv7 } from "uuidv7";
+import type { EventBus } from "../comm/event-bus.js";
+import { IsoError } from "../model/errors.js";
+import { KiB, MiB } from "../model/limits.js";
+import type { RunResult } from "../model/result.js";
+import { checkUserId } from "../workspace/user-dir.js";
+import type { RunRequest } from "./request.js";
+import { rejectedResult } from "./result.js";
+import type { Runtime, TakenRun } from "./runtime.js";
+
+/** Of each run's output, for readers that come late. */
+const KEPT_OUTPUT = { headBytes: 256 * KiB, newestBytes: MiB };
+const DEFAULT_BOUNDS: RegistryBounds = { underWay: 64, finished: 1000, finishedBytes: 256 * MiB };
+
+export interface RegistryBounds {
+  /** Runs that wait or run at once; more are refused. */
+  readonly underWay: number;
+  /** Finished runs that are remembered, by number and by what they cost. */
+  readonly finished: number;
+  readonly finishedBytes: number;
+}
+
+export type RunState = "queued" | "running" | "waiting";
+
+export interface KeptRun extends Pick<TakenRun, "runId" | "userId" | "turnId" | "mode" | "scenario"> {
+  /** When it was taken, as its id has it. */
+  readonly acceptedAt: string;
+  readonly events: EventBus;
+  readonly state: RunState;
+  /** Null until it has ended. */
+  readonly result: RunResult | null;
+  readonly ended: Promise<RunResult>;
+}
+
+/** A key by which the same request, sent again, is the same run. */
+export interface RequestKey {
+  readonly key: string;
+  /** What was asked for, byte for byte. */
+  readonly body: string;
+}
+
+/** What a registry needs of a runtime. */
+export type RunTaker = Pick<Runtime, "take" | "resultOf">;
+
+export class RunRegistry {
+  readonly #runtime: RunTaker;
+  readonly #bounds: RegistryBounds;
+  /** In the order they were taken. */
+  readonly #runs = new Map<string, Entry>();
+  readonly #finished = new Set<Entry>();
+  readonly #byKey = new Map<string, { entry: Entry; fingerprint: string }>();
+  readonly #onFinished: (result: RunResult) => void;
+  #finishedBytes = 0;
+  #closed = false;
+
+  constructor(
+    runtime: RunTaker,
+    options: { bounds?: Partial<RegistryBounds>; onFinished?: (result: RunResult) => void } = {},
+  ) {
+    this.#runtime = runtime;
+    this.#bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
+    this.#onFinished = options.onFinished ?? (() => undefined);
+  }
+
+  /** Throws IsoError for a request at fault, `conflict` for a key that was used for another one, `too_busy` and `shutting_down`. */
+  start(request: Omit<RunRequest, "runId" | "signal">, again: RequestKey | null = null): KeptRun {
+    const key = again && JSON.stringify([request.userId, again.key]);
+    const fingerprint = again === null ? "" : createHash("sha256").update(again.body).digest("hex");
+    const known = key === null ? undefined : this.#byKey.get(key);
+    if (known !== undefined) {
+      if (known.fingerprint === fingerprint) return known.entry;
+      throw new IsoError("conflict", "This Idempotency-Key was used for another request.", {
+        field: "Idempotency-Key",
+        hint: "Send the same body to get the same run, or choose a new key.",
+      });
+    }
+    if (this.#closed) throw new IsoError("shutting_down", "The service is stopping and takes no more runs.");
+    if (this.underWay >= this.#bounds.underWay) {
+      throw new IsoError("too_busy", `${this.#bounds.underWay} runs are under way, as many as there may be.`);
+    }
+    const entry = this.#take(request, key);
+    if (key !== null) this.#byKey.set(key, { entry, fingerprint });
+    return entry;
+  }
+
+  /** Throws `not_found` where this user has no such run, whoever else may have it. */
+  get(userId: string, runId: string): KeptRun {
+    return this.#entry(userId, runId);
+  }
+
+  /** The same, or null. */
+  find(userId: string, runId: string): KeptRun | null {
+    checkUserId(userId);
+    const entry = this.#runs.get(runId);
+    return entry?.userId === userId ? entry : null;
+  }
+
+  /** The result of a run that is remembered no more, or was a process's before this one; null where the user had none of that id. */
+  async earlier(userId: string, runId: string): Promise<RunResult | null> {
+    checkUserId(userId);
+    return await this.#runtime.resultOf(userId, runId);
+  }
+
+  /** Newest first, from below `before` on. */
+  list(userId: string, { before, limit }: { before?: string | undefined; limit: number }): KeptRun[] {
+    checkUserId(userId);
+    const theirs = [...this.#runs.values()].filter((entry) => entry.userId === userId);
+    const ids = theirs.sort((a, b) => (a.runId < b.runId ? 1 : -1));
+    return ids.filter(({ runId }) => before === undefined || runId < before).slice(0, limit);
+  }
+
+  /** Asks a run to end; one that has ended stays as it is. */
+  cancel(userId: string, runId: string): KeptRun {
+    const entry = this.#entry(userId, runId);
+    entry.cancel("The caller cancelled the run.");
+    return entry;
+  }
+
+  get underWay(): number {
+    return this.#runs.size - this.#finished.size;
+  }
+
+  /** How many runs are in each state that is no end. */
+  counts(): Record<RunState, number> {
+    const counts = { queued: 0, running: 0, waiting: 0 };
+    for (const { result, state } of this.#runs.values()) if (result === null) counts[state] += 1;
+    return counts;
+  }
+
+  /** Takes no more runs. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.underWay > 0) {
+      await Promise.all([...this.#runs.values()].filter(({ result }) => result === null).map(({ ended }) => ended));
+    }
+  }
+
+  #entry(userId: string, runId: string): Entry {
+    const entry = this.find(userId, runId);
+    if (entry instanceof Entry) return entry;
+    throw new IsoError("not_found", "There is no such run of this user.", {
+      field: "runId",
+      hint: "GET /v1/runs lists those that are remembered.",
+    });
+  }
+
+  #take(request: Omit<RunRequest, "runId" | "signal">, key: string | null): Entry {
+    const cancel = new AbortController();
+    // An id of our own making that the runtime takes for the caller's: so its result is written down, and found after a restart.
+    const taken = this.#runtime.take({ ...request, runId: uuidv7(), signal: cancel.signal }, KEPT_OUTPUT);
+    const entry = new Entry(taken, cancel, key);
+    this.#runs.set(entry.runId, entry);
+    void entry.ended.then((result) => this.#ended(entry, result));
+    return entry;
+  }
+
+  #ended(entry: Entry, result: RunResult): void {
+    this.#onFinished(result);
+    this.#finished.add(entry);
+    this.#finishedBytes += entry.bytes;
+    for (const oldest of this.#finished) {
+      const isMore = this.#finished.size > this.#bounds.finished || this.#finishedBytes > this.#bounds.finishedBytes;
+      // The one that has just ended stays: somebody waits for its events.
+      if (!isMore || oldest === entry) break;
+      this.#finished.delete(oldest);
+      this.#finishedBytes -= oldest.bytes;
+      this.#runs.delete(oldest.runId);
+      if (oldest.key !== null) this.#byKey.delete(oldest.key);
+    }
+  }
+}
+
+class Entry implements KeptRun {
+  readonly runId: string;
+  readonly userId: string;
+  readonly turnId: string;
+  readonly mode: RunResult["mode"];
+  readonly scenario: string | null;
+  readonly acceptedAt: string;
+  readonly events: EventBus;
+  readonly ended: Promise<RunResult>;
+  readonly key: string | null;
+  readonly #cancel: AbortController;
+  result: RunResult | null = null;
+  /** What is kept of it, about; known at its end. */
+  bytes = 0;
+
+  constructor(taken: TakenRun, cancel: AbortController, key: string | null) {
+    ({
+      runId: this.runId,
+      userId: this.userId,
+      turnId: this.turnId,
+      mode: this.mode,
+      scenario: this.scenario,
+      events: this.events,
+    } = taken);
+    this.acceptedAt = new Date(Number.parseInt(this.runId.replace("-", "").slice(0, 12), 16)).toISOString();
+    this.#cancel = cancel;
+    this.key = key;
+    // A run that cannot even fail would be under way for ever.
+    this.ended = taken.result
+      .catch((error) => rejectedResult({ runId: this.runId, userId: this.userId, turnId: this.turnId }, error))
+      .then((result) => {
+        this.events.close();
+        this.result = result;
+        this.bytes = JSON.stringify(result).length * 2 + this.events.outputBytes + toolBytes(this.events);
+        return result;
+      });
+  }
+
+  /** Looked up when it is asked for: whoever subscribes has every word of output made into text. */
+  get state(): RunState {
+    let isStarted = false;
+    let toolsAtWork = 0;
+    for (const { type } of this.events.notable()) {
+      if (type === "run.started") isStarted = true;
+      if (type === "tool.called") toolsAtWork += 1;
+      if (type === "tool.returned") toolsAtWork -= 1;
+    }
+    if (!isStarted) return "queued";
+    return toolsAtWork > 0 ? "waiting" : "running";
+  }
+
+  cancel(why: string): void {
+    this.#cancel.abort(new IsoError("cancelled", why));
+  }
+}
+
+/** Parameters may be large, and a result may have fewer of them. */
+function toolBytes(events: EventBus): number {
+  let bytes = 0;
+  for (const event of events.notable()) if (event.type === "tool.called") bytes += JSON.stringify(event).length * 2;
+  return bytes;
+}

@@ -1,0 +1,43 @@
+// The HTTP API as a whole: the order in which a request is met, and the list of its routes.
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { addCatalogueRoutes } from "./catalogue.js";
+import { addDocs, DOCS_PATHS } from "./docs.js";
+import { answerHeaders, guard } from "./guard.js";
+import { addHealthRoutes, HEALTH_PATHS } from "./health.js";
+import { addMetrics } from "./metrics.js";
+import { addDescription, DESCRIPTION_PATH } from "./openapi.js";
+import { noRoute, problem } from "./problem.js";
+import { addRunRoutes } from "./runs.js";
+import type { Service } from "./service.js";
+import { addWorkspaceRoutes } from "./workspace.js";
+
+const ROUTES = [
+  ...[addRunRoutes, addWorkspaceRoutes, addCatalogueRoutes],
+  ...[addHealthRoutes, addMetrics, addDescription, addDocs],
+];
+/** What tells nothing of this host or its users. */
+const OPEN = [...HEALTH_PATHS, ...DOCS_PATHS, DESCRIPTION_PATH];
+
+export function createApp(service: Service): OpenAPIHono {
+  const app = new OpenAPIHono();
+  app.use(answerHeaders);
+  app.use(guard({ hosts: () => service.hosts(), token: service.token, open: OPEN }));
+  for (const add of ROUTES) add(app, service);
+  app.notFound((context) => noRoute(context, methodsOf(app, context.req.path)));
+  const { log, hidden } = service;
+  app.onError((error) => problem(error, { log, hidden }));
+  return app;
+}
+
+/** The methods that some route has for this path. */
+function methodsOf(app: OpenAPIHono, path: string): string[] {
+  const fitting = app.routes.filter(({ method, path: pattern }) => method !== "ALL" && matches(pattern, path));
+  return [...new Set(fitting.map(({ method }) => method))];
+}
+
+function matches(pattern: string, path: string): boolean {
+  const parts = pattern
+    .split("/")
+    .map((part) => (part.startsWith(":") ? (part.endsWith("{.+}") ? ".+" : "[^/]+") : part));
+  return new RegExp(`^${parts.join("/")}$`).test(path);
+}

@@ -1,0 +1,92 @@
+// A run's events as a stream of server-sent events: each once, in order, at the pace of its reader, with a comment where there is silence.
+import type { EventBus } from "../comm/event-bus.js";
+import { toSse } from "../comm/wire.js";
+import { IsoError } from "../model/errors.js";
+import type { RunEvent } from "../model/events.js";
+import { shownResult } from "./schemas/result.js";
+
+const HEARTBEAT_MS = 15_000;
+const MAX_READERS = 256;
+/** A reader that takes nothing for so long is cut off. */
+const STALL_MS = 60_000;
+/** Of one run: nobody needs more, and one run must not take all. */
+const MAX_READERS_OF_RUN = 32;
+
+export class EventStreams {
+  readonly stallMs: number;
+  readonly #heartbeatMs: number;
+  readonly #readers = new Map<EventBus, number>();
+  #total = 0;
+
+  constructor({ heartbeatMs = HEARTBEAT_MS, stallMs = STALL_MS }: { heartbeatMs?: number; stallMs?: number } = {}) {
+    this.#heartbeatMs = heartbeatMs;
+    this.stallMs = stallMs;
+  }
+
+  get readers(): number {
+    return this.#total;
+  }
+
+  /** What follows the event `after`. Ends with the run; throws `too_busy`. */
+  open(bus: EventBus, after: number): ReadableStream<Uint8Array> {
+    const ofRun = this.#readers.get(bus) ?? 0;
+    if (this.#total >= MAX_READERS || ofRun >= MAX_READERS_OF_RUN) {
+      throw new IsoError("too_busy", "As many readers follow events as there may be.");
+    }
+    this.#readers.set(bus, ofRun + 1);
+    this.#total += 1;
+    const events = bus.events({ fromSeq: after + 1 });
+    let waiting: Promise<IteratorResult<RunEvent, undefined>> | null = null;
+    let isOpen = true;
+    const leave = () => {
+      if (!isOpen) return;
+      isOpen = false;
+      this.#total -= 1;
+      const rest = (this.#readers.get(bus) ?? 1) - 1;
+      if (rest === 0) this.#readers.delete(bus);
+      else this.#readers.set(bus, rest);
+    };
+    const encoder = new TextEncoder();
+    return new ReadableStream<Uint8Array>(
+      {
+        // The answer's head goes out with the first bytes, and a reader is to see that it is connected.
+        start: (controller) => controller.enqueue(encoder.encode("retry: 1000\n\n")),
+        // Called when the reader has room: a slow one holds up nobody, and is not held in memory.
+        pull: async (controller) => {
+          waiting ??= events.next();
+          const next = await within(waiting, this.#heartbeatMs);
+          if (!isOpen) return;
+          if (next === null) return controller.enqueue(encoder.encode(": still here\n\n"));
+          waiting = null;
+          if (next.value !== undefined) return controller.enqueue(encoder.encode(toSse(shown(next.value))));
+          leave();
+          controller.close();
+        },
+        cancel: () => {
+          leave();
+          void events.return?.();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}
+
+/** Null where it takes longer. */
+async function within<T>(work: Promise<T>, ms: number): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function shown(event: RunEvent): Pick<RunEvent, "seq" | "type"> {
+  if (event.type !== "run.finished") return event;
+  const finished = { ...event, result: shownResult(event.result) };
+  return finished;
+}

@@ -1,0 +1,36 @@
+// The route of the service's figures.
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { z } from "zod";
+import { family, row } from "./figures.js";
+import { addRoute } from "./route.js";
+import { NoQuery } from "./schemas/catalogue.js";
+import { problems } from "./schemas/common.js";
+import type { Service } from "./service.js";
+
+const TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8";
+
+export function addMetrics(app: OpenAPIHono, { runs, streams, figures }: Service): void {
+  addRoute(
+    app,
+    {
+      ...{ method: "get", path: "/metrics", tag: "operation", takes: { query: NoQuery } },
+      summary: "Figures for Prometheus",
+      answers: {
+        200: { description: "Its text format.", content: { "text/plain": { schema: z.string() } } },
+        ...problems(),
+      },
+    },
+    (context) => {
+      const underWay = Object.entries(runs.counts()).map(([state, count]) => row("runs_under_way", count, { state }));
+      const lines = [
+        ...figures.lines(),
+        ...family("runs_under_way", "gauge", "Runs that have not ended, by how far they are.", underWay),
+        ...family("event_readers", "gauge", "Readers that follow events.", [row("event_readers", streams.readers)]),
+        ...family("memory_bytes", "gauge", "Memory of the service itself.", [
+          row("memory_bytes", process.memoryUsage.rss()),
+        ]),
+      ];
+      return context.body(`${lines.join("\n")}\n`, 200, { "Content-Type": TEXT_FORMAT });
+    },
+  );
+}

@@ -1,0 +1,27 @@
+// The description of the API, made of the routes' own schemas.
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { TOKEN_SCHEME } from "./route.js";
+import type { Service } from "./service.js";
+
+export const DESCRIPTION_PATH = "/openapi.json";
+
+export function addDescription(app: OpenAPIHono, { version }: Service): void {
+  app.openAPIRegistry.registerComponent("securitySchemes", TOKEN_SCHEME, {
+    ...{ type: "http", scheme: "bearer", description: "The service prints it when it starts." },
+  });
+  let document: object | null = null;
+  app.get(DESCRIPTION_PATH, (context) => {
+    document ??= app.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: {
+        title: "iso-runtime",
+        version,
+        description: "Run code that a model wrote, safely, and know exactly what happened.",
+        license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+      },
+      servers: [{ url: "/" }],
+      tags: [{ name: "runs" }, { name: "workspace" }, { name: "catalogue" }, { name: "operation" }],
+    });
+    return context.json(document);
+  });
+}

@@ -1,0 +1,161 @@
+// One description of a route serves three times: what comes in is checked by its schemas, the handler has their types, /openapi.json shows them.
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { z } from "zod";
+import { IsoError } from "../model/errors.js";
+import { sayIssue } from "../model/say-issue.js";
+import type { Answer } from "./schemas/common.js";
+
+interface Shapes {
+  params?: z.ZodObject;
+  query?: z.ZodObject;
+  /** Names in lower case. */
+  headers?: z.ZodObject;
+  /** JSON. */
+  body?: z.ZodObject;
+}
+
+type Taken<S extends Shapes> = { [K in keyof S]: S[K] extends z.ZodType ? z.output<S[K]> : undefined } & {
+  /** The body as it was sent, where there is a schema for it. */
+  text: string;
+};
+
+export interface Route<S extends Shapes> {
+  method: "get" | "post" | "put" | "delete";
+  /** `{name}` is one part of the path, `{name}{.+}` all that is left of it. */
+  path: string;
+  tag: string;
+  summary: string;
+  takes: S;
+  /** Of the body; needed where there is one. */
+  maxBytes?: number;
+  /** The body of a type that is not JSON, for the description alone. */
+  rawBody?: Answer["content"];
+  /** True where no token is needed. */
+  open?: boolean;
+  answers: Record<number, Answer>;
+}
+
+const REST = "{.+}";
+export const TOKEN_SCHEME = "token";
+
+export function addRoute<S extends Shapes>(
+  app: OpenAPIHono,
+  route: Route<S>,
+  handle: (context: Context, input: Taken<S>) => Response | Promise<Response>,
+): void {
+  describe(app, route);
+  const path = route.path.replace(/\{([A-Za-z]+)\}/g, ":$1");
+  app.on(route.method.toUpperCase(), path, async (context) => handle(context, await take(context, route)));
+}
+
+function describe<S extends Shapes>(app: OpenAPIHono, route: Route<S>): void {
+  const { method, path, tag, summary, takes, rawBody, open, answers } = route;
+  const content = takes.body ? { "application/json": { schema: takes.body } } : rawBody;
+  const { params, query, headers } = takes;
+  app.openAPIRegistry.registerPath({
+    ...{ method, path: path.replace(REST, ""), tags: [tag], summary, operationId: operationOf(method, path) },
+    security: open ? [] : [{ [TOKEN_SCHEME]: [] }],
+    request: {
+      ...(params && { params }),
+      ...(query && { query }),
+      ...(headers && { headers }),
+      ...(content && { body: { required: true, content } }),
+    },
+    responses: answers,
+  });
+}
+
+function operationOf(method: string, path: string): string {
+  const words = path
+    .replace(REST, "")
+    .split(/[^A-Za-z]+/)
+    .filter((word) => word !== "" && word !== "v");
+  return [method, ...words].map((word, at) => (at === 0 ? word : word[0]?.toUpperCase() + word.slice(1))).join("");
+}
+
+async function take<S extends Shapes>({ req }: Context, { takes, maxBytes = 0 }: Route<S>): Promise<Taken<S>> {
+  const { params, query, headers, body } = takes;
+  const text = body === undefined ? "" : await readText(req.raw, maxBytes);
+  const taken = {
+    ...(params && { params: checked(params, req.param()) }),
+    ...(query && { query: checked(query, once(req.queries())) }),
+    ...(headers && {
+      headers: checked(
+        headers,
+        pick(Object.keys(headers.shape), (name) => req.header(name)),
+      ),
+    }),
+    ...(body && { body: checked(body, parse(text, req.header("Content-Type"))) }),
+    text,
+  };
+  // Each key is there exactly where its schema is, with what that schema gave.
+  return taken as unknown as Taken<S>;
+}
+
+function checked(schema: z.ZodType, value: unknown): unknown {
+  const parsed = schema.safeParse(value, { error: sayIssue });
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])];
+  const field = path.map(String).join(".").slice(0, 200) || "request";
+  const message = unknown === undefined ? sentence(issue) : "is not known here";
+  throw new IsoError("invalid_request", `${field}: ${message}`, { field });
+}
+
+function sentence(issue: z.core.$ZodIssue | undefined): string {
+  if (issue?.code === "invalid_key") return issue.issues[0]?.message ?? issue.message;
+  return issue?.message ?? "is not valid";
+}
+
+function once(queries: Record<string, string[]>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(queries).map(([name, values]) => {
+      if (values.length === 1) return [name, values[0] ?? ""];
+      throw new IsoError("invalid_request", `${name.slice(0, 100)}: is given twice`, { field: name.slice(0, 100) });
+    }),
+  );
+}
+
+function pick(names: string[], of: (name: string) => string | undefined): Record<string, string> {
+  const found = names.map((name) => [name, of(name)] as const);
+  return Object.fromEntries(found.filter((pair): pair is readonly [string, string] => pair[1] !== undefined));
+}
+
+/** Throws `too_large` before more than `maxBytes` are held. */
+async function readText(request: Request, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of boundedBody(request, maxBytes)) chunks.push(chunk);
+  try {
+    // Other bytes would be another text than the one that was sent.
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new IsoError("invalid_request", "The body is no UTF-8.");
+  }
+}
+
+/** The body as it comes; throws `too_large` with the first chunk too many, at once where its length is told before. */
+export async function* boundedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array> {
+  const tooLarge = () => new IsoError("too_large", `The body has more than ${maxBytes} bytes.`);
+  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge();
+  if (request.body === null) return;
+  let bytes = 0;
+  for await (const chunk of request.body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge();
+    yield chunk;
+  }
+}
+
+/** Of JSON a page of another origin can send none without being asked about it first. */
+function parse(text: string, type: string | undefined): unknown {
+  if (!/^application\/json\s*(;|$)/i.test(type ?? "")) {
+    throw new IsoError("unsupported_media_type", "The body must be JSON, with Content-Type: application/json.");
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new IsoError("invalid_request", `The body is no JSON: ${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -1,0 +1,195 @@
+// Routes of runs: start, look, list, cancel, follow. A user's runs are nobody else's: others get the answer of a run that there is not.
+import type { Socket } from "node:net";
+import type { HttpBindings } from "@hono/node-server";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { z } from "zod";
+import type { RunRequest } from "../harness/request.js";
+import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
+import { IsoError } from "../model/errors.js";
+import { MiB } from "../model/limits.js";
+import type { RunResult } from "../model/result.js";
+import { faultOf, problem } from "./problem.js";
+import { addRoute } from "./route.js";
+import { header, json, OfRun, OfUser, problems } from "./schemas/common.js";
+import { ResultSchema, shownResult } from "./schemas/result.js";
+import {
+  EventHeaders,
+  ListQuery,
+  RunBody,
+  RunHeaders,
+  RunList,
+  RunOrResult,
+  RunQuery,
+  RunUnderWay,
+  summaryOf,
+  underWay,
+} from "./schemas/runs.js";
+import { OfFile, OfWorkspace } from "./schemas/workspace.js";
+import { FILE_ANSWERS, FileHeaders, sendFile } from "./send-file.js";
+import type { Service } from "./service.js";
+
+/** A snippet and its input of 4 MiB each, and what JSON makes of them. */
+const MAX_BODY_BYTES = 16 * MiB;
+const TAG = "runs";
+const EVENT_STREAM = { "Content-Type": "text/event-stream; charset=utf-8" };
+
+export function addRunRoutes(app: OpenAPIHono, service: Service): void {
+  addStart(app, service);
+  addLook(app, service);
+  addCancel(app, service);
+  addEvents(app, service);
+  addFiles(app, service);
+}
+
+function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
+  const takes = { query: RunQuery, headers: RunHeaders, body: RunBody };
+  const location = { Location: header("Where the run is looked at.") };
+  addRoute(
+    app,
+    {
+      ...{ method: "post", path: "/v1/runs", tag: TAG, takes, maxBytes: MAX_BODY_BYTES },
+      summary: "Run a snippet or scenario; answers when it has ended, or at once where that is preferred",
+      answers: {
+        200: json("The run has ended, well or not.", ResultSchema, location),
+        202: json("The run was taken.", RunUnderWay, location),
+        ...problems(404, 409, 413, 415, 422, 429, 503),
+      },
+    },
+    async (context, { query, headers, body, text }) => {
+      const key = headers["idempotency-key"];
+      const run = runs.start(requestOf(body, query.user), key === undefined ? null : { key, body: text });
+      const isAsync = /(^|[,\s])respond-async\s*([,;]|$)/i.test(headers.prefer ?? "");
+      const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
+      if (isAsync && run.result === null) {
+        return context.json(underWay(run), 202, { ...at, "Preference-Applied": "respond-async" });
+      }
+      const result = await run.ended;
+      const fault = faultOf(result);
+      if (fault !== null) return problem(fault, { headers: at, runId: run.runId, log, hidden });
+      return context.json(shownResult(result), 200, at);
+    },
+  );
+}
+
+/** Checked as the library's own by the runtime; `contract` has a parser of its own there. */
+function requestOf(body: z.output<typeof RunBody>, user: string | undefined): RunRequest {
+  if (user !== undefined && body.userId !== undefined && user !== body.userId) {
+    throw new IsoError("invalid_request", "userId: the body names another user than the address", { field: "userId" });
+  }
+  const userId = body.userId ?? user;
+  if (userId === undefined) {
+    throw new IsoError("invalid_user_id", "userId: is missing: name the user whose run it is", { field: "userId" });
+  }
+  return { ...body, userId } as RunRequest;
+}
+
+function addLook(app: OpenAPIHono, { runs }: Service): void {
+  addRoute(
+    app,
+    {
+      ...{ method: "get", path: "/v1/runs", tag: TAG, takes: { query: ListQuery } },
+      summary: "A user's runs, the newest first",
+      answers: { 200: json("Runs of this user that the service remembers.", RunList), ...problems() },
+    },
+    (context, { query: { user, before, limit } }) => {
+      const found = runs.list(user, { before, limit: limit + 1 });
+      const page = found.slice(0, limit);
+      const next = found.length > limit ? (page.at(-1)?.runId ?? null) : null;
+      return context.json({ runs: page.map(summaryOf), next });
+    },
+  );
+  addRoute(
+    app,
+    {
+      ...{ method: "get", path: "/v1/runs/{runId}", tag: TAG, takes: { params: OfRun, query: OfUser } },
+      summary: "A run: its result, or how far it is",
+      answers: { 200: json("The result document, or a run under way.", RunOrResult), ...problems(404) },
+    },
+    async (context, { params: { runId }, query: { user } }) => {
+      const result = await resultOf(runs, user, runId);
+      return context.json(result === null ? underWay(runs.get(user, runId)) : shownResult(result));
+    },
+  );
+}
+
+function addCancel(app: OpenAPIHono, { runs }: Service): void {
+  addRoute(
+    app,
+    {
+      ...{ method: "post", path: "/v1/runs/{runId}/cancel", tag: TAG, takes: { params: OfRun, query: OfUser } },
+      summary: "Ask a run to end; what it wrote is kept",
+      answers: {
+        202: json("It was asked to; its events and its result tell when it has ended.", RunUnderWay),
+        200: json("It had ended already: its result, as it was.", ResultSchema),
+        ...problems(404),
+      },
+    },
+    (context, { params: { runId }, query: { user } }) => {
+      const run: KeptRun = runs.cancel(user, runId);
+      return run.result === null ? context.json(underWay(run), 202) : context.json(shownResult(run.result));
+    },
+  );
+}
+
+function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
+  const takes = { params: OfRun, query: OfUser, headers: EventHeaders };
+  addRoute(
+    app,
+    {
+      ...{ method: "get", path: "/v1/runs/{runId}/events", tag: TAG, takes },
+      summary: "A run's events as they come, the past ones first; each has its number as id",
+      answers: {
+        200: {
+          description: "Server-sent events; the last is run.finished.",
+          content: { "text/event-stream": { schema: z.string() } },
+        },
+        204: { description: "The run has ended, and the event that was read was its last." },
+        ...problems(404, 429),
+      },
+    },
+    (context, { params: { runId }, query: { user }, headers }) => {
+      const { events } = runs.get(user, runId);
+      const after = Number(headers["last-event-id"] ?? 0);
+      // A browser that asks again after the end is told by this to ask no more.
+      if (events.closed && after >= events.lastSeq) return context.body(null, 204);
+      if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
+      const stream = streams.open(events, after);
+      // Nothing is written to a reader that has no room, so that its socket is idle then.
+      socketOf(context)?.setTimeout(streams.stallMs);
+      return context.body(stream, 200, EVENT_STREAM);
+    },
+  );
+}
+
+function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
+  const takes = { params: OfRun.extend(OfFile.shape), query: OfWorkspace, headers: FileHeaders };
+  addRoute(
+    app,
+    {
+      ...{ method: "get", path: "/v1/runs/{runId}/files/{path}{.+}", tag: TAG, takes },
+      summary: "A file as the run left it, for as long as the version that it made is kept",
+      answers: { ...FILE_ANSWERS, ...problems(404, 409, 416) },
+    },
+    async (context, { params: { runId, path }, query: { user, workspace }, headers }) => {
+      const result = await resultOf(runs, user, runId);
+      if (result === null) throw new IsoError("conflict", "The run has not ended yet.", { field: "runId" });
+      const { version } = result.workspace;
+      if (version === null)
+        throw new IsoError("not_found", "The run made no version: it changed no file, or kept none.");
+      const file = await runtime.workspaces.openFileOf({ userId: user, workspace }, version, path);
+      return sendFile(context, file, path, headers);
+    },
+  );
+}
+
+/** Null for a run under way. Throws `not_found` for one that this user never had. */
+async function resultOf(runs: RunRegistry, user: string, runId: string): Promise<RunResult | null> {
+  const run = runs.find(user, runId);
+  return run === null ? ((await runs.earlier(user, runId)) ?? runs.get(user, runId).result) : run.result;
+}
+
+/** Null where there is none, as for a request that no network brought. */
+function socketOf({ env }: Context<{ Bindings: Partial<HttpBindings> }>): Socket | null {
+  return env?.incoming?.socket ?? null;
+}

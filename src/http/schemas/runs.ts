@@ -1,0 +1,97 @@
+// Requests for runs, and runs as they are listed and looked at.
+import { z } from "zod";
+import { RunRequestSchema } from "../../harness/request.js";
+import type { KeptRun } from "../../harness/run-registry.js";
+import { STATUSES } from "../../model/ending.js";
+import { RunId, User } from "./common.js";
+import { MODES, ResultSchema } from "./result.js";
+
+const { userId, contract } = RunRequestSchema.shape;
+
+const ENTRY = {
+  type: "object",
+  required: ["path", "description"],
+  properties: {
+    ...{ path: { type: "string" }, description: { type: "string" }, optional: { type: "boolean" } },
+    ...{ minBytes: { type: "integer" }, maxBytes: { type: "integer" }, mime: { type: "string" } },
+    ...{ schema: {}, columns: { type: "array", items: { type: "string" } } },
+  },
+} as const;
+
+/** The library's request; the service makes the run's id itself. */
+export const RunBody = RunRequestSchema.omit({ runId: true })
+  .extend({
+    userId: userId.optional().meta({ description: "Whose run it is; or say it as `?user=`." }),
+    contract: contract.meta({ type: "array", items: ENTRY, description: "Files the run must produce, below out/." }),
+  })
+  .meta({
+    id: "RunRequest",
+    description: "Either `code` or `scenario`.",
+    example: { userId: "alice", code: "print('hello')" },
+  });
+
+export const RunQuery = z.strictObject({ user: User.optional() });
+
+export const RunHeaders = z.object({
+  prefer: z
+    .string()
+    .max(200)
+    .optional()
+    .meta({ description: "`respond-async`: answers 202 before the run has ended." }),
+  "idempotency-key": z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .meta({ description: "The same key with the same body is the same run, for as long as the service remembers it." }),
+});
+
+const STATES = ["queued", "running", "waiting"] as const;
+
+const summary = {
+  runId: RunId,
+  userId: z.string(),
+  turnId: z.string(),
+  mode: z.enum(MODES),
+  scenario: z.string().nullable(),
+  acceptedAt: z.string(),
+};
+
+export const RunUnderWay = z
+  .object({ ...summary, status: z.enum(STATES) })
+  .meta({ id: "RunUnderWay", description: "A run that has not ended yet." });
+
+export const RunSummary = z
+  .object({ ...summary, status: z.enum([...STATES, ...STATUSES]), code: z.string().nullable() })
+  .meta({ id: "RunSummary", description: "A run in a list; `code` is its error's." });
+
+export const RunOrResult = z.union([ResultSchema, RunUnderWay]);
+
+export const RunList = z
+  .object({
+    runs: z.array(RunSummary),
+    next: z.string().nullable().meta({ description: "The `before` of the next page." }),
+  })
+  .meta({ id: "RunList" });
+
+export const ListQuery = z.strictObject({
+  user: User,
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  before: RunId.optional().meta({ description: "Runs that are older than this one." }),
+});
+
+export const EventHeaders = z.object({
+  "last-event-id": z
+    .string()
+    .regex(/^\d{1,15}$/, "must be the number of an event")
+    .optional()
+    .meta({ description: "The last event that was read; the next ones follow." }),
+});
+
+export function underWay({ runId, userId: whose, turnId, mode, scenario, acceptedAt, state }: KeptRun) {
+  return { runId, userId: whose, turnId, mode, scenario, acceptedAt, status: state };
+}
+
+export function summaryOf(run: KeptRun): z.infer<typeof RunSummary> {
+  return { ...underWay(run), status: run.result?.status ?? run.state, code: run.result?.error?.code ?? null };
+}

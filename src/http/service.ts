@@ -1,0 +1,21 @@
+// What the routes share: the runtime that does the work, the runs it took, and how the service speaks to its operator.
+import type { RunRegistry } from "../harness/run-registry.js";
+import type { Runtime } from "../harness/runtime.js";
+import type { EventStreams } from "./events.js";
+import type { RunFigures } from "./figures.js";
+
+export interface Service {
+  readonly runtime: Pick<Runtime, "workspaces" | "tools" | "bundle" | "settings">;
+  readonly runs: RunRegistry;
+  readonly streams: EventStreams;
+  readonly figures: RunFigures;
+  /** Of the package. */
+  readonly version: string;
+  readonly token: string;
+  /** Paths of the host that no answer names. */
+  readonly hidden: readonly string[];
+  /** Host headers of this service; known once it listens. */
+  hosts(): readonly string[];
+  /** A line for the operator. */
+  log(line: string): void;
+}

@@ -1,0 +1,138 @@
+// The API without a socket: real routes over runs that a test begins, tells about and ends.
+
+import { EventBus } from "../../src/comm/event-bus.js";
+import type { RunRequest } from "../../src/harness/request.js";
+import { blankResult } from "../../src/harness/result.js";
+import { type RegistryBounds, RunRegistry, type RunTaker } from "../../src/harness/run-registry.js";
+import type { TakenRun } from "../../src/harness/runtime.js";
+import { createApp } from "../../src/http/app.js";
+import { EventStreams } from "../../src/http/events.js";
+import { RunFigures } from "../../src/http/figures.js";
+import type { Service } from "../../src/http/service.js";
+import { IsoError } from "../../src/model/errors.js";
+import type { RunResult } from "../../src/model/result.js";
+import { checkUserId } from "../../src/workspace/user-dir.js";
+
+export const HOST = "127.0.0.1:8321";
+export const TOKEN = "a-token-of-tests";
+
+export interface Begun extends TakenRun {
+  request: RunRequest;
+  end(result?: Partial<RunResult>): Promise<void>;
+}
+
+/** Takes every request; its runs end when a test says so, or when they are cancelled. */
+export class FakeRuns implements RunTaker {
+  readonly begun: Begun[] = [];
+  readonly earlier = new Map<string, RunResult>();
+
+  get last(): Begun {
+    const run = this.begun.at(-1);
+    if (run === undefined) throw new Error("no run was begun");
+    return run;
+  }
+
+  take(request: RunRequest): TakenRun {
+    checkUserId(request.userId);
+    if (request.profile !== undefined) throw new IsoError("unknown_profile", "no such profile", { field: "profile" });
+    const runId = request.runId ?? "";
+    const events = new EventBus();
+    events.open(runId);
+    let resolve = (_result: RunResult) => {};
+    const promise = new Promise<RunResult>((done) => {
+      resolve = done;
+    });
+    const run: Begun = {
+      ...{ request, runId, userId: request.userId, turnId: runId, mode: "side-effects", scenario: null, events },
+      result: promise,
+      end: async (result = {}) => {
+        const whole: RunResult = {
+          ...blankResult({ runId, userId: request.userId }),
+          ...{ ok: true, status: "succeeded", paths: { workspace: "/secret/w", sandbox: "/secret/s" }, ...result },
+        };
+        events.emit({ type: "run.finished", result: whole });
+        resolve(whole);
+        await promise;
+        await new Promise(setImmediate);
+      },
+    };
+    request.signal?.addEventListener("abort", () => void run.end({ ok: false, status: "cancelled" }));
+    this.begun.push(run);
+    return run;
+  }
+
+  /** As a runtime does that is closed. */
+  cancelAll(): void {
+    for (const run of this.begun) if (!run.events.closed) void run.end({ ok: false, status: "cancelled" });
+  }
+
+  async resultOf(userId: string, runId: string): Promise<RunResult | null> {
+    return this.earlier.get(`${userId} ${runId}`) ?? null;
+  }
+}
+
+interface Asked {
+  method?: string;
+  user?: string;
+  headers?: Record<string, string | null>;
+  body?: unknown;
+}
+
+export function bed(
+  options: {
+    bounds?: Partial<RegistryBounds>;
+    heartbeatMs?: number;
+    stallMs?: number;
+    runtime?: Partial<Service["runtime"]>;
+  } = {},
+) {
+  const runs = new FakeRuns();
+  const logged: string[] = [];
+  const figures = new RunFigures();
+  const registry = new RunRegistry(runs, {
+    ...{ onFinished: (result) => figures.count(result) },
+    ...(options.bounds && { bounds: options.bounds }),
+  });
+  const streams = new EventStreams(options);
+  const service: Service = {
+    // A test gives what its routes need of it.
+    runtime: (options.runtime ?? {}) as Service["runtime"],
+    ...{
+      runs: registry,
+      streams,
+      figures,
+      version: "1.2.3",
+      token: TOKEN,
+      hidden: ["/secret", ...(options.runtime?.workspaces?.roots ?? [])],
+    },
+    hosts: () => [HOST, "localhost:8321"],
+    log: (line) => logged.push(line),
+  };
+  const app = createApp(service);
+  const ask = async (path: string, { method, user = "alice", headers = {}, body }: Asked = {}): Promise<Response> => {
+    const given = { Host: HOST, Authorization: `Bearer ${TOKEN}`, ...headers };
+    const kept = Object.entries(given).filter((pair): pair is [string, string] => pair[1] !== null);
+    const isText = typeof body === "string" || body instanceof Uint8Array;
+    const address = user === "" ? path : `${path}${path.includes("?") ? "&" : "?"}user=${encodeURIComponent(user)}`;
+    return await app.request(`http://${HOST}${address}`, {
+      method: method ?? (body === undefined ? "GET" : "POST"),
+      headers: [...kept, ...(body !== undefined && !("Content-Type" in headers) ? [JSON_TYPE] : [])],
+      ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
+    });
+  };
+  return { app, ask, runs, registry, streams, logged, service };
+}
+
+const JSON_TYPE: [string, string] = ["Content-Type", "application/json"];
+export const ASYNC = { Prefer: "respond-async" };
+
+export const jsonOf = async (response: Response) => JSON.parse(await response.text());
+
+export async function problemIn(response: Response): Promise<{ status: number; code: string; field?: string }> {
+  const { status, headers } = response;
+  const body = await jsonOf(response);
+  if (headers.get("Content-Type") !== "application/problem+json")
+    throw new Error(`no problem: ${JSON.stringify(body)}`);
+  if (body.status !== status) throw new Error(`the problem says ${body.status}, the answer ${status}`);
+  return body;
+}
