@@ -27,7 +27,8 @@ interface Folder {
   hidden: number;
 }
 interface Node {
-  label: string;
+  /** Made when there is room for it: most of a large tree is counted only. */
+  label: () => string;
   folder: Folder | null;
 }
 
@@ -84,12 +85,11 @@ class Drawing {
     }
     this.#count(entry);
     if (parent === undefined) return null;
-    const node: Node = { label: label(entry, target), folder: null };
-    parent.children.push(node);
-    if (entry.kind !== "dir") return null;
-    if (depth < this.#bounds.maxDepth) node.folder = { children: [], hidden: 0 };
-    else node.label += " …";
-    return node.folder;
+    const isOpen = entry.kind === "dir" && depth < this.#bounds.maxDepth;
+    const more = entry.kind === "dir" && !isOpen ? " …" : "";
+    const folder: Folder | null = isOpen ? { children: [], hidden: 0 } : null;
+    parent.children.push({ label: () => `${label(entry, target)}${more}`, folder });
+    return folder;
   }
 
   /** `path` is that of the folder, with a slash at its end. */
@@ -173,7 +173,8 @@ function draw(root: Folder, maxBytes: number, last: string): string {
   const lines = ["."];
   let room = maxBytes - SUMMARY_BYTES;
   let left = 0;
-  const add = (line: string): void => {
+  const add = (begin: string, rest: () => string): void => {
+    const line = left > 0 ? "" : `${begin}${rest()}`;
     room = left > 0 ? 0 : room - Buffer.byteLength(line) - 1;
     if (room > 0) lines.push(line);
     else left += 1;
@@ -181,10 +182,10 @@ function draw(root: Folder, maxBytes: number, last: string): string {
   const below = (folder: Folder, indent: string): void => {
     folder.children.forEach((node, index) => {
       const isLast = index === folder.children.length - 1 && folder.hidden === 0;
-      add(`${indent}${isLast ? "└── " : "├── "}${node.label}`);
+      add(`${indent}${isLast ? "└── " : "├── "}`, node.label);
       if (node.folder !== null) below(node.folder, `${indent}${isLast ? "    " : "│   "}`);
     });
-    if (folder.hidden > 0) add(`${indent}└── … ${groupDigits(folder.hidden)} more`);
+    if (folder.hidden > 0) add(`${indent}└── `, () => `… ${groupDigits(folder.hidden)} more`);
   };
   below(root, "");
   if (left > 0) lines.push(`… ${count(left, "line")} left out …`);
