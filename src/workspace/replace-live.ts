@@ -19,6 +19,7 @@ import { bytesOfItsOwn, countChanges, countFiles } from "./recorded-tree.js";
 import { syncFolders } from "./sync-folders.js";
 import { bringUp } from "./twin.js";
 import {
+  forgetVersion,
   listVersions,
   type Made,
   makeRecord,
@@ -202,6 +203,7 @@ function prune(context: StoreContext, dirName: string): void {
   const { layout, records, versions, trash } = context;
   for (const { folder } of surplus(listVersions(versionsDir(layout, dirName)), versions)) {
     trash.discard(folder, layout.trash);
+    forgetVersion(folder);
     step("commit.pruned");
   }
   if (versions.keep === 0) records.remove(dirName);

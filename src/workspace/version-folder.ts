@@ -132,6 +132,11 @@ interface Seen {
 const seen = new Map<string, Seen>();
 const MAX_SEEN = 4_096;
 
+/** Of a version that is on its way out. */
+export function forgetVersion(folder: string): void {
+  seen.delete(folder);
+}
+
 function lookAt(folder: string): Seen {
   const stats = lstatSync(join(folder, RECORD), { bigint: true, throwIfNoEntry: false });
   const stamp = stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.ctimeNs}`;
