@@ -107,7 +107,9 @@ export class SandboxGroup {
   /** Moves a process in, where it is not yet. A hierarchy that refuses it enforces nothing from then on. */
   join(pid: number, proc = "/proc"): void {
     const lines = (readFileOrNull(join(proc, String(pid), "cgroup")) ?? "").split("\n");
-    for (const [limit, dir] of [...this.#dirs]) {
+    // In version 2 several limits have one folder.
+    const ofFolder = new Map([...this.#dirs].map(([limit, dir]) => [dir, limit]));
+    for (const [dir, limit] of ofFolder) {
       // A group's name is nobody else's, so the path above it need not be known.
       const place = `/${PARENT_NAME}/${basename(dir)}`;
       const names = this.version === "cgroup-v2" ? "" : CONTROLLERS[limit];

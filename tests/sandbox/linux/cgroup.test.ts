@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { groupName, planCgroups, prepareCgroups, reapGroups } from "../../../src/sandbox/linux/cgroup.js";
 import { type Controlled, SandboxGroup } from "../../../src/sandbox/linux/cgroup-group.js";
 import { hierarchyV1, REAL_HOST } from "../../../src/sandbox/linux/cgroup-host.js";
+import { tempFiles } from "../../support/temp.js";
 import { makeHost, makeV2Host } from "./host-tree.js";
 
 const ALL = "cpuset cpu io memory hugetlb pids rdma";
@@ -98,6 +99,45 @@ describe("version 2", () => {
     expect(group.heldMemory()).toBe(32 * 1024 * 1024);
     group.liftCpuLimit();
     expect(text("cpu.max")).toBe("max\n");
+  });
+});
+
+describe("who is in a group", () => {
+  const places = ["memory", "pids", "cpu"].map((name) => `${name}/iso-runtime/x/tasks`);
+  const groupIn = (dir: string, version: "cgroup-v1" | "cgroup-v2", shared = false) => {
+    const at = (name: string) => join(dir, shared ? "memory" : name);
+    const folders = new Map<Controlled, string>([
+      ["memory", at("memory")],
+      ["processes", at("pids")],
+      ["cpus", at("cpu")],
+    ]);
+    return new SandboxGroup(version, folders, "x", LIMITS);
+  };
+  const moved = (dir: string) =>
+    ["memory", "pids", "cpu"].filter((name) => existsSync(join(dir, name, "iso-runtime/x/cgroup.procs")));
+
+  it("lets a process in by itself on version 1, and moves it only where it is not", () => {
+    const dir = tempFiles({
+      ...Object.fromEntries(places.map((path) => [path, ""])),
+      "proc/42/cgroup": "9:cpu,cpuacct:/of/ours/iso-runtime/x\n4:memory:/iso-runtime/x\n2:pids:/iso-runtime/another\n",
+    });
+    const group = groupIn(dir, "cgroup-v1");
+    const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+    expect(group.doors(own)).toEqual(places.map((path) => join(dir, path)));
+    group.join(42, join(dir, "proc"));
+    expect(moved(dir)).toEqual(["pids"]);
+    expect(readFileSync(join(dir, "pids/iso-runtime/x/cgroup.procs"), "utf8")).toBe("42\n");
+  });
+
+  it("has no such way on version 2, where one folder is all limits", () => {
+    const files = { "memory/iso-runtime/x/tasks": "", "proc/42/cgroup": "0::/somewhere\n" };
+    const [outside, inside] = [tempFiles(files), tempFiles({ ...files, "proc/42/cgroup": "0::/a/iso-runtime/x\n" })];
+    const group = groupIn(outside, "cgroup-v2", true);
+    expect(group.doors({ uid: 1, gid: 1 })).toEqual([]);
+    group.join(42, join(outside, "proc"));
+    expect(moved(outside)).toEqual(["memory"]);
+    groupIn(inside, "cgroup-v2", true).join(42, join(inside, "proc"));
+    expect(moved(inside)).toEqual([]);
   });
 });
 
