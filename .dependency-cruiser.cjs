@@ -119,7 +119,6 @@ const TOUCHES_FILES = {
   "src/workspace/layout.ts": "the roots and our own state",
   "src/workspace/live.ts": "makes a user's folder; nothing below it",
   "src/workspace/lock.ts": "our own state",
-  "src/workspace/own-folder.ts": "our own state",
   "src/workspace/past-file.ts": "closes descriptors that safefs opened",
   "src/workspace/place-file.ts": "names in trees of our own where no program is; what is copied is opened by safefs",
   "src/workspace/record-log.ts": "our own state",

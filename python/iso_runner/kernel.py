@@ -182,6 +182,15 @@ def read_file(path: str) -> bytes:
         os.close(fd)
 
 
+def write_file(path: str, text: str) -> None:
+    """Likewise; the file must be there."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
 def own_cgroup() -> Optional[str]:
     try:
         return read_file("/proc/self/cgroup").decode("utf-8", "replace") or None

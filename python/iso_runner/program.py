@@ -133,15 +133,9 @@ def _renew_randomness() -> None:
 def _prefer_for_oom() -> None:
     """Asks the kernel to take the program and not its supervisor when memory runs out."""
     try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        os.write(fd, b"1000")
+        kernel.write_file("/proc/self/oom_score_adj", "1000")
     except OSError:
         pass
-    finally:
-        os.close(fd)
 
 
 def _open_stdin(stdin: Optional[str]) -> None:

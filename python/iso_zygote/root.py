@@ -6,6 +6,8 @@ import os
 import stat
 from collections.abc import Sequence
 
+from iso_runner.kernel import write_file
+
 from . import syscalls as sys_
 from .plan import Entry
 
@@ -100,7 +102,7 @@ def enter_root(mounts: Sequence[Entry], folder: str, tmpfs_bytes: int, limit_nam
         _mount(entry, folder, tmpfs_bytes)
         if entry.kind == "proc" and limit_namespaces:
             # Of this user namespace alone: none can be made in it any more.
-            sys_.write_file(f"{TEMPLATE}/proc/sys/user/max_user_namespaces", "0")
+            write_file(f"{TEMPLATE}/proc/sys/user/max_user_namespaces", "0")
     os.chdir(TEMPLATE)
     sys_.pivot_root(b".", b".")
     sys_.unmount(".", sys_.MNT_DETACH)

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Optional, Union
 
-from iso_runner.kernel import read_file
+from iso_runner.kernel import read_file, write_file
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -144,14 +144,6 @@ def never_free(thing: object) -> None:
 
 def overwrite_memory(start: int, end: int) -> None:
     ctypes.memset(ctypes.c_void_p(start), 0, end - start)
-
-
-def write_file(path: str, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
 
 
 def map_ids(who: str, inside: int, uid: int, gid: int) -> None:

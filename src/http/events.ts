@@ -3,6 +3,7 @@ import type { EventBus } from "../comm/event-bus.js";
 import { toSse } from "../comm/wire.js";
 import { IsoError } from "../model/errors.js";
 import type { RunEvent } from "../model/events.js";
+import { within } from "../model/in-time.js";
 import { shownResult } from "./schemas/result.js";
 
 const HEARTBEAT_MS = 15_000;
@@ -58,7 +59,8 @@ export class EventStreams {
           if (!isOpen) return;
           if (next === null) return controller.enqueue(encoder.encode(": still here\n\n"));
           waiting = null;
-          if (next.value !== undefined) return controller.enqueue(encoder.encode(toSse(shown(next.value))));
+          const event = next.value.value;
+          if (event !== undefined) return controller.enqueue(encoder.encode(toSse(shown(event))));
           leave();
           controller.close();
         },
@@ -69,19 +71,6 @@ export class EventStreams {
       },
       { highWaterMark: 0 },
     );
-  }
-}
-
-/** Null where it takes longer. */
-async function within<T>(work: Promise<T>, ms: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -6,6 +6,7 @@ import { getRequestListener } from "@hono/node-server";
 import { RunRegistry } from "../harness/run-registry.js";
 import type { Runtime } from "../harness/runtime.js";
 import { IsoError, toIsoError } from "../model/errors.js";
+import { within } from "../model/in-time.js";
 import { KiB } from "../model/limits.js";
 import { createApp } from "./app.js";
 import { EventStreams } from "./events.js";
@@ -77,7 +78,8 @@ export async function serveApi(
 
   runs.close();
   const waited = await within(runs.idle(), drainMs);
-  if (!waited) log(`${runs.underWay} runs are cancelled: they were under way for ${drainMs / 1000} s after the stop`);
+  if (waited === null)
+    log(`${runs.underWay} runs are cancelled: they were under way for ${drainMs / 1000} s after the stop`);
   await runtime.close();
   await runs.idle();
   await close(server, silent);
@@ -134,19 +136,6 @@ async function close(server: Server, silent: ReadonlySet<Socket>): Promise<void>
   clearInterval(looking);
   server.closeAllConnections();
   await closed;
-}
-
-/** Whether it was done in time. */
-async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

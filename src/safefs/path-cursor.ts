@@ -1,8 +1,8 @@
 // Goes to the directories of one tree by path, one after another: only what differs from the path before is closed and opened.
-import { mkdirSync } from "node:fs";
 import { DirCursor } from "./cursor.js";
 import type { Dir } from "./dir.js";
-import { errnoOf, SafeFsError } from "./errors.js";
+import { SafeFsError } from "./errors.js";
+import { makeDir } from "./make-dir.js";
 
 /** Reasons that say there is no such directory. */
 const NONE = new Set(["missing", "link", "not_directory"]);
@@ -23,23 +23,15 @@ export class PathCursor implements Disposable {
 
   /** The same, made with `mode` where it is absent. */
   make(path: string, mode: number): Dir | null {
-    return this.#go(path, (target) => {
-      try {
-        mkdirSync(target, mode);
-        return true;
-      } catch (error) {
-        if (errnoOf(error) === "EEXIST") return false;
-        throw error;
-      }
-    });
+    return this.#go(path, (target) => makeDir(target, mode));
   }
 
-  #go(path: string, makeDir: (target: Buffer) => boolean): Dir | null {
+  #go(path: string, make: (target: Buffer) => boolean): Dir | null {
     const names = path === "" ? [] : path.split("/");
     this.#leaveTo(names);
     for (const name of names.slice(this.#names.length)) {
       const bytes = Buffer.from(name, "latin1");
-      if (!this.#enter(bytes) && !(makeDir(this.#cursor.dir.child(bytes)) && this.#enter(bytes))) return null;
+      if (!this.#enter(bytes) && !(make(this.#cursor.dir.child(bytes)) && this.#enter(bytes))) return null;
       this.#names.push(name);
     }
     return this.#cursor.dir;

@@ -7,7 +7,6 @@ import {
   fchmodSync,
   fchownSync,
   fstatSync,
-  mkdirSync,
   openSync,
   read,
   renameSync,
@@ -19,6 +18,7 @@ import { readAt, writeAll } from "./descriptor.js";
 import { type Dir, openDirAt, openFileAt, openTrustedDir } from "./dir.js";
 import { type Entry, readLinkAt, statAt } from "./entry.js";
 import { errnoOf, SafeFsError } from "./errors.js";
+import { makeDir } from "./make-dir.js";
 import { pacer } from "./pace.js";
 import { type RelPath, splitPath } from "./rel-path.js";
 import { removeAt } from "./remove.js";
@@ -318,10 +318,8 @@ function lastOf(parts: Buffer[]): Buffer {
 
 function makeDirAt(dir: Dir, name: Buffer): boolean {
   try {
-    mkdirSync(dir.child(name), 0o700);
-    return true;
+    return makeDir(dir.child(name), 0o700);
   } catch (error) {
-    if (errnoOf(error) === "EEXIST") return false;
     throw new SafeFsError("io", `cannot make a directory: ${errnoOf(error)}`, error);
   }
 }

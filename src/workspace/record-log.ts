@@ -2,7 +2,6 @@
 // costs what it changed; in memory as far as there is room. Written only by who holds the workspace's lock.
 import {
   appendFileSync,
-  type BigIntStats,
   closeSync,
   fsyncSync,
   lstatSync,
@@ -15,6 +14,7 @@ import {
 import { errnoOf } from "../safefs/errors.js";
 import { applyDelta, type Delta } from "./delta.js";
 import { countFiles, type RecordedTree, rowsOf, treeOf } from "./recorded-tree.js";
+import { stampOf } from "./small-file.js";
 
 export interface Known {
   /** The version. */
@@ -146,12 +146,6 @@ function readLine(text: string, source: string): { id: string; gone: string[]; r
   } catch {
     return null;
   }
-}
-
-/** Empty where there is no such file. */
-function stampOf(file: string): string {
-  const stats: BigIntStats | undefined = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.ctimeNs}`;
 }
 
 function syncFile(file: string): void {

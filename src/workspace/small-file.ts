@@ -1,7 +1,7 @@
 // Small files of our own state that several processes may create at once: whole or absent, and the first one wins.
 
 import { randomBytes } from "node:crypto";
-import { linkSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { type BigIntStats, linkSync, lstatSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { errnoOf } from "../safefs/errors.js";
 
 /** The text stored at `path`; where there is none yet, `make()` becomes it, unless another process was first. */
@@ -27,4 +27,10 @@ export function readIfPresent(path: string): string | null {
     if (errnoOf(error) === "ENOENT") return null;
     throw error;
   }
+}
+
+/** Another one for each state of a file; empty where there is none. */
+export function stampOf(path: string): string {
+  const stats: BigIntStats | undefined = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.ctimeNs}`;
 }

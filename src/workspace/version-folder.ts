@@ -1,6 +1,6 @@
 // The versions of one workspace on disk: a folder each, with what is known of it, what it changed, and once another version has
 // replaced it, the entries that one has no more. Only the holder of the workspace's lock writes here; whoever reads needs no lock.
-import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
@@ -9,7 +9,7 @@ import { syncToDisk } from "../safefs/content.js";
 import { errnoOf } from "../safefs/errors.js";
 import { type Delta, readDelta, writeDelta } from "./delta.js";
 import { damaged } from "./recorded-tree.js";
-import { readIfPresent } from "./small-file.js";
+import { readIfPresent, stampOf } from "./small-file.js";
 
 const RECORD = "version.json";
 const DELTA = "delta.json";
@@ -138,8 +138,7 @@ export function forgetVersion(folder: string): void {
 }
 
 function lookAt(folder: string): Seen {
-  const stats = lstatSync(join(folder, RECORD), { bigint: true, throwIfNoEntry: false });
-  const stamp = stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.ctimeNs}`;
+  const stamp = stampOf(join(folder, RECORD));
   const known = seen.get(folder);
   if (known?.stamp === stamp) return known;
   const found = { stamp, record: readRecord(folder), hasDelta: existsSync(join(folder, DELTA)) };

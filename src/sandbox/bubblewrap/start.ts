@@ -2,6 +2,7 @@
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { IsoError } from "../../model/errors.js";
+import { within } from "../../model/in-time.js";
 import type { EngineLog } from "../linux/engine-log.js";
 import { endEngines } from "../linux/orphans.js";
 import type { RunningEngine } from "../linux/sandbox.js";
@@ -86,16 +87,7 @@ export class RunningBwrap implements RunningEngine {
     const { block, status, stderr } = this.#engine;
     block.destroy();
     status.destroy();
-    await settledWithin(this.#log.ended, STDERR_PATIENCE_MS);
+    await within(this.#log.ended, STDERR_PATIENCE_MS);
     stderr.destroy();
   }
-}
-
-async function settledWithin(work: Promise<void>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([work, patience]);
-  clearTimeout(timer);
 }

@@ -2,7 +2,7 @@
 // daemon that dies leaves calls hanging.
 import type Docker from "dockerode";
 import { IsoError } from "../../model/errors.js";
-import { inTime as within } from "../in-time.js";
+import { inTime as within } from "../../model/in-time.js";
 import type { Machine } from "../seccomp/syscalls.js";
 
 const CALL_TIMEOUT_MS = 30_000;

@@ -1,20 +1,11 @@
 // One sandbox's control group: its limits, its counts, its end. It may span several folders, as version 1 has one hierarchy for
 // each controller; a limit whose folder cannot be used is simply not enforced here, and says so.
-import {
-  chownSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  rmdirSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { chownSync, closeSync, constants, existsSync, openSync, rmdirSync, writeFileSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FileOwner } from "../../model/instance.js";
 import { errnoOf } from "../../safefs/errors.js";
+import { makeDir } from "../../safefs/make-dir.js";
 import { readFileOrNull, readWords } from "./cgroup-host.js";
 
 export type Controlled = "memory" | "processes" | "cpus";
@@ -176,25 +167,17 @@ function makeGroup(version: CgroupVersion, place: string, name: string): string 
   const dir = join(parent, name);
   for (let attempt = 1; ; attempt++) {
     try {
-      // In version 2 the parent hands on its controllers first.
-      if (version === "cgroup-v2" || attempt > 1) makeFolder(parent);
+      // One level at a time: a recursive mkdir never ends on file systems of the kernel that refuse it with ENOENT. In version 2 the
+      // parent hands on its controllers first.
+      if (version === "cgroup-v2" || attempt > 1) makeDir(parent, 0o777);
       if (version === "cgroup-v2") enableBelow(parent, place);
-      makeFolder(dir);
+      makeDir(dir, 0o777);
       living.add(dir);
       return dir;
     } catch (error) {
       // Nobody made the parent yet, or a neighbour that ends removed it when it was the last one in it.
       if (errnoOf(error) !== "ENOENT" || attempt >= 5) throw error;
     }
-  }
-}
-
-/** One level: a recursive mkdir never ends on file systems of the kernel that refuse it with ENOENT. */
-function makeFolder(dir: string): void {
-  try {
-    mkdirSync(dir);
-  } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw error;
   }
 }
 
