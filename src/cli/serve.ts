@@ -40,6 +40,8 @@ export async function serveCommand(flags: ServeFlags, version: string, signal: A
 function greeting(url: string, token: string): string {
   return [
     `iso-runtime serves ${url}`,
+    // Behind the # it is the browser's alone: no server and no log has it.
+    `page:  ${url}#token=${token}`,
     `token: ${token}`,
     `  curl -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' \\`,
     `    -d '{"userId": "alice", "code": "print(1)"}' ${url}v1/runs`,

@@ -6,14 +6,19 @@ import { answerHeaders, guard } from "./guard.js";
 import { addHealthRoutes, HEALTH_PATHS } from "./health.js";
 import { addMetrics } from "./metrics.js";
 import { addDescription, DESCRIPTION_PATH } from "./openapi.js";
+import { addPage, pagePaths } from "./page.js";
+import { addPastFiles } from "./past-files.js";
 import { noRoute, problem } from "./problem.js";
+import { addReceipt } from "./receipt.js";
 import { addRunRoutes } from "./runs.js";
 import type { Service } from "./service.js";
+import { addStatus } from "./status.js";
 import { addWorkspaceRoutes } from "./workspace.js";
 
 const ROUTES = [
   ...[addRunRoutes, addWorkspaceRoutes, addCatalogueRoutes],
   ...[addHealthRoutes, addMetrics, addDescription, addDocs],
+  ...[addStatus, addReceipt, addPastFiles],
 ];
 /** What tells nothing of this host or its users. */
 const OPEN = [...HEALTH_PATHS, ...DOCS_PATHS, DESCRIPTION_PATH];
@@ -21,8 +26,9 @@ const OPEN = [...HEALTH_PATHS, ...DOCS_PATHS, DESCRIPTION_PATH];
 export function createApp(service: Service): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(answerHeaders);
-  app.use(guard({ hosts: () => service.hosts(), token: service.token, open: OPEN }));
+  app.use(guard({ hosts: () => service.hosts(), token: service.token, open: [...OPEN, ...pagePaths()] }));
   for (const add of ROUTES) add(app, service);
+  addPage(app);
   app.notFound((context) => noRoute(context, methodsOf(app, context.req.path)));
   const { log, hidden } = service;
   app.onError((error) => problem(error, { log, hidden }));

@@ -5,7 +5,7 @@ import type { EventStreams } from "./events.js";
 import type { RunFigures } from "./figures.js";
 
 export interface Service {
-  readonly runtime: Pick<Runtime, "workspaces" | "tools" | "bundle" | "settings">;
+  readonly runtime: Pick<Runtime, "workspaces" | "tools" | "bundle" | "settings" | "hostState" | "receiptOf">;
   readonly runs: RunRegistry;
   readonly streams: EventStreams;
   readonly figures: RunFigures;
