@@ -2,12 +2,13 @@
 import { signal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { askJson, Problem } from "./api/http.js";
+import { FilesView } from "./files/files-view.js";
 import { CompareView } from "./history/compare-view.js";
 import { HistoryView } from "./history/history-view.js";
-import { FilesView } from "./files/files-view.js";
 import { RunView } from "./live/run-view.js";
 import { loadCatalogue } from "./state/catalogue.js";
-import { type Place, go, place } from "./state/route.js";
+import type { Place } from "./state/places.js";
+import { go, place } from "./state/route.js";
 import { show } from "./state/runs.js";
 import { isOnline, token, user } from "./state/session.js";
 import { StatusView } from "./status/status-view.js";
@@ -59,14 +60,14 @@ function Signed() {
     const open = (which: typeof helpIsOpen) => () => {
       which.value = true;
     };
-    return addKeys([
-      { keys: "g r", group: "Go to", says: "Run", act: to({ view: "run", runId: null }) },
-      { keys: "g h", group: "Go to", says: "History", act: to({ view: "history" }) },
-      { keys: "g f", group: "Go to", says: "Files", act: to({ view: "files", path: "" }) },
-      { keys: "g s", group: "Go to", says: "Status", act: to({ view: "status" }) },
-      { keys: "mod+k", group: "Page", says: "Search for a scenario, view or run", act: open(paletteIsOpen), everywhere: true },
-      { keys: "?", group: "Page", says: "Show the keys", act: open(helpIsOpen) },
-    ]);
+    return addKeys({
+      "g r": to({ view: "run", runId: null }),
+      "g h": to({ view: "history" }),
+      "g f": to({ view: "files", path: "" }),
+      "g s": to({ view: "status" }),
+      "mod+k": open(paletteIsOpen),
+      "?": open(helpIsOpen),
+    });
   }, []);
   useSignalEffect(() => {
     const { value: to } = place;
@@ -75,13 +76,14 @@ function Signed() {
   });
   return (
     <>
-      <a class="skip" href="#content" onClick={skip}>
+      <button type="button" class="skip" onClick={skip}>
         Skip to the content
-      </a>
+      </button>
       <Header />
       {!isOnline.value && (
         <p class="offline" role="alert">
-          <Icon name="pulse" size={14} /> The service cannot be reached. The page goes on by itself when it answers; runs go on without it.
+          <Icon name="pulse" size={14} /> The service cannot be reached. The page goes on by itself when it answers;
+          runs go on without it.
         </p>
       )}
       <main id="content" class="content" tabIndex={-1}>
@@ -93,8 +95,7 @@ function Signed() {
   );
 }
 
-function skip(event: Event): void {
-  event.preventDefault();
+function skip(): void {
   document.getElementById("content")?.focus();
 }
 

@@ -60,7 +60,10 @@ async function readOnce(
   let timer = setTimeout(() => silence.abort(), SILENT_MS);
   const either = AbortSignal.any([signal, silence.signal]);
   try {
-    const response = await ask(`/v1/runs/${runId}/events`, { headers: { "Last-Event-ID": String(after) }, signal: either });
+    const response = await ask(`/v1/runs/${runId}/events`, {
+      headers: { "Last-Event-ID": String(after) },
+      signal: either,
+    });
     if (response.status === 204 || response.body === null) return true;
     onOpen();
     const parser = new SseParser();

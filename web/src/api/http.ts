@@ -9,7 +9,11 @@ export class Problem extends Error {
   /** When to ask again, where the service says so. */
   readonly retryAfterMs: number | null;
 
-  constructor(status: number, told: { detail?: unknown; code?: unknown; hint?: unknown; field?: unknown }, retryAfterMs: number | null) {
+  constructor(
+    status: number,
+    told: { detail?: unknown; code?: unknown; hint?: unknown; field?: unknown },
+    retryAfterMs: number | null,
+  ) {
     super(typeof told.detail === "string" ? told.detail : `The service answered ${status}.`);
     this.status = status;
     this.code = typeof told.code === "string" ? told.code : "unknown";

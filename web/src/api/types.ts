@@ -7,13 +7,15 @@ import type { FileList, VersionList } from "../../../src/http/schemas/workspace.
 import type { Status } from "../../../src/model/ending.js";
 import type { RunEvent as Told } from "../../../src/model/events.js";
 
+export type { Status } from "../../../src/model/ending.js";
 export type { Artifact, Changes, FileEntry, FilePath, SkippedEntry } from "../../../src/model/files.js";
 export type { EnforcedLimit, LimitName } from "../../../src/model/limits.js";
 export type { Timings, ToolCallRecord } from "../../../src/model/result.js";
-export type { Status } from "../../../src/model/ending.js";
 
 export type Result = ShownResult;
-export type RunEvent = Exclude<Told, { type: "run.finished" }> | (Omit<Extract<Told, { type: "run.finished" }>, "result"> & { result: Result });
+export type RunEvent =
+  | Exclude<Told, { type: "run.finished" }>
+  | (Omit<Extract<Told, { type: "run.finished" }>, "result"> & { result: Result });
 export type Scenario = z.infer<typeof ScenarioList>["scenarios"][number];
 export type Profiles = z.infer<typeof ProfileList>;
 export type Tool = z.infer<typeof ToolList>["tools"][number];

@@ -7,6 +7,7 @@ import { Decoration, drawSelection, EditorView, highlightActiveLine, keymap, lin
 import { tags } from "@lezer/highlight";
 
 export interface Editor {
+  text(): string;
   set(text: string): void;
   goTo(line: number): void;
   focus(): void;
@@ -26,7 +27,10 @@ const colours = HighlightStyle.define([
   { tag: [tags.string, tags.special(tags.string)], color: "var(--code-string)" },
   { tag: [tags.number, tags.bool, tags.null], color: "var(--code-number)" },
   { tag: tags.comment, color: "var(--code-comment)", fontStyle: "italic" },
-  { tag: [tags.function(tags.variableName), tags.function(tags.definition(tags.variableName))], color: "var(--code-function)" },
+  {
+    tag: [tags.function(tags.variableName), tags.function(tags.definition(tags.variableName))],
+    color: "var(--code-function)",
+  },
   { tag: [tags.className, tags.definition(tags.className)], color: "var(--code-function)", fontWeight: "600" },
 ]);
 
@@ -49,6 +53,8 @@ const look = EditorView.theme({
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.55" },
   ".cm-content": { caretColor: "var(--accent)", padding: "8px 0" },
+  // The frame around the editor says that it has the focus.
+  ".cm-content:focus-visible": { boxShadow: "none" },
   ".cm-gutters": { backgroundColor: "transparent", border: "none", color: "var(--ink-3)" },
   ".cm-lineNumbers .cm-gutterElement": { padding: "0 6px 0 8px", minWidth: "28px" },
   ".cm-activeLine": { backgroundColor: "var(--hover)" },
@@ -90,6 +96,7 @@ export function createEditor({ parent, text, label, onChange, onRun }: EditorOpt
     }),
   });
   return {
+    text: () => view.state.doc.toString(),
     set: (fresh) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: fresh } }),
     goTo: (number) => {
       const line = view.state.doc.line(Math.min(Math.max(1, number), view.state.doc.lines));

@@ -1,7 +1,7 @@
 // The snippet's place: a plain field at once, and the editor in its place as soon as that is loaded.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { code, jump, replaced } from "../state/draft.js";
+import { code, shownInEditor } from "../state/draft.js";
 import { addKeys } from "../ui/keys.js";
 import type { Editor } from "./code-editor.js";
 
@@ -29,8 +29,6 @@ export function CodeField({ onRun }: { onRun: () => void }) {
         });
         isLoaded.value = true;
         if (hadFocus) editor.current.focus();
-        const to = jump.peek();
-        if (to !== null) editor.current.goTo(to.line);
       },
       // Without it the plain field stays, which can do all that is needed.
       () => undefined,
@@ -42,17 +40,11 @@ export function CodeField({ onRun }: { onRun: () => void }) {
     };
   }, []);
   useSignalEffect(() => {
-    const text = replaced.value;
-    if (text !== null) editor.current?.set(text.text);
+    const { text, line } = shownInEditor.value;
+    if (text !== null && text !== editor.current?.text()) editor.current?.set(text);
+    if (line !== null) editor.current?.goTo(line);
   });
-  useSignalEffect(() => {
-    const to = jump.value;
-    if (to !== null) editor.current?.goTo(to.line);
-  });
-  useEffect(
-    () => addKeys([{ keys: "e", group: "Run", says: "Go to the editor", act: () => (editor.current ?? field.current)?.focus() }]),
-    [],
-  );
+  useEffect(() => addKeys({ e: () => (editor.current ?? field.current)?.focus() }), []);
 
   return (
     <div class="editor">

@@ -6,8 +6,7 @@ import type { Scenario } from "../api/types.js";
 import { catalogueFailure, loadCatalogue, scenarios } from "../state/catalogue.js";
 import { addRow, rows, setCode } from "../state/draft.js";
 import { say, tell } from "../state/notices.js";
-import { start, starting } from "../state/runs.js";
-import { shown } from "../state/runs.js";
+import { shown, start, starting } from "../state/runs.js";
 import { duration } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
 import { addKeys } from "../ui/keys.js";
@@ -18,7 +17,7 @@ export function Scenarios() {
   const text = useSignal("");
   const wrong = useSignal<string | null>(null);
   const box = useRef<HTMLInputElement>(null);
-  useEffect(() => addKeys([{ keys: "s", group: "Run", says: "Type a scenario's number", act: () => box.current?.focus() }]), []);
+  useEffect(() => addKeys({ s: () => box.current?.focus() }), []);
   const run = async () => {
     if (text.value.trim() === "") return;
     try {
@@ -95,7 +94,12 @@ function Row({ scenario }: { scenario: Scenario }) {
   const isShown = shown.value?.scenario.value === id;
   return (
     <li class={isShown ? "scenario is-shown" : "scenario"}>
-      <button type="button" class="scenario-run" disabled={starting.value} onClick={() => void start({ scenario: id }).catch(say)}>
+      <button
+        type="button"
+        class="scenario-run"
+        disabled={starting.value}
+        onClick={() => void start({ scenario: id }).catch(say)}
+      >
         <span class="scenario-id">{id}</span>
         <span class="scenario-label">{label}</span>
         <span class="scenario-time" title="its time limit">

@@ -29,7 +29,7 @@ export function Snippet() {
       failure.value = error;
     });
   };
-  useEffect(() => addKeys([{ keys: "mod+Enter", group: "Run", says: "Run the snippet", act: run, everywhere: true }]), []);
+  useEffect(() => addKeys({ "mod+Enter": run, p: () => addRow() }), []);
   return (
     <section class="panel is-growing" aria-labelledby="snippet-title">
       <div class="panel-head">

@@ -39,7 +39,12 @@ function Folder({ folder, chosen, onChoose }: FolderOptions) {
       ))}
       {folder.files.map(({ name, item }) => (
         <li key={item.path}>
-          <button type="button" class="tree-file" aria-pressed={chosen === item.path} onClick={() => onChoose(item.path)}>
+          <button
+            type="button"
+            class="tree-file"
+            aria-pressed={chosen === item.path}
+            onClick={() => onChoose(item.path)}
+          >
             <Icon name={item.kind === "file" ? "file" : "ban"} size={14} />
             <span class="tree-name">{name}</span>
             <span class="quiet">{item.kind === "file" ? bytes(item.bytes) : item.kind}</span>
@@ -51,7 +56,9 @@ function Folder({ folder, chosen, onChoose }: FolderOptions) {
 }
 
 function Fold({ folder, chosen, onChoose }: FolderOptions) {
-  const isOpen = useSignal(chosen.startsWith(`${folder.path}/`) || folder.files.length + folder.folders.length <= OPEN_UP_TO);
+  const isOpen = useSignal(
+    chosen.startsWith(`${folder.path}/`) || folder.files.length + folder.folders.length <= OPEN_UP_TO,
+  );
   return (
     <li>
       <button

@@ -1,5 +1,6 @@
 // One file: what is in it, what it was before, and how to save or remove it.
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { askJson, inAddress } from "../api/http.js";
 import type { Files, Versions } from "../api/types.js";
 import { download } from "../preview/load.js";
@@ -10,6 +11,7 @@ import { go } from "../state/route.js";
 import { Dialog } from "../ui/dialog.js";
 import { bytes, clock, fileName } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
+import { addKeys } from "../ui/keys.js";
 import { Empty } from "../ui/states.js";
 
 interface PaneOptions {
@@ -23,8 +25,25 @@ export function FilePane({ path, files, versions, onDone }: PaneOptions) {
   const against = useSignal("");
   const isAsking = useSignal(false);
   const file = files.find((each) => each.path === path);
+  const address = `/v1/workspace/files/${inAddress(path)}`;
+  const save = () => void download(address, fileName(path)).catch(say);
+  const isFile = file?.kind === "file";
+  useEffect(() => {
+    if (!isFile) return;
+    return addKeys({
+      d: save,
+      Delete: () => {
+        isAsking.value = true;
+      },
+    });
+  }, [path, isFile]);
   if (path === "") return <Empty icon="file" title="Choose a file to see what is in it" />;
-  if (file === undefined) return <Empty icon="file" title="There is no such file (any more)">{path}</Empty>;
+  if (file === undefined)
+    return (
+      <Empty icon="file" title="There is no such file (any more)">
+        {path}
+      </Empty>
+    );
   if (file.kind !== "file") {
     return (
       <Empty icon="ban" title={`It is a ${file.kind}, which is never followed`}>
@@ -32,7 +51,6 @@ export function FilePane({ path, files, versions, onDone }: PaneOptions) {
       </Empty>
     );
   }
-  const address = `/v1/workspace/files/${inAddress(path)}`;
   const earlier = versions?.versions.filter(({ current, kept }) => kept && !current) ?? [];
   const remove = async () => {
     isAsking.value = false;
@@ -70,7 +88,7 @@ export function FilePane({ path, files, versions, onDone }: PaneOptions) {
             </select>
           </label>
         )}
-        <button type="button" class="button is-bare" aria-label={`Download ${fileName(path)}`} onClick={() => void download(address, fileName(path)).catch(say)}>
+        <button type="button" class="button is-bare" aria-label={`Download ${fileName(path)}`} onClick={save}>
           <Icon name="down" />
         </button>
         <button

@@ -9,6 +9,7 @@ import { endings } from "../state/runs.js";
 import { user } from "../state/session.js";
 import { bytes, plural } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
+import { addKeys } from "../ui/keys.js";
 import { Empty, Fault, Loading } from "../ui/states.js";
 import { FileList } from "./file-list.js";
 import { FilePane } from "./file-pane.js";
@@ -31,7 +32,8 @@ export function FilesView({ path }: { path: string }) {
       } catch (error) {
         if (left.signal.aborted) return;
         // A user who has none yet has an empty one.
-        if (error instanceof Error && "status" in error && error.status === 404) files.value = { files: [], total: 0, bytes: 0, next: null };
+        if (error instanceof Error && "status" in error && error.status === 404)
+          files.value = { files: [], total: 0, bytes: 0, next: null };
         else failure.value = error;
       }
     };
@@ -41,6 +43,15 @@ export function FilesView({ path }: { path: string }) {
   const refresh = () => {
     again.value += 1;
   };
+  useEffect(
+    () =>
+      addKeys({
+        v: () => {
+          shown.value = shown.value === "files" ? "versions" : "files";
+        },
+      }),
+    [],
+  );
   return (
     <Drop onDone={refresh}>
       <section class="view" aria-labelledby="files-title">
@@ -52,7 +63,8 @@ export function FilesView({ path }: { path: string }) {
             </span>
           )}
           <span class="grow" />
-          <div class="segments" role="group" aria-label="What is shown">
+          <fieldset class="segments">
+            <legend class="unseen">What is shown</legend>
             {(["files", "versions"] as const).map((name) => (
               <button
                 key={name}
@@ -65,14 +77,16 @@ export function FilesView({ path }: { path: string }) {
                 {name === "files" ? "Files" : `Versions ${versions.value?.versions.length ?? ""}`}
               </button>
             ))}
-          </div>
+          </fieldset>
           <UploadButton onDone={refresh} />
           <ZipButton />
         </header>
         {failure.value !== null && <Fault error={failure.value} onAgain={refresh} />}
         {files.value === null && failure.value === null && <Loading what="The list of files" />}
         {shown.value === "versions" && versions.value !== null && <VersionList all={versions.value} onDone={refresh} />}
-        {shown.value === "versions" && versions.value === null && <Empty icon="history" title="There are no versions yet" />}
+        {shown.value === "versions" && versions.value === null && (
+          <Empty icon="history" title="There are no versions yet" />
+        )}
         {shown.value === "files" && files.value?.total === 0 && (
           <Empty icon="folder" title="The workspace is empty">
             <p>Drop files here, or let a run write some: they are found in its OUTPUT_DIR.</p>
@@ -80,7 +94,12 @@ export function FilesView({ path }: { path: string }) {
         )}
         {shown.value === "files" && files.value !== null && files.value.total > 0 && (
           <div class="split">
-            <FileList files={files.value.files} chosen={path} onChoose={(to) => go({ view: "files", path: to })} hasMore={files.value.next !== null} />
+            <FileList
+              files={files.value.files}
+              chosen={path}
+              onChoose={(to) => go({ view: "files", path: to })}
+              hasMore={files.value.next !== null}
+            />
             <FilePane key={path} path={path} files={files.value.files} versions={versions.value} onDone={refresh} />
           </div>
         )}
@@ -107,6 +126,7 @@ async function upload(list: Iterable<File>): Promise<number> {
 
 function UploadButton({ onDone }: { onDone: () => void }) {
   const input = useRef<HTMLInputElement>(null);
+  useEffect(() => addKeys({ a: () => input.current?.click() }), []);
   return (
     <>
       <input

@@ -56,7 +56,7 @@ export function CompareView({ left, right }: { left: string; right: string }) {
 }
 
 const FACTS: [string, (result: Result) => string][] = [
-  ["Code of the error", ({ error }) => error?.code ?? "none"],
+  ["Error", ({ error }) => error?.code ?? "none"],
   ["Exit code", ({ exitCode, signal }) => (exitCode === null ? (signal ?? "–") : String(exitCode))],
   ["In all", ({ timings }) => duration(timings?.totalMs)],
   ["The program", ({ timings }) => duration(timings?.runMs)],
@@ -65,7 +65,11 @@ const FACTS: [string, (result: Result) => string][] = [
   ["Output", ({ usage }) => bytes(usage?.outputBytes ?? null)],
   ["Files", ({ totals }) => `+${totals.created} ~${totals.modified} −${totals.deleted}`],
   ["Tool calls", ({ totals }) => String(totals.toolCalls)],
-  ["Sandbox", ({ sandbox }) => (sandbox === null ? "none" : `${sandbox.backend}, ${sandbox.profile}, ${sandbox.warm ? "warm" : "cold"}`)],
+  [
+    "Sandbox",
+    ({ sandbox }) =>
+      sandbox === null ? "none" : `${sandbox.backend}, ${sandbox.profile}, ${sandbox.warm ? "warm" : "cold"}`,
+  ],
 ];
 
 function Both({ sides }: { sides: [Compared, Compared] }) {
@@ -81,7 +85,9 @@ function Both({ sides }: { sides: [Compared, Compared] }) {
               <td />
               {results.map(({ runId, scenario, status }) => (
                 <th key={runId} scope="col">
-                  <a href={addressTo({ view: "run", runId })}>{scenario === null ? "Snippet" : `Scenario ${scenario}`}</a>{" "}
+                  <a href={addressTo({ view: "run", runId })}>
+                    {scenario === null ? "Snippet" : `Scenario ${scenario}`}
+                  </a>{" "}
                   <code class="quiet">{shortId(runId)}</code>
                   <br />
                   <Ending status={status} />
@@ -110,7 +116,7 @@ function Both({ sides }: { sides: [Compared, Compared] }) {
               );
             })}
             <tr>
-              <th scope="row">Where the time went</th>
+              <th scope="row">Times</th>
               {results.map(({ runId, timings }) => (
                 <td key={runId}>{timings !== null && <Bars phases={phasesOf(timings)} totalMs={longest} />}</td>
               ))}
@@ -134,7 +140,9 @@ function Texts({ title, left, right }: { title: string; left: string | null; rig
       <h2>{title}</h2>
       {!isKnown && <p class="quiet">It is not known of both runs.</p>}
       {isKnown && left === right && <p class="quiet">It is the same.</p>}
-      {isKnown && left !== right && rows === null && <p class="quiet">Both are too long or too different to be shown beside each other.</p>}
+      {isKnown && left !== right && rows === null && (
+        <p class="quiet">Both are too long or too different to be shown beside each other.</p>
+      )}
       {rows !== null && <DiffTable rows={rows} path={title.toLowerCase()} />}
     </section>
   );

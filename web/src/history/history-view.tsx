@@ -8,6 +8,7 @@ import { user } from "../state/session.js";
 import { Ending, lookOf } from "../ui/ending.js";
 import { ago, shortId } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
+import { addKeys } from "../ui/keys.js";
 import { Empty, Fault, Loading } from "../ui/states.js";
 import { listRuns } from "./list.js";
 
@@ -55,6 +56,11 @@ export function HistoryView() {
     chosen.value = before.includes(runId) ? before.filter((id) => id !== runId) : [...before.slice(-1), runId];
   };
   const [left, right] = chosen.value;
+  const compare = () => {
+    const [one, other] = chosen.value;
+    if (one !== undefined && other !== undefined) go({ view: "compare", left: one, right: other });
+  };
+  useEffect(() => addKeys({ x: compare }), []);
   const runs = found.value?.runs ?? [];
   return (
     <section class="view" aria-labelledby="history-title">
@@ -90,14 +96,7 @@ export function HistoryView() {
               ))}
             </select>
           </label>
-          <button
-            type="button"
-            class="button"
-            disabled={left === undefined || right === undefined}
-            onClick={() => {
-              if (left !== undefined && right !== undefined) go({ view: "compare", left, right });
-            }}
-          >
+          <button type="button" class="button" disabled={left === undefined || right === undefined} onClick={compare}>
             <Icon name="compare" size={14} /> Compare {chosen.value.length}/2
           </button>
         </div>

@@ -29,6 +29,11 @@ export async function listRuns(filter: Filter, before: string | undefined, signa
 
 export function fits({ runId, turnId, scenario, status, code, mode }: RunSummary, filter: Filter): boolean {
   if (filter.status !== "" && status !== filter.status) return false;
-  const text = [runId, turnId, scenario === null ? "snippet" : `scenario ${scenario}`, status, code ?? "", mode].join(" ").toLowerCase();
-  return filter.text.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  const text = [runId, turnId, scenario === null ? "snippet" : `scenario ${scenario}`, status, code ?? "", mode]
+    .join(" ")
+    .toLowerCase();
+  return filter.text
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }

@@ -35,7 +35,11 @@ export function RecentRuns() {
       <ul>
         {runs.value.map(({ runId: id, status, scenario, acceptedAt }) => (
           <li key={id}>
-            <a class="chip" href={addressTo({ view: "run", runId: id })} aria-current={id === runId ? "true" : undefined}>
+            <a
+              class="chip"
+              href={addressTo({ view: "run", runId: id })}
+              aria-current={id === runId ? "true" : undefined}
+            >
               <Ending status={status} short />
               {scenario === null ? "snippet" : `scenario ${scenario}`}
               <span class="quiet">{ago(acceptedAt)}</span>

@@ -21,10 +21,11 @@ export interface Piece {
 export const PLAIN: Style = Object.freeze({});
 const ESCAPE = "\x1b";
 /** Commands of a terminal: those with parameters, those that set a title or a link, and those of two characters. */
-const COMMAND = /\x1b(?:\[([0-9:;<=>?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\|$)|[PX^_][^\x1b]*(?:\x1b\\|$)|[ -/]*[0-~]|$)/g;
+const COMMAND =
+  /\x1b(?:\[([0-9:;<=>?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\|$)|[PX^_][^\x1b]*(?:\x1b\\|$)|[ -/]*[0-~]|$)/g;
 const UNFINISHED = /\x1b(?:\[[0-9:;<=>?]*[ -/]*|\][^\x07\x1b]*\x1b?|[PX^_][^\x1b]*\x1b?|[ -/]*)?$/;
 /** What is no text and no tab. */
-const CONTROLS = /[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]/g;
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 /** Marks that turn the direction of text around would make it read as what it is not. */
 const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
 
@@ -48,8 +49,7 @@ export function pieces(text: string, from: Style = PLAIN): { pieces: Piece[]; st
 }
 
 /** The text alone. */
-export const plain = (text: string): string =>
-  visible(text.includes(ESCAPE) ? text.replace(COMMAND, "") : text);
+export const plain = (text: string): string => visible(text.includes(ESCAPE) ? text.replace(COMMAND, "") : text);
 
 /** How much of the end is a command whose rest has not come yet. */
 export const unfinished = (text: string): number => UNFINISHED.exec(text.slice(-256))?.[0].length ?? 0;

@@ -4,7 +4,7 @@ import { scenarios } from "../state/catalogue.js";
 import type { WatchedRun } from "../state/run.js";
 import { cancelShown } from "../state/runs.js";
 import { Ending } from "../ui/ending.js";
-import { duration, shortId } from "../ui/format.js";
+import { duration } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
 
 export function RunHead({ run }: { run: WatchedRun }) {
@@ -16,7 +16,7 @@ export function RunHead({ run }: { run: WatchedRun }) {
       <div class="run-title">
         <h2>{run.scenario.value === null ? "Snippet" : `${run.scenario.value}. ${scenario?.label ?? "Scenario"}`}</h2>
         <p class="run-ids">
-          <span title={`run ${run.runId}`}>run {shortId(run.runId)}</span>
+          <code class="run-id">{run.runId}</code>
           {at !== null && (
             <span>
               {at.backend} · {at.profile} · {at.warm ? "warm" : "cold"}
@@ -29,7 +29,12 @@ export function RunHead({ run }: { run: WatchedRun }) {
         <Ending status={run.status.value} />
         <strong class="run-time">{result ? duration(result.timings?.totalMs) : <Elapsed run={run} />}</strong>
         {result === null && (
-          <button type="button" class="button is-danger" disabled={run.cancelling.value} onClick={() => void cancelShown()}>
+          <button
+            type="button"
+            class="button is-danger"
+            disabled={run.cancelling.value}
+            onClick={() => void cancelShown()}
+          >
             <Icon name="stop" size={14} />
             {run.cancelling.value ? "Ending…" : "Cancel"}
           </button>

@@ -30,7 +30,7 @@ export interface Row {
 const HEAD_ROWS = 2_000;
 const NEWEST_ROWS = 50_000;
 /** Dropped at a time. */
-const STEP = 2_000;
+const STEP = 5_000;
 const NEWEST_CHARACTERS = 16 * 1024 * 1024;
 const LONGEST_ROW = 2_000;
 
@@ -72,14 +72,27 @@ export class Lines {
   }
 
   output(stream: Stream, text: string, at: string): void {
+    const isPlain = !/[\r\x1b]/.test(text);
     let from = 0;
     while (from < text.length) {
       const end = text.indexOf("\n", from);
-      this.#add(stream, text.slice(from, end < 0 ? text.length : end), at);
-      if (end < 0) return;
-      this.#end(stream, at);
+      const isWhole = isPlain && end >= 0 && end - from <= LONGEST_ROW && !this.#open.has(stream);
+      if (isWhole) {
+        this.#whole(stream, text.slice(from, end), at);
+      } else {
+        this.#add(stream, text.slice(from, end < 0 ? text.length : end), at);
+        if (end < 0) return;
+        this.#end(stream, at);
+      }
       from = end + 1;
     }
+  }
+
+  /** Most lines come as a whole and are nothing but text. */
+  #whole(stream: Stream, text: string, at: string): void {
+    this.#count += 1;
+    this.#newestCharacters += text.length;
+    this.#push({ number: this.#count, at, kind: stream, text, style: this.#styles.get(stream) ?? PLAIN });
   }
 
   tool(tool: ToolRow, at: string): void {
@@ -94,20 +107,13 @@ export class Lines {
     open.rest = all.slice(all.length - cut);
     if (open.rest.length > 200) open.rest = "";
     all = all.slice(0, all.length - cut);
-    if (open.returned && all !== "") {
-      if (!all.startsWith("\r")) open.row.text = "";
-      open.returned = false;
-    }
-    const last = all.lastIndexOf("\r", all.length - 2);
-    if (last >= 0) {
-      open.row.text = "";
-      all = all.slice(last + 1);
-    }
-    if (all.endsWith("\r")) {
-      open.returned = true;
-      all = all.slice(0, -1);
-    }
-    this.#write(stream, open, all, at);
+    // What stands before a carriage return is written over by what comes behind it, if anything does.
+    const body = all.replace(/\r+$/, "");
+    const isReturned = body.length < all.length || (open.returned && body === "");
+    const last = body.lastIndexOf("\r");
+    if (body !== "" && (open.returned || last >= 0)) open.row.text = "";
+    open.returned = isReturned;
+    this.#write(stream, open, body.slice(last + 1), at);
   }
 
   #write(stream: Stream, open: Open, text: string, at: string): void {

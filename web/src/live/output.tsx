@@ -16,7 +16,7 @@ const LETTER_WIDTH = 0.605;
 const TEXT_PX = 12;
 
 export function Output({ run }: { run: WatchedRun }) {
-  const box = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLElement>(null);
   const search = useRef<HTMLInputElement>(null);
   const top = useSignal(0);
   const size = useSignal({ height: 400, columns: 100 });
@@ -79,16 +79,13 @@ export function Output({ run }: { run: WatchedRun }) {
   };
   useEffect(
     () =>
-      addKeys([
-        { keys: "/", group: "Output", says: "Search in the output", act: () => search.current?.focus() },
-        { keys: "f", group: "Output", says: "Follow the newest line", act: toggleFollow },
-        {
-          ...{ keys: "w", group: "Output", says: "Wrap long lines" },
-          act: () => {
-            wraps.value = !wraps.value;
-          },
+      addKeys({
+        "/": () => search.current?.focus(),
+        f: toggleFollow,
+        w: () => {
+          wraps.value = !wraps.value;
         },
-      ]),
+      }),
     [],
   );
 
@@ -97,7 +94,12 @@ export function Output({ run }: { run: WatchedRun }) {
     const row = lines.at(index);
     if (row !== undefined)
       rows.push(
-        <OutputRow key={index} row={row} find={find.value.toLowerCase()} isFound={found.value[foundAt.value] === index} />,
+        <OutputRow
+          key={index}
+          row={row}
+          find={find.value.toLowerCase()}
+          isFound={found.value[foundAt.value] === index}
+        />,
       );
   }
   const all = lines.length + Math.max(0, lines.dropped - 1);
@@ -135,12 +137,11 @@ export function Output({ run }: { run: WatchedRun }) {
         <Toggle isOn={wraps.value} icon="wrap" says="Wrap" onClick={() => (wraps.value = !wraps.value)} />
         <Toggle isOn={follows.value} icon="follow" says="Follow" onClick={toggleFollow} />
       </div>
-      <div
+      <section
         ref={box}
         class={`lines ${wraps.value ? "is-wrapped" : ""}`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, which the keyboard must be able to do as well
         tabIndex={0}
-        role="group"
         aria-label="Lines of the output"
         onScroll={(event) => {
           const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
@@ -152,7 +153,7 @@ export function Output({ run }: { run: WatchedRun }) {
           {rows}
           {lines.length === 0 && <p class="no-lines">{run.isOver ? "It wrote nothing." : "Nothing yet."}</p>}
         </div>
-      </div>
+      </section>
     </section>
   );
 }
@@ -162,7 +163,7 @@ function Toggle(options: { isOn: boolean; icon: "wrap" | "follow"; says: string;
   return (
     <button type="button" class="button is-toggle" aria-pressed={isOn} onClick={onClick}>
       <Icon name={icon} size={14} />
-      {says}
+      <span class="toggle-word">{says}</span>
     </button>
   );
 }

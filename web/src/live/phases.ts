@@ -1,6 +1,15 @@
 // Where a run's time went: the phases of an ended run as its result has them, of a live one as far as its events tell.
 import type { Timings } from "../api/types.js";
-import type { Marks } from "../state/run.js";
+
+/** When what happened, as the service's clock has it. */
+export interface Marks {
+  accepted: number | null;
+  started: number | null;
+  checked: number | null;
+  detected: number | null;
+  synced: number | null;
+  finished: number | null;
+}
 
 export interface Phase {
   name: string;

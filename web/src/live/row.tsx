@@ -46,7 +46,6 @@ export function ToolText({ tool }: { tool: ToolRow }) {
 
 function marked({ text, style }: Row, find: string): JSX.Element[] {
   return pieces(text, style).pieces.map((piece, index) => (
-    // biome-ignore lint/suspicious/noArrayIndexKey: pieces of one line have no other name
     <span key={index} class={classOf(piece.style)} style={coloursOf(piece.style)}>
       {find === "" ? piece.text : withMarks(piece.text, find)}
     </span>
@@ -69,7 +68,13 @@ function classOf({ fg, bg, bold, faint, italic, underline, strike, inverse }: St
   const names = [
     typeof fg === "number" ? `${inverse ? "bg" : "fg"}-${fg}` : "",
     typeof bg === "number" ? `${inverse ? "fg" : "bg"}-${bg}` : "",
-    ...[bold && "is-bold", faint && "is-faint", italic && "is-italic", underline && "is-underline", strike && "is-strike"],
+    ...[
+      bold && "is-bold",
+      faint && "is-faint",
+      italic && "is-italic",
+      underline && "is-underline",
+      strike && "is-strike",
+    ],
     inverse && fg === undefined && bg === undefined ? "is-inverse" : "",
   ];
   return names.filter((name) => name !== undefined && name !== "").join(" ");

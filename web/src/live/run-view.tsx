@@ -5,8 +5,8 @@ import { Scenarios } from "../compose/scenarios.js";
 import { Snippet } from "../compose/snippet.js";
 import { RecentRuns } from "../history/recent.js";
 import { Followups } from "../report/followups.js";
-import { Report } from "../report/report.js";
 import { sentenceOf } from "../report/frames.js";
+import { Report } from "../report/report.js";
 import { speak } from "../state/notices.js";
 import type { WatchedRun } from "../state/run.js";
 import { cancelShown, shown } from "../state/runs.js";
@@ -18,7 +18,7 @@ import { Waterfall } from "./waterfall.js";
 
 export function RunView() {
   const run = shown.value;
-  useEffect(() => addKeys([{ keys: "c", group: "Run", says: "Cancel the run", act: () => void cancelShown() }]), []);
+  useEffect(() => addKeys({ c: () => void cancelShown() }), []);
   return (
     <div class="run-view">
       <div class="side">

@@ -15,7 +15,11 @@ export function Waterfall({ run }: { run: WatchedRun }) {
 }
 
 export function Bars({ phases, totalMs }: { phases: Phase[]; totalMs: number }) {
-  const whole = Math.max(totalMs, phases.reduce((sum, { ms }) => sum + ms, 0), 0.001);
+  const whole = Math.max(
+    totalMs,
+    phases.reduce((sum, { ms }) => sum + ms, 0),
+    0.001,
+  );
   const percent = (ms: number) => `${Math.min(100, (ms / whole) * 100)}%`;
   return (
     <figure class="waterfall" aria-label={`Where the time went: ${duration(totalMs)} in all`}>
@@ -35,7 +39,10 @@ export function Bars({ phases, totalMs }: { phases: Phase[]; totalMs: number }) 
                 class={`phase-bar is-${name} ${isLive ? "is-live" : ""}`}
                 style={{ left: percent(startMs), width: percent(ms) }}
               />
-              <span class={startMs + ms / 2 > whole * 0.6 ? "phase-ms is-before" : "phase-ms"} style={msPlace(startMs, ms, whole)}>
+              <span
+                class={startMs + ms / 2 > whole * 0.6 ? "phase-ms is-before" : "phase-ms"}
+                style={msPlace(startMs, ms, whole)}
+              >
                 {duration(ms)}
               </span>
             </span>

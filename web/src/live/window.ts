@@ -42,4 +42,5 @@ export function inSight({ count, rowsOf }: Measure, top: number, height: number)
 }
 
 /** Rows that a text takes where so many characters go into one. */
-export const wrappedRows = (length: number, columns: number): number => Math.max(1, Math.ceil(length / Math.max(1, columns)));
+export const wrappedRows = (length: number, columns: number): number =>
+  Math.max(1, Math.ceil(length / Math.max(1, columns)));

@@ -33,7 +33,12 @@ export function separatorOf(text: string): string {
   return SEPARATORS[counts.indexOf(Math.max(...counts))] ?? ",";
 }
 
-function split(text: string, separator: string, bounds: CsvBounds, isPart: boolean): { rows: string[][]; isCut: boolean } {
+function split(
+  text: string,
+  separator: string,
+  bounds: CsvBounds,
+  isPart: boolean,
+): { rows: string[][]; isCut: boolean } {
   const rows: string[][] = [];
   let row: string[] = [];
   let at = 0;

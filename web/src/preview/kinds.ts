@@ -1,7 +1,9 @@
 // What a file is shown as. Its first bytes decide about pictures, never its name or what the service says of it: a program made it.
 
 export type Picture = "image/png" | "image/jpeg" | "image/gif" | "image/webp";
-export type Kind = { kind: "picture"; type: Picture; width: number; height: number } | { kind: "csv" | "json" | "text" | "binary" };
+export type Kind =
+  | { kind: "picture"; type: Picture; width: number; height: number }
+  | { kind: "csv" | "json" | "text" | "binary" };
 
 /** A small file may ask for a picture of gigabytes. */
 export const MOST_PIXELS = 40_000_000;
@@ -27,7 +29,8 @@ export function pictureOf(bytes: Uint8Array): { type: Picture; width: number; he
     return { type: "image/gif", width: view.getUint16(6, true), height: view.getUint16(8, true) };
   }
   if (starts(bytes, [0xff, 0xd8, 0xff])) return jpegOf(view);
-  if (starts(bytes, [0x52, 0x49, 0x46, 0x46]) && bytes.length >= 30 && letters(bytes, 8, 4) === "WEBP") return webpOf(view, bytes);
+  if (starts(bytes, [0x52, 0x49, 0x46, 0x46]) && bytes.length >= 30 && letters(bytes, 8, 4) === "WEBP")
+    return webpOf(view, bytes);
   return null;
 }
 
@@ -60,14 +63,20 @@ function webpOf(view: DataView, bytes: Uint8Array): { type: Picture; width: numb
 }
 
 const starts = (bytes: Uint8Array, with_: number[]): boolean => with_.every((byte, index) => bytes[index] === byte);
-const letters = (bytes: Uint8Array, at: number, count: number): string => String.fromCharCode(...bytes.subarray(at, at + count));
+const letters = (bytes: Uint8Array, at: number, count: number): string =>
+  String.fromCharCode(...bytes.subarray(at, at + count));
 
 const LOOKED_AT = 8192;
 
 /** UTF-8 without what no text has. A last character that is cut is none's fault. */
 export function isText(bytes: Uint8Array): boolean {
   const start = bytes.subarray(0, LOOKED_AT);
-  if (start.some((byte) => byte === 0 || (byte < 32 && byte !== 9 && byte !== 10 && byte !== 13 && byte !== 12 && byte !== 27))) return false;
+  if (
+    start.some(
+      (byte) => byte === 0 || (byte < 32 && byte !== 9 && byte !== 10 && byte !== 13 && byte !== 12 && byte !== 27),
+    )
+  )
+    return false;
   try {
     new TextDecoder("utf-8", { fatal: true }).decode(start, { stream: true });
     return true;

@@ -2,9 +2,9 @@
 // never opened as a document.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { plain } from "../live/ansi.js";
 import { bytes as sayBytes } from "../ui/format.js";
 import { Fault, Loading } from "../ui/states.js";
-import { plain } from "../live/ansi.js";
 import { parseCsv } from "./csv.js";
 import { JsonTree } from "./json-tree.js";
 import { kindOf } from "./kinds.js";
@@ -63,7 +63,15 @@ function parsed(text: string): { value: unknown } | undefined {
   }
 }
 
-export function Picture({ part, kind, path }: { part: Part; kind: { type: string; width: number; height: number }; path: string }) {
+export function Picture({
+  part,
+  kind,
+  path,
+}: {
+  part: Part;
+  kind: { type: string; width: number; height: number };
+  path: string;
+}) {
   const url = useSignal<string | null>(null);
   const isBroken = useSignal(false);
   useEffect(() => {
@@ -103,7 +111,9 @@ function Text({ text, isPart }: { text: string; isPart: boolean }) {
       <pre class="text-preview" tabIndex={0}>
         {shown.join("\n")}
       </pre>
-      {(isPart || lines.length > MOST_LINES) && <p class="quiet preview-foot">The file has more; download it to see all.</p>}
+      {(isPart || lines.length > MOST_LINES) && (
+        <p class="quiet preview-foot">The file has more; download it to see all.</p>
+      )}
     </div>
   );
 }
@@ -124,9 +134,7 @@ function Hex({ part }: { part: Part }) {
       <pre class="text-preview" tabIndex={0}>
         {lines.join("\n")}
       </pre>
-      <p class="quiet preview-foot">
-        {sayBytes(part.total)} that are neither text nor a picture to be shown here.
-      </p>
+      <p class="quiet preview-foot">{sayBytes(part.total)} that are neither text nor a picture to be shown here.</p>
     </div>
   );
 }

@@ -13,7 +13,9 @@ export function CsvTable({ table, name }: { table: Table; name: string }) {
     const sorted = [...table.rows].sort((a, b) => compareCells(a[by.column] ?? "", b[by.column] ?? ""));
     return by.isDown ? sorted.reverse() : sorted;
   });
-  const isNumber = table.columns.map((_, column) => table.rows.slice(0, 50).every((row) => (row[column] ?? "") === "" || numberOf(row[column] ?? "") !== null));
+  const isNumber = table.columns.map((_, column) =>
+    table.rows.slice(0, 50).every((row) => (row[column] ?? "") === "" || numberOf(row[column] ?? "") !== null),
+  );
   const sort = (column: number) => {
     const { value } = order;
     if (value?.column !== column) order.value = { column, isDown: false };
@@ -22,13 +24,12 @@ export function CsvTable({ table, name }: { table: Table; name: string }) {
   return (
     <div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <div class="table-box is-bounded" tabIndex={0} role="group" aria-label={`Table of ${name}`}>
+      <section class="table-box is-bounded" tabIndex={0} aria-label={`Table of ${name}`}>
         <table class="table is-data">
           <thead>
             <tr>
               {table.columns.map((title, column) => (
                 <th
-                  // biome-ignore lint/suspicious/noArrayIndexKey: two columns may have one title
                   key={column}
                   scope="col"
                   class={isNumber[column] ? "is-number" : ""}
@@ -36,7 +37,9 @@ export function CsvTable({ table, name }: { table: Table; name: string }) {
                 >
                   <button type="button" class="sort" onClick={() => sort(column)}>
                     {title === "" ? `column ${column + 1}` : title}
-                    <span aria-hidden="true">{order.value?.column !== column ? "" : order.value.isDown ? " ↓" : " ↑"}</span>
+                    <span aria-hidden="true">
+                      {order.value?.column !== column ? "" : order.value.isDown ? " ↓" : " ↑"}
+                    </span>
                   </button>
                 </th>
               ))}
@@ -44,10 +47,8 @@ export function CsvTable({ table, name }: { table: Table; name: string }) {
           </thead>
           <tbody>
             {rows.value.slice(0, MOST_SHOWN).map((row, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: rows of a table have no other name
               <tr key={at}>
                 {table.columns.map((_, column) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: as above
                   <td key={column} class={isNumber[column] ? "is-number" : ""}>
                     {row[column] ?? ""}
                   </td>
@@ -56,7 +57,7 @@ export function CsvTable({ table, name }: { table: Table; name: string }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
       <p class="quiet preview-foot">
         {plural(table.rows.length, "row")}, {plural(table.columns.length, "column")}
         {table.rows.length > MOST_SHOWN && `; the first ${MOST_SHOWN} are shown`}

@@ -7,6 +7,7 @@ import type { WatchedRun } from "../state/run.js";
 import { endings } from "../state/runs.js";
 import { bytes as sayBytes } from "../ui/format.js";
 import { Icon, type IconName } from "../ui/icon.js";
+import { addKeys } from "../ui/keys.js";
 import { Empty } from "../ui/states.js";
 import { DiffView, versionAddress } from "./diff-view.js";
 import { type TreeFolder, treeOf } from "./file-tree.js";
@@ -43,12 +44,23 @@ export function ChangesTab({ run }: { run: WatchedRun }) {
   const chosen = useSignal<string | null>(null);
   const versions = useVersions(version);
   const isAsking = useSignal(false);
+  const canUndo = useSignal(false);
+  useEffect(
+    () =>
+      addKeys({
+        u: () => {
+          isAsking.value = canUndo.value;
+        },
+      }),
+    [],
+  );
   if (changes === null) return <Empty icon="edit" title="What it changed stands here when it has ended" />;
   const all = listOf(changes);
   if (all.length === 0) return <Empty icon="edit" title="It changed no file" />;
   const at = versions?.findIndex(({ id }) => id === version) ?? -1;
   const before = at >= 0 ? (versions?.[at + 1] ?? null) : null;
   const mine = at >= 0 ? versions?.[at] : undefined;
+  canUndo.value = before?.kept === true;
   const item = all.find(({ path }) => path === chosen.value) ?? null;
   const { totals } = run.result.value ?? {};
   const listed = totals === undefined ? all.length : totals.created + totals.modified + totals.deleted + totals.skipped;
@@ -66,7 +78,11 @@ export function ChangesTab({ run }: { run: WatchedRun }) {
             <Icon name="undo" size={14} /> Undo this run
           </button>
         )}
-        <Folder folder={treeOf(all)} chosen={chosen.value} onChoose={(path) => (chosen.value = chosen.value === path ? null : path)} />
+        <Folder
+          folder={treeOf(all)}
+          chosen={chosen.value}
+          onChoose={(path) => (chosen.value = chosen.value === path ? null : path)}
+        />
         {listed > all.length && <p class="quiet">and {listed - all.length} more, which are not listed</p>}
         {changes.leftInWork.length > 0 && (
           <p class="quiet">{changes.leftInWork.length} files were left in work/, which is not kept.</p>
@@ -121,7 +137,12 @@ function Folder({ folder, chosen, onChoose }: FolderOptions) {
         const [icon, tone] = LOOKS[item.change];
         return (
           <li key={item.path}>
-            <button type="button" class="tree-file" aria-pressed={chosen === item.path} onClick={() => onChoose(item.path)}>
+            <button
+              type="button"
+              class="tree-file"
+              aria-pressed={chosen === item.path}
+              onClick={() => onChoose(item.path)}
+            >
               <span class={`ending is-${tone}`} title={item.change}>
                 <Icon name={icon} size={14} />
                 <span class="unseen">{item.change}: </span>

@@ -24,7 +24,9 @@ export function ContractTab({ run }: { run: WatchedRun }) {
   if (artifacts.length === 0) {
     return (
       <Empty icon="file" title="No file was promised">
-        {run.isOver ? "Promise files beside the editor, and the host looks whether they are there and right." : "What was promised is looked at when the program has ended."}
+        {run.isOver
+          ? "Promise files beside the editor, and the host looks whether they are there and right."
+          : "What was promised is looked at when the program has ended."}
       </Empty>
     );
   }
@@ -54,7 +56,9 @@ function ArtifactRow({ run, artifact, isFirst }: { run: WatchedRun; artifact: Ar
           <b title={path}>{fileName(path)}</b>
           <span class="quiet path">{path}</span>
         </div>
-        <span class="quiet">{[size === null ? null : bytes(size), mime, optional ? "optional" : null].filter(Boolean).join(" · ")}</span>
+        <span class="quiet">
+          {[size === null ? null : bytes(size), mime, optional ? "optional" : null].filter(Boolean).join(" · ")}
+        </span>
         {isThere && (
           <>
             <button
@@ -67,7 +71,12 @@ function ArtifactRow({ run, artifact, isFirst }: { run: WatchedRun; artifact: Ar
             >
               Preview
             </button>
-            <button type="button" class="button is-bare" aria-label={`Download ${fileName(path)}`} onClick={() => void download(address, fileName(path)).catch(say)}>
+            <button
+              type="button"
+              class="button is-bare"
+              aria-label={`Download ${fileName(path)}`}
+              onClick={() => void download(address, fileName(path)).catch(say)}
+            >
               <Icon name="down" />
             </button>
           </>

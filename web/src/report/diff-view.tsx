@@ -26,7 +26,8 @@ export function DiffView({ path, before, after }: DiffOptions) {
   useEffect(() => {
     const left = new AbortController();
     const most = /\.(png|jpe?g|gif|webp)$/i.test(path) ? MOST_PICTURE_BYTES : MOST_TEXT_BYTES;
-    const load = async (address: string | null) => (address === null ? null : await loadPart(address, most, left.signal));
+    const load = async (address: string | null) =>
+      address === null ? null : await loadPart(address, most, left.signal);
     Promise.all([load(before), load(after)]).then(
       (found) => {
         sides.value = found;
@@ -69,7 +70,17 @@ function Sides({ path, old, fresh }: { path: string; old: Part | null; fresh: Pa
 
 const textOf = (part: Part | null): string => (part === null ? "" : asText(part.bytes));
 
-function PictureSide({ title, part, kind, path }: { title: string; part: Part | null; kind: Kind | null; path: string }) {
+function PictureSide({
+  title,
+  part,
+  kind,
+  path,
+}: {
+  title: string;
+  part: Part | null;
+  kind: Kind | null;
+  path: string;
+}) {
   return (
     <section>
       <h4>{title}</h4>
@@ -97,8 +108,14 @@ export function DiffTable({ rows, path }: { rows: DiffRow[]; path: string }) {
   return (
     <div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <div class="table-box is-bounded" tabIndex={0} role="group" aria-label={`Difference of ${path}`}>
+      <section class="table-box is-bounded" tabIndex={0} aria-label={`Difference of ${path}`}>
         <table class="diff">
+          <colgroup>
+            <col class="diff-col" />
+            <col />
+            <col class="diff-col" />
+            <col />
+          </colgroup>
           <thead class="unseen">
             <tr>
               <th scope="col" colSpan={2}>
@@ -121,7 +138,7 @@ export function DiffTable({ rows, path }: { rows: DiffRow[]; path: string }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
       <p class="quiet preview-foot">
         {plural(counts.come, "line")} added, {counts.gone} removed
         {shown.length > MOST_ROWS && `; the first ${MOST_ROWS} rows are shown`}
@@ -164,8 +181,9 @@ function Cell({ side, mark, look, parts }: { side: Side | null; mark: string; lo
       <td class={`diff-text ${look}`}>
         {parts === null
           ? plain(side.text)
-          : // biome-ignore lint/suspicious/noArrayIndexKey: words of a line have no other name
-            parts.map(({ text, isChanged }, index) => (isChanged ? <mark key={index}>{plain(text)}</mark> : plain(text)))}
+          : parts.map(({ text, isChanged }, index) =>
+              isChanged ? <mark key={index}>{plain(text)}</mark> : plain(text),
+            )}
       </td>
     </>
   );

@@ -99,7 +99,11 @@ export function words(left: string, right: string): { left: Word[]; right: Word[
   const parts = diffWordsWithSpace(left, right, { maxEditLength: 200 });
   if (parts === undefined) return { left: whole(left), right: whole(right) };
   return {
-    left: parts.filter(({ added }) => !added).map(({ value, removed }) => ({ text: value, isChanged: removed === true })),
-    right: parts.filter(({ removed }) => !removed).map(({ value, added }) => ({ text: value, isChanged: added === true })),
+    left: parts
+      .filter(({ added }) => !added)
+      .map(({ value, removed }) => ({ text: value, isChanged: removed === true })),
+    right: parts
+      .filter(({ removed }) => !removed)
+      .map(({ value, added }) => ({ text: value, isChanged: added === true })),
   };
 }

@@ -13,7 +13,13 @@ export function Followups({ run }: { run: WatchedRun }) {
     <nav class="followups" aria-label="What could be run next">
       <span class="quiet">Next</span>
       {all.map(({ id, label }) => (
-        <button key={id} type="button" class="chip" title={label} onClick={() => void start({ scenario: id }).catch(say)}>
+        <button
+          key={id}
+          type="button"
+          class="chip"
+          title={label}
+          onClick={() => void start({ scenario: id }).catch(say)}
+        >
           <span class="chip-id">{id}</span>
           {label}
         </button>

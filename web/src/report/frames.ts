@@ -31,7 +31,8 @@ export function sentenceOf(result: Result): string {
   const took = duration(timings?.totalMs);
   switch (status) {
     case "succeeded": {
-      if (contract.length > 0) return `Done in ${took}: ${promised(contract.filter(({ status: of }) => of === "satisfied").length, contract.length)}.`;
+      if (contract.length > 0)
+        return `Done in ${took}: ${promised(contract.filter(({ status: of }) => of === "satisfied").length, contract.length)}.`;
       const changed = totals.created + totals.modified + totals.deleted;
       if (changed === 0) return `Done in ${took}. It changed no file.`;
       return `Done in ${took}. It changed ${plural(changed, "file")}${workspace.synced ? "" : ", which were not kept"}.`;
@@ -69,7 +70,7 @@ function limitOf({ sandbox }: Result): number | undefined {
 }
 
 const ADVICE: Record<string, string> = {
-  program_error: "Go to the line below, or read the traceback.",
+  program_error: "Its line leads to the editor; the traceback says how it came there.",
   program_exit: "It ended itself with an exit code other than 0: its output may say why.",
   program_signal: "The kernel ended it: a native library may have crashed.",
   contract_unmet: "The Contract tab says what is wrong with each file.",
@@ -77,4 +78,5 @@ const ADVICE: Record<string, string> = {
 };
 
 /** What to do next; null where nothing is to be done. */
-export const adviceOf = ({ error }: Result): string | null => (error === null ? null : (error.hint ?? ADVICE[error.code] ?? null));
+export const adviceOf = ({ error }: Result): string | null =>
+  error === null ? null : (error.hint ?? ADVICE[error.code] ?? null);

@@ -1,7 +1,8 @@
 // From a line of a traceback to that line in the editor, which shows the run's own code first.
-import { codeOf } from "../state/codes.js";
+
 import { scenarios } from "../state/catalogue.js";
-import { code, jump, setCode } from "../state/draft.js";
+import { codeOf } from "../state/codes.js";
+import { code, setCode } from "../state/draft.js";
 import { tell } from "../state/notices.js";
 import type { WatchedRun } from "../state/run.js";
 
@@ -11,9 +12,6 @@ export async function goToLine(run: WatchedRun, line: number): Promise<void> {
     tell("The code of this run is not known here any more.", "bad", "The editor still has what it had.");
     return;
   }
-  if (own !== code.value) {
-    setCode(own);
-    tell("The editor shows this run's code now.");
-  }
-  jump.value = { line };
+  if (own !== code.value) tell("The editor shows this run's code now.");
+  setCode(own, line);
 }

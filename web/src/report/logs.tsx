@@ -19,11 +19,14 @@ export function LogsTab({ run }: { run: WatchedRun }) {
   const isError = errorTest(errorLines);
   const text = shown.value === "user" ? userLog : infraLog;
   const lines = text.split("\n").filter((line, index, all) => line !== "" || index < all.length - 1);
-  const kept = lines.map((line, index) => ({ line: plain(line), number: index + 1 })).filter(({ line }) => !onlyErrors.value || isError(line));
+  const kept = lines
+    .map((line, index) => ({ line: plain(line), number: index + 1 }))
+    .filter(({ line }) => !onlyErrors.value || isError(line));
   return (
     <div class="logs">
       <div class="sub-bar">
-        <div class="segments" role="group" aria-label="Which log">
+        <fieldset class="segments">
+          <legend class="unseen">Which log</legend>
           {(["user", "infra"] as const).map((name) => (
             <button
               key={name}
@@ -36,7 +39,7 @@ export function LogsTab({ run }: { run: WatchedRun }) {
               {name === "user" ? "Program" : "Host"}
             </button>
           ))}
-        </div>
+        </fieldset>
         <span class={result.diagnostics.hasError ? "ending is-bad" : "quiet"}>
           {result.diagnostics.hasError && <Icon name="warn" size={14} />}
           {plural(result.totals.errorLines, "line")} with an error

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { WatchedRun } from "../state/run.js";
 import { Icon } from "../ui/icon.js";
-import { addKeys, type Key } from "../ui/keys.js";
+import { addKeys } from "../ui/keys.js";
 import { type Tab, TabPanel, Tabs } from "../ui/tabs.js";
 import { ChangesTab } from "./changes.js";
 import { ContractTab } from "./contract.js";
@@ -26,13 +26,13 @@ export function Report({ run }: { run: WatchedRun }) {
   useEffect(
     () =>
       addKeys(
-        NAMES.map(
-          (name, index): Key => ({
-            ...{ keys: String(index + 1), group: "Run", says: `Show ${name}` },
-            act: () => {
+        Object.fromEntries(
+          NAMES.map((name, index) => [
+            String(index + 1),
+            () => {
               chosen.value = name;
             },
-          }),
+          ]),
         ),
       ),
     [],
@@ -71,7 +71,9 @@ function tabsOf(run: WatchedRun): Tab[] {
     { id: "result", label: "Result" },
     {
       ...{ id: "contract", label: "Contract", says: `${kept} of ${contract.length} files are right` },
-      ...(contract.length > 0 && { count: <span class={kept < contract.length ? "is-bad" : "is-good"}>{`${kept}/${contract.length}`}</span> }),
+      ...(contract.length > 0 && {
+        count: <span class={kept < contract.length ? "is-bad" : "is-good"}>{`${kept}/${contract.length}`}</span>,
+      }),
     },
     {
       ...{ id: "changes", label: "Changes", says: `${created} created, ${modified} modified, ${deleted} deleted` },

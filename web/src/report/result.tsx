@@ -1,6 +1,6 @@
 // How it ended in one sentence, what to do next, and what it used.
 import type { Result } from "../api/types.js";
-import { type WatchedRun } from "../state/run.js";
+import type { WatchedRun } from "../state/run.js";
 import { Ending, lookOf } from "../ui/ending.js";
 import { bytes, duration } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
@@ -76,9 +76,13 @@ function Facts({ result }: { result: Result }) {
     ["Output", usage?.outputBytes == null ? null : bytes(usage.outputBytes)],
     ["Sandbox", sandbox === null ? "none" : `${sandbox.backend}, ${sandbox.warm ? "waiting ready" : "booted for it"}`],
     ["Python", sandbox?.python.version ?? null],
-    ["Workspace", workspace.synced ? `synced${workspace.version === null ? "" : ` as version ${Number(workspace.version.split(".")[0])}`}` : (workspace.reason ?? "not synced")],
+    [
+      "Workspace",
+      workspace.synced
+        ? `synced${workspace.version === null ? "" : ` as version ${Number(workspace.version.split(".")[0])}`}`
+        : (workspace.reason ?? "not synced"),
+    ],
     ["Turn", turnId === runId ? null : turnId],
-    ["Run", runId],
   ];
   return (
     <dl class="facts">

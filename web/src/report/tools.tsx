@@ -1,9 +1,10 @@
 // The calls of host tools: what was asked, what came back, how long it took.
+
+import { JsonTree } from "../preview/json-tree.js";
 import type { WatchedRun } from "../state/run.js";
 import { duration, preciseClock } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
 import { Empty } from "../ui/states.js";
-import { JsonTree } from "../preview/json-tree.js";
 
 export function ToolsTab({ run }: { run: WatchedRun }) {
   const calls = run.result.value?.toolCalls;

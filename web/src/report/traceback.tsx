@@ -14,7 +14,6 @@ export function Traceback({ run, text }: { run: WatchedRun; text: string }) {
         .split("\n")
         .slice(0, MOST_LINES)
         .map((line, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: lines of a text have no other name
           <TracebackLine key={index} run={run} line={plain(line)} />
         ))}
     </pre>

@@ -57,7 +57,12 @@ export function UndoDialog({ title, about, version, onClose, onDone }: UndoOptio
           <button type="button" class="button" onClick={onClose}>
             Leave it
           </button>
-          <button type="button" class="button is-primary" disabled={isBusy.value} onClick={() => void undo(problem.value !== null)}>
+          <button
+            type="button"
+            class="button is-primary"
+            disabled={isBusy.value}
+            onClick={() => void undo(problem.value !== null)}
+          >
             <Icon name="undo" size={14} />
             {problem.value === null ? "Go back" : "Go back all the same"}
           </button>

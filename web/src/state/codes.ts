@@ -36,4 +36,3 @@ export async function codeOf(runId: string, scenario: string | null, scenarios: 
     return null;
   }
 }
-

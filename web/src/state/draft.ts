@@ -30,10 +30,8 @@ export const profile = signal("");
 export const timeoutSeconds = signal("");
 export const stdin = signal("");
 export const variables = signal<Variable[]>([]);
-/** The editor goes there, and marks it; another object each time. */
-export const jump = signal<{ line: number } | null>(null);
-/** Text that takes the editor's place. */
-export const replaced = signal<{ text: string } | null>(null);
+/** What the editor is to show: another text, or a line that it goes to and marks. Another object each time. */
+export const shownInEditor = signal<{ text: string | null; line: number | null }>({ text: null, line: null });
 
 let nextId = 1;
 const newId = (): number => nextId++;
@@ -46,14 +44,16 @@ export function addVariable(): void {
   variables.value = [...variables.value, { id: newId(), name: "", value: "" }];
 }
 
-export function setCode(text: string): void {
+export function setCode(text: string, line: number | null = null): void {
   code.value = text;
-  replaced.value = { text };
+  shownInEditor.value = { text, line };
 }
 
 export function request(): RunRequest {
   const contract = rows.value.filter(({ path }) => path.trim() !== "").map(asEntry);
-  const env = Object.fromEntries(variables.value.filter(({ name }) => name !== "").map(({ name, value }) => [name, value]));
+  const env = Object.fromEntries(
+    variables.value.filter(({ name }) => name !== "").map(({ name, value }) => [name, value]),
+  );
   const seconds = Number(timeoutSeconds.value);
   return {
     code: code.value,
@@ -66,7 +66,10 @@ export function request(): RunRequest {
 }
 
 function asEntry({ path, description, optional, columns }: DraftRow): ContractRow {
-  const names = columns.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const names = columns
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
   return {
     path: path.trim(),
     description: description.trim() || path.trim(),

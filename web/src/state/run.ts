@@ -1,30 +1,28 @@
 // A run as it is watched: what its events have told so far. They come in bursts, so that what is drawn is told once a frame.
 import { signal } from "@preact/signals";
-import { askJson, Problem, sayError } from "../api/http.js";
 import { follow } from "../api/follow.js";
+import { askJson, Problem, sayError } from "../api/http.js";
 import type { Artifact, Changes, Result, RunEvent, RunState, RunSummary, Status } from "../api/types.js";
 import { Lines, type ToolRow } from "../live/lines.js";
+import type { Marks } from "../live/phases.js";
 
 export interface Followup {
   id: string;
   label: string;
 }
 
-/** When what happened, as the service's clock has it. */
-export interface Marks {
-  accepted: number | null;
-  started: number | null;
-  checked: number | null;
-  detected: number | null;
-  synced: number | null;
-  finished: number | null;
-}
-
 export class WatchedRun {
   readonly runId: string;
   readonly status = signal<RunState | Status>("queued");
   readonly scenario = signal<string | null>(null);
-  readonly marks = signal<Marks>({ accepted: null, started: null, checked: null, detected: null, synced: null, finished: null });
+  readonly marks = signal<Marks>({
+    accepted: null,
+    started: null,
+    checked: null,
+    detected: null,
+    synced: null,
+    finished: null,
+  });
   readonly result = signal<Result | null>(null);
   readonly contract = signal<Artifact[]>([]);
   readonly changes = signal<Changes | null>(null);
@@ -130,7 +128,9 @@ export class WatchedRun {
         mark("synced");
         break;
       case "comm.error":
-        this.troubles.value = [...this.troubles.value.slice(-19), event.message];
+        // What the program itself logged as an error is in its logs.
+        if (event.data.errorLines.length + event.data.tracebacks.length === 0)
+          this.troubles.value = [...this.troubles.value.slice(-19), event.message];
         break;
       case "comm.followups":
         this.followups.value = event.followups.slice(0, 100);

@@ -4,8 +4,8 @@ import { askJson, Problem } from "../api/http.js";
 import type { Result, RunRequest, RunSummary } from "../api/types.js";
 import { remember } from "./codes.js";
 import { say } from "./notices.js";
-import { WatchedRun } from "./run.js";
 import { go } from "./route.js";
+import { WatchedRun } from "./run.js";
 import { user } from "./session.js";
 
 export const shown = signal<WatchedRun | null>(null);
@@ -34,7 +34,10 @@ export async function start(request: RunRequest): Promise<void> {
   if (starting.value) return;
   starting.value = true;
   try {
-    const taken = await askJson<Result | RunSummary>("/v1/runs", { json: request, headers: { Prefer: "respond-async" } });
+    const taken = await askJson<Result | RunSummary>("/v1/runs", {
+      json: request,
+      headers: { Prefer: "respond-async" },
+    });
     if (request.code !== undefined) remember(taken.runId, request.code);
     go({ view: "run", runId: taken.runId });
   } finally {
@@ -46,6 +49,8 @@ export async function cancelShown(): Promise<void> {
   try {
     await shown.value?.cancel();
   } catch (error) {
-    say(error instanceof Problem ? error : new Error("The run could not be asked to end: the service cannot be reached."));
+    say(
+      error instanceof Problem ? error : new Error("The run could not be asked to end: the service cannot be reached."),
+    );
   }
 }

@@ -47,7 +47,8 @@ export function LivePlot({ title, unit = "", most, series }: PlotOptions) {
     plot.value?.set([all.map(({ at }) => at), ...series.map(({ of }) => all.map(of))]);
   }, [all, plot.value]);
   const last = all.at(-1);
-  const say = (value: number) => `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)}${unit}`;
+  const say = (value: number) =>
+    `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)}${unit}`;
   return (
     <figure class="plot">
       <figcaption>

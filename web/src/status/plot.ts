@@ -17,6 +17,7 @@ export interface Plot {
 }
 
 const HEIGHT_PX = 120;
+const clock = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour12: false });
 
 export function createPlot(parent: HTMLElement, series: readonly Series[], unit: string, most: number | null): Plot {
   const make = (data: number[][]): uPlot => {
@@ -28,11 +29,16 @@ export function createPlot(parent: HTMLElement, series: readonly Series[], unit:
     };
     return new uPlot(
       {
-        ...{ width: Math.max(120, parent.clientWidth), height: HEIGHT_PX, legend: { show: false } },
+        ...{
+          width: Math.max(120, parent.clientWidth),
+          height: HEIGHT_PX,
+          legend: { show: false },
+          padding: [8, 12, 0, 0],
+        },
         cursor: { show: false },
         scales: { y: { range: (_, __, max) => [0, Math.max(most ?? 0, max * 1.15, 1)] } },
         axes: [
-          { ...axis, size: 22, space: 70 },
+          { ...axis, size: 22, space: 90, values: (_, values) => values.map(clock) },
           { ...axis, size: 44, space: 28, values: (_, values) => values.map((value) => `${value}${unit}`) },
         ],
         series: [

@@ -44,10 +44,18 @@ function Now({ state: now }: { state: State }) {
         </p>
       )}
       <dl class="tiles">
-        <Tile name="Running" value={runs.running + runs.waiting} says={runs.waiting > 0 ? `${runs.waiting} wait for a tool` : "now"} />
+        <Tile
+          name="Running"
+          value={runs.running + runs.waiting}
+          says={runs.waiting > 0 ? `${runs.waiting} wait for a tool` : "now"}
+        />
         <Tile name="Queued" value={runs.queued} says="wait for their turn" />
         <Tile name="Ready" value={ready} says="sandboxes booted ahead" />
-        <Tile name="Warm starts" value={share(runs.warm, runs.warm + runs.cold)} says={`of ${runs.warm + runs.cold} runs`} />
+        <Tile
+          name="Warm starts"
+          value={share(runs.warm, runs.warm + runs.cold)}
+          says={`of ${runs.warm + runs.cold} runs`}
+        />
         <Tile name="Readers" value={now.readers} says="follow events" />
       </dl>
       <div class="plots">
@@ -58,11 +66,32 @@ function Now({ state: now }: { state: State }) {
             { label: "queued", colour: "--warn", of: ({ queued }) => queued },
           ]}
         />
-        <LivePlot title="Sandboxes ready" series={[{ label: "ready", colour: "--good", isFilled: true, of: (each) => each.ready }]} />
-        <LivePlot title="Processor of the service" unit=" %" most={100} series={[{ label: "of one", colour: "--accent", isFilled: true, of: ({ cpu }) => cpu }]} />
-        <LivePlot title={`Load of the host, ${host.processors} processors`} most={host.processors} series={[{ label: "1 min", colour: "--accent", isFilled: true, of: ({ load }) => load }]} />
-        <LivePlot title={`Memory of the host, ${bytes(host.memoryBytes)}`} unit=" %" most={100} series={[{ label: "used", colour: "--accent", isFilled: true, of: ({ usedMemory }) => usedMemory }]} />
-        <LivePlot title="Memory of the service" unit=" MiB" series={[{ label: "resident", colour: "--accent", isFilled: true, of: ({ rssMiB }) => rssMiB }]} />
+        <LivePlot
+          title="Sandboxes ready"
+          series={[{ label: "ready", colour: "--good", isFilled: true, of: (each) => each.ready }]}
+        />
+        <LivePlot
+          title="Processor of the service"
+          unit=" %"
+          most={100}
+          series={[{ label: "of one", colour: "--accent", isFilled: true, of: ({ cpu }) => cpu }]}
+        />
+        <LivePlot
+          title={`Load of the host, ${host.processors} processors`}
+          most={host.processors}
+          series={[{ label: "1 min", colour: "--accent", isFilled: true, of: ({ load }) => load }]}
+        />
+        <LivePlot
+          title={`Memory of the host, ${bytes(host.memoryBytes)}`}
+          unit=" %"
+          most={100}
+          series={[{ label: "used", colour: "--accent", isFilled: true, of: ({ usedMemory }) => usedMemory }]}
+        />
+        <LivePlot
+          title="Memory of the service"
+          unit=" MiB"
+          series={[{ label: "resident", colour: "--accent", isFilled: true, of: ({ rssMiB }) => rssMiB }]}
+        />
       </div>
       <div class="cards">
         <section class="card">
@@ -194,7 +223,13 @@ function Limits() {
   );
 }
 
-const UNITS: Record<string, string> = { memory: "bytes", fileSize: "bytes", disk: "bytes", output: "bytes", timeout: "ms" };
+const UNITS: Record<string, string> = {
+  memory: "bytes",
+  fileSize: "bytes",
+  disk: "bytes",
+  output: "bytes",
+  timeout: "ms",
+};
 
 /** Where the service counts it. */
 function Usage() {
@@ -207,7 +242,9 @@ function Usage() {
       () => undefined,
     );
   }, []);
-  const figures = Object.entries(usage.value ?? {}).filter((pair): pair is [string, number] => typeof pair[1] === "number");
+  const figures = Object.entries(usage.value ?? {}).filter(
+    (pair): pair is [string, number] => typeof pair[1] === "number",
+  );
   if (figures.length === 0) return null;
   return (
     <section class="card">
@@ -216,7 +253,9 @@ function Usage() {
         {figures.map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd>{/bytes/i.test(name) ? bytes(value) : /ms$/i.test(name) ? duration(value) : value.toLocaleString("en")}</dd>
+            <dd>
+              {/bytes/i.test(name) ? bytes(value) : /ms$/i.test(name) ? duration(value) : value.toLocaleString("en")}
+            </dd>
           </div>
         ))}
       </dl>

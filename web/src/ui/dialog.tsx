@@ -28,9 +28,7 @@ export function Dialog({ title, onClose, wide = false, children }: DialogOptions
         event.preventDefault();
         onClose();
       }}
-      onClick={(event) => {
-        if (event.target === dialog.current) onClose();
-      }}
+      {...{ closedby: "any" }}
     >
       <div class="dialog-body">
         <header class="dialog-head">

@@ -15,7 +15,7 @@ export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return "–";
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1).replace(/\.0+$/, "")} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
@@ -27,7 +27,8 @@ export function limitValue(value: number, unit: string): string {
   return value.toLocaleString("en");
 }
 
-export const clock = (at: string): string => (at === "" ? "" : new Date(at).toLocaleTimeString("en-GB", { hour12: false }));
+export const clock = (at: string): string =>
+  at === "" ? "" : new Date(at).toLocaleTimeString("en-GB", { hour12: false });
 
 export function preciseClock(at: string): string {
   if (at === "") return "";
@@ -44,7 +45,8 @@ export function ago(at: string, now = Date.now()): string {
   return new Date(at).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 }
 
-export const plural = (count: number, word: string, many = `${word}s`): string => `${count.toLocaleString("en")} ${count === 1 ? word : many}`;
+export const plural = (count: number, word: string, many = `${word}s`): string =>
+  `${count.toLocaleString("en")} ${count === 1 ? word : many}`;
 
 /** The middle of a run's id says nothing to a person. */
 export const shortId = (id: string): string => (id.length > 20 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id);

@@ -2,13 +2,14 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Problem } from "../api/http.js";
-import { actFor, addressTo, type Place, place } from "../state/route.js";
+import type { Place } from "../state/places.js";
+import { actFor, addressTo, place } from "../state/route.js";
 import { isOnline, knownUsers, signOut, user } from "../state/session.js";
 import { state, stateFailure, watch } from "../status/poll.js";
 import { Dialog } from "./dialog.js";
 import { Keycap } from "./help.js";
 import { Icon, type IconName } from "./icon.js";
-import { helpIsOpen, paletteIsOpen } from "./keys.js";
+import { addKeys, helpIsOpen, paletteIsOpen } from "./keys.js";
 
 const SEEN_EVERY_MS = 4_000;
 const VIEWS: [IconName, string, Place, readonly string[]][] = [
@@ -36,13 +37,24 @@ export function Header() {
         ))}
       </nav>
       <span class="grow" />
-      <button type="button" class="button search-button" aria-label="Search" onClick={() => (paletteIsOpen.value = true)}>
+      <button
+        type="button"
+        class="button search-button"
+        aria-label="Search"
+        onClick={() => (paletteIsOpen.value = true)}
+      >
         <Icon name="search" size={14} />
         <span class="search-word">Search</span>
         <Keycap keys="mod+k" />
       </button>
       <Service />
-      <button type="button" class="button is-bare" aria-label="Keys" title="Keys (?)" onClick={() => (helpIsOpen.value = true)}>
+      <button
+        type="button"
+        class="button is-bare"
+        aria-label="Keys"
+        title="Keys (?)"
+        onClick={() => (helpIsOpen.value = true)}
+      >
         <kbd>?</kbd>
       </button>
     </header>
@@ -59,9 +71,14 @@ function Service() {
     );
   }
   const ready = now?.pool.reduce((sum, each) => sum + each.ready, 0) ?? 0;
-  const says = now === null ? (stateFailure.value === null ? "…" : "no state") : `${ready} warm · ${now.runs.queued} queued`;
+  const says =
+    now === null ? (stateFailure.value === null ? "…" : "no state") : `${ready} warm · ${now.runs.queued} queued`;
   return (
-    <a class={now?.stopping ? "service is-warn" : "service is-good"} href={addressTo({ view: "status" })} aria-label={`Service: ${now?.stopping ? "stopping, " : ""}${says}`}>
+    <a
+      class={now?.stopping ? "service is-warn" : "service is-good"}
+      href={addressTo({ view: "status" })}
+      aria-label={`Service: ${now?.stopping ? "stopping, " : ""}${says}`}
+    >
       <span class="service-dot" aria-hidden="true" />
       <span class="service-words">{now?.stopping ? "stopping" : says}</span>
     </a>
@@ -70,12 +87,27 @@ function Service() {
 
 function UserButton() {
   const isOpen = useSignal(false);
+  useEffect(
+    () =>
+      addKeys({
+        "g u": () => {
+          isOpen.value = true;
+        },
+      }),
+    [],
+  );
   const name = user.value === "" ? "the key's own" : user.value;
   const { value: failure } = stateFailure;
   const isRefused = failure instanceof Problem && failure.status === 403;
   return (
     <>
-      <button type="button" class={isRefused ? "button user is-refused" : "button user"} aria-haspopup="dialog" aria-label={`User: ${name}`} onClick={() => (isOpen.value = true)}>
+      <button
+        type="button"
+        class={isRefused ? "button user is-refused" : "button user"}
+        aria-haspopup="dialog"
+        aria-label={`User: ${name}`}
+        onClick={() => (isOpen.value = true)}
+      >
         <Icon name="user" size={14} />
         <span class="user-name">{name}</span>
         <span class="caret" aria-hidden="true" />

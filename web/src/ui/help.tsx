@@ -1,6 +1,6 @@
 // The list of keys that `?` shows.
 import { Dialog } from "./dialog.js";
-import { helpIsOpen, type Key, keyList, keyNames } from "./keys.js";
+import { helpIsOpen, KEYS, type Key, keyNames } from "./keys.js";
 
 export function Keycap({ keys }: { keys: string }) {
   return (
@@ -15,10 +15,11 @@ export function Keycap({ keys }: { keys: string }) {
 export function Help() {
   if (!helpIsOpen.value) return null;
   const groups = new Map<string, Key[]>();
-  for (const key of keyList()) groups.set(key.group, [...(groups.get(key.group) ?? []), key]);
+  for (const key of KEYS) groups.set(key.group, [...(groups.get(key.group) ?? []), key]);
   return (
     <Dialog
       title="Keys"
+      wide
       onClose={() => {
         helpIsOpen.value = false;
       }}

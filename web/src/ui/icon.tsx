@@ -29,6 +29,7 @@ const PATHS = {
   shield: "M8 2l5 2v4c0 3-2 5-5 6.2C5 13 3 11 3 8V4z",
   receipt: "M4 2h8v12l-2-1.3L8 14l-2-1.3L4 14zM6 5.5h4M6 8h4",
   trash: "M3 4.5h10M6 4.5V3h4v1.5M4.5 4.5l.5 9h6l.5-9",
+  info: "M8 14A6 6 0 108 2a6 6 0 000 12zM8 7.5v3.5M8 5v.1",
   dot: "M8 9.5a1.5 1.5 0 100-3 1.5 1.5 0 000 3z",
   key: "M9.5 6.5a2.8 2.8 0 11-1-2.1m1 2.1L14 11v2h-2v-1.5h-1.5V10L8.4 8",
   wrap: "M2.5 4h11M2.5 8h9a2 2 0 010 4H8m2-1.8L8 12l2 1.8M2.5 12H5",
@@ -41,7 +42,14 @@ export type IconName = keyof typeof PATHS;
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }) {
   return (
     <svg class="icon" width={size} height={size} viewBox="0 0 16 16" aria-hidden="true">
-      <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" />
+      <path
+        d={PATHS[name]}
+        fill="none"
+        stroke="currentColor"
+        stroke-width="1.5"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+      />
     </svg>
   );
 }

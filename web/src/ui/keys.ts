@@ -4,27 +4,61 @@ import { signal } from "@preact/signals";
 export interface Key {
   /** As `KeyboardEvent.key`, with "mod+" for ⌘ or Ctrl; two for one after the other. */
   keys: string;
-  group: "Run" | "Output" | "Go to" | "Page";
+  group: "Run" | "Output and report" | "Go to" | "Files" | "Page";
   says: string;
-  act: () => void;
   /** Also while one writes. */
   everywhere?: true;
 }
 
+export const KEYS = [
+  { keys: "mod+Enter", group: "Run", says: "Run the snippet", everywhere: true },
+  { keys: "c", group: "Run", says: "Cancel the run" },
+  { keys: "s", group: "Run", says: "Type a scenario's number" },
+  { keys: "e", group: "Run", says: "Go to the editor" },
+  { keys: "p", group: "Run", says: "Promise one more file" },
+  { keys: "/", group: "Output and report", says: "Search in the output" },
+  { keys: "f", group: "Output and report", says: "Follow the newest line" },
+  { keys: "w", group: "Output and report", says: "Wrap long lines" },
+  { keys: "1", group: "Output and report", says: "Result" },
+  { keys: "2", group: "Output and report", says: "Contract" },
+  { keys: "3", group: "Output and report", says: "Changes" },
+  { keys: "4", group: "Output and report", says: "Tools" },
+  { keys: "5", group: "Output and report", says: "Logs" },
+  { keys: "6", group: "Output and report", says: "Tree" },
+  { keys: "7", group: "Output and report", says: "Policy" },
+  { keys: "8", group: "Output and report", says: "Receipt" },
+  { keys: "u", group: "Output and report", says: "Undo the run (in Changes)" },
+  { keys: "g r", group: "Go to", says: "Run" },
+  { keys: "g h", group: "Go to", says: "History" },
+  { keys: "g f", group: "Go to", says: "Files" },
+  { keys: "g s", group: "Go to", says: "Status" },
+  { keys: "a", group: "Files", says: "Send files" },
+  { keys: "v", group: "Files", says: "Files or versions" },
+  { keys: "d", group: "Files", says: "Download the file" },
+  { keys: "Delete", group: "Files", says: "Remove the file" },
+  { keys: "x", group: "Page", says: "Compare the chosen runs" },
+  { keys: "g u", group: "Page", says: "Choose the user" },
+  { keys: "mod+k", group: "Page", says: "Search", everywhere: true },
+  { keys: "?", group: "Page", says: "Show the keys" },
+] as const satisfies readonly Key[];
+
+type Pressed = (typeof KEYS)[number]["keys"];
+
 export const helpIsOpen = signal(false);
 export const paletteIsOpen = signal(false);
-const all: Key[] = [];
-export const keyList = (): readonly Key[] => all;
+/** What each does in the view that is shown; the one that was added last counts. */
+const acts: { keys: Pressed; act: () => void }[] = [];
 
 const SECOND_MS = 1_200;
 let first = "";
 let firstAt = 0;
 
 /** Returns what takes them away again. */
-export function addKeys(keys: readonly Key[]): () => void {
-  all.push(...keys);
+export function addKeys(given: Partial<Record<Pressed, () => void>>): () => void {
+  const added = Object.entries(given).map(([keys, act]) => ({ keys: keys as Pressed, act }));
+  acts.push(...added);
   return () => {
-    for (const key of keys) all.splice(all.indexOf(key), 1);
+    for (const each of added) acts.splice(acts.indexOf(each), 1);
   };
 }
 
@@ -32,18 +66,19 @@ export function listenToKeys(): void {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || event.altKey) return;
     const isWriting = writes(event);
-    const pressed = `${event.ctrlKey || event.metaKey ? "mod+" : ""}${event.key.length === 1 ? event.key.toLowerCase() : event.key}`;
+    const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const pressed = `${event.ctrlKey || event.metaKey ? "mod+" : ""}${name}`;
     const isSecond = first !== "" && performance.now() - firstAt < SECOND_MS;
-    const both = isSecond ? `${first} ${pressed}` : "";
     const isOpen = document.querySelector("dialog[open]") !== null;
-    const found =
-      all.find(({ keys, everywhere }) => keys === both && (!isWriting || everywhere)) ??
-      all.find(({ keys, everywhere }) => keys === pressed && (!isWriting || everywhere));
+    const may = ({ everywhere }: Key) => everywhere === true || !(isWriting || isOpen);
+    const keys: readonly Key[] = KEYS;
+    const found = keys.find((key) => key.keys === (isSecond ? `${first} ${pressed}` : pressed) && may(key));
+    const act = acts.findLast((each) => each.keys === found?.keys);
     first = "";
-    if (found !== undefined && (!isOpen || found.everywhere)) {
+    if (act !== undefined) {
       event.preventDefault();
-      found.act();
-    } else if (!isWriting && all.some(({ keys }) => keys.startsWith(`${pressed} `))) {
+      act.act();
+    } else if (!isWriting && keys.some((key) => key.keys.startsWith(`${pressed} `))) {
       first = pressed;
       firstAt = performance.now();
     }
@@ -53,7 +88,8 @@ export function listenToKeys(): void {
 function writes(event: KeyboardEvent): boolean {
   const [target] = event.composedPath();
   if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName);
+  const isField = /^(textarea|select)$/i.test(target.tagName);
+  return isField || target.isContentEditable || (target instanceof HTMLInputElement && target.type !== "checkbox");
 }
 
 const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
@@ -62,6 +98,6 @@ export function keyNames(keys: string): string[] {
   return keys.split(/[ +]/).map((key) => {
     if (key === "mod") return IS_MAC ? "⌘" : "Ctrl";
     if (key === "Enter") return "⏎";
-    return key.length === 1 ? key.toUpperCase() : key;
+    return key.length === 1 ? key.toUpperCase() : key.slice(0, 3);
   });
 }

@@ -8,7 +8,7 @@ export function Notices() {
       <div class="notices" role="log" aria-label="Messages" aria-live="polite">
         {notices.value.map(({ id, tone, text, hint }) => (
           <div key={id} class={`notice is-${tone}`}>
-            <Icon name={tone === "bad" ? "warn" : tone === "good" ? "ok" : "dot"} />
+            <Icon name={tone === "bad" ? "warn" : tone === "good" ? "ok" : "info"} />
             <div>
               <p>{text}</p>
               {hint !== null && <p class="quiet">{hint}</p>}

@@ -5,7 +5,8 @@ import { askJson } from "../api/http.js";
 import type { RunList, RunSummary } from "../api/types.js";
 import { scenarios } from "../state/catalogue.js";
 import { say } from "../state/notices.js";
-import { go, type Place } from "../state/route.js";
+import type { Place } from "../state/places.js";
+import { go } from "../state/route.js";
 import { start } from "../state/runs.js";
 import { Dialog } from "./dialog.js";
 import { lookOf } from "./ending.js";
@@ -37,7 +38,7 @@ function Open() {
   const query = useSignal("");
   const chosen = useSignal(0);
   const runs = useSignal<RunSummary[]>([]);
-  const list = useRef<HTMLUListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
     askJson<RunList>("/v1/runs", { query: { limit: 50 } }).then(
       (found) => {
@@ -49,7 +50,10 @@ function Open() {
   const close = () => {
     paletteIsOpen.value = false;
   };
-  const words = query.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
+  const words = query.value
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
   const found = [...ofScenarios(), ...PLACES, ...runs.value.map(ofRun)]
     .filter(({ kind, text }) => words.every((word) => `${kind} ${text}`.toLowerCase().includes(word)))
     .slice(0, MOST_SHOWN);
@@ -88,22 +92,23 @@ function Open() {
         onKeyDown={move}
         ref={(input) => input?.focus()}
       />
-      <ul class="palette" id="palette-list" role="listbox" aria-label="What was found" ref={list}>
+      <div class="palette" id="palette-list" role="listbox" aria-label="What was found" ref={list}>
         {found.map((entry, index) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the box above has the keys
-          <li
+          <div
             key={`${entry.kind} ${entry.text}`}
             id={`palette-${index}`}
             role="option"
+            tabIndex={-1}
             aria-selected={index === at}
             onClick={() => choose(entry)}
           >
             <Icon name={entry.icon} />
             <span>{entry.text}</span>
             <span class="quiet">{entry.kind}</span>
-          </li>
+          </div>
         ))}
-      </ul>
+      </div>
       {found.length === 0 && <p class="quiet pad">Nothing has these words.</p>}
     </Dialog>
   );

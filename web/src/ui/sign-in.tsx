@@ -24,7 +24,8 @@ export function AskToken() {
   return (
     <Frame title="Which token?">
       <p class="quiet">
-        <code>iso-runtime serve</code> prints the page's address with its token when it starts. A key of your own works as well.
+        <code>iso-runtime serve</code> prints the page's address with its token when it starts. A key of your own works
+        as well.
       </p>
       <form
         class="stack"
@@ -67,7 +68,9 @@ export function AskUser() {
   const text = useSignal(knownUsers.value[0] ?? "");
   return (
     <Frame title="For whom?">
-      <p class="quiet">Runs and files are a user's own. This token may act for any; choose one, and change it at the top at any time.</p>
+      <p class="quiet">
+        Runs and files are a user's own. This token may act for any; choose one, and change it at the top at any time.
+      </p>
       <form
         class="stack"
         onSubmit={(event) => {
