@@ -76,9 +76,15 @@ export async function ended(page: Page, word: string): Promise<void> {
 }
 
 export async function write(page: Page, code: string): Promise<void> {
-  await page.locator(".cm-content").click();
+  const editor = page.locator(".cm-content");
+  await editor.click();
   await page.keyboard.press("ControlOrMeta+a");
-  await page.keyboard.insertText(code);
+  // As somebody pastes it.
+  await editor.evaluate((element, text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    element.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, code);
 }
 
 export async function runSnippet(page: Page, code: string): Promise<void> {

@@ -40,12 +40,14 @@ async function begun(child: ChildProcess, done: Promise<CliResult>) {
         ...(body !== undefined && !isRaw && { "Content-Type": "application/json" }),
         ...headers,
       },
-      ...(body !== undefined && { body: isRaw ? body : JSON.stringify(body) }),
+      ...(body !== undefined && { body: isRaw ? bytesOf(body) : JSON.stringify(body) }),
       ...(signal && { signal }),
     });
   };
   return { url, token, child, done, ask };
 }
+
+const bytesOf = (body: string | Uint8Array) => (typeof body === "string" ? body : new Uint8Array(body));
 
 export type TestService = Awaited<ReturnType<typeof startService>>;
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PLAIN, pieces, plain, unfinished } from "../../web/src/live/ansi.js";
 import { Lines, type Row } from "../../web/src/live/lines.js";
+import { cutAtMatches } from "../../web/src/live/matches.js";
 import { inSight, ROW_PX } from "../../web/src/live/window.js";
 
 const ESC = "\u001b";
@@ -65,6 +66,27 @@ describe("colours", () => {
   it("know a command of which the rest is to come", () => {
     for (const cut of [ESC, `${ESC}[`, `${ESC}[31`, `${ESC}]0;ti`]) expect(unfinished(`text${cut}`)).toBe(cut.length);
     for (const whole of ["text", `${ESC}[31m`, `${ESC}[31mtext`]) expect(unfinished(whole)).toBe(0);
+  });
+});
+
+describe("a search", () => {
+  it("finds what is there over any colours, and leaves the text as it is", () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "b", "A", " "), maxLength: 6 });
+    fc.assert(
+      fc.property(
+        fc.array(text, { maxLength: 6 }),
+        fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 3 }),
+        (texts, word) => {
+          const pieces = texts.map((each, index) => ({ text: each, style: { fg: index } }));
+          const parts = cutAtMatches(pieces, word);
+          expect(parts.map((part) => part.text).join("")).toBe(texts.join(""));
+          const marked = parts.map((part) => (part.isFound ? part.text.toLowerCase() : "|")).join("");
+          const whole = texts.join("").toLowerCase();
+          expect(marked.replaceAll("|", "").length).toBe((whole.split(word).length - 1) * word.length);
+          for (const run of marked.split("|")) expect(run.replaceAll(word, "")).toBe("");
+        },
+      ),
+    );
   });
 });
 

@@ -4,6 +4,7 @@ import { duration, json, preciseClock } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
 import { pieces, type Style } from "./ansi.js";
 import type { Row, ToolRow } from "./lines.js";
+import { cutAtMatches } from "./matches.js";
 
 interface RowOptions {
   row: Row;
@@ -45,23 +46,16 @@ export function ToolText({ tool }: { tool: ToolRow }) {
 }
 
 function marked({ text, style }: Row, find: string): JSX.Element[] {
-  return pieces(text, style).pieces.map((piece, index) => (
-    <span key={index} class={classOf(piece.style)} style={coloursOf(piece.style)}>
-      {find === "" ? piece.text : withMarks(piece.text, find)}
-    </span>
-  ));
-}
-
-export function withMarks(text: string, find: string): (string | JSX.Element)[] {
-  const found: (string | JSX.Element)[] = [];
-  const inLower = text.toLowerCase();
-  let from = 0;
-  for (let at = inLower.indexOf(find); at >= 0 && found.length < 400; at = inLower.indexOf(find, from)) {
-    found.push(text.slice(from, at), <mark key={at}>{text.slice(at, at + find.length)}</mark>);
-    from = at + find.length;
-  }
-  found.push(text.slice(from));
-  return found;
+  const { pieces: all } = pieces(text, style);
+  const parts = find === "" ? all.map((piece) => ({ ...piece, isFound: false })) : cutAtMatches(all, find);
+  return parts.map(({ text: shown, style: own, isFound }, index) => {
+    const Part = isFound ? "mark" : "span";
+    return (
+      <Part key={index} class={classOf(own)} style={coloursOf(own)}>
+        {shown}
+      </Part>
+    );
+  });
 }
 
 function classOf({ fg, bg, bold, faint, italic, underline, strike, inverse }: Style): string {
