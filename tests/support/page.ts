@@ -124,8 +124,10 @@ export async function outputLines(page: Page): Promise<Map<number, string[]>> {
 export async function usable(page: Page, where: string): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  const said = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
-  expect(said, where).toEqual([]);
+  const said = serious.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
+  // What scrolls in the editor is the text itself, which has the focus.
+  const ours = said.filter((text) => !/^scrollable-region-focusable: .*cm-scroller/.test(text));
+  expect(ours, where).toEqual([]);
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   expect(wider, `${where} is wider than its window`).toBeLessThanOrEqual(0);
 }

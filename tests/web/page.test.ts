@@ -130,6 +130,7 @@ describe("phases", () => {
         ["run", 6, 10],
         ["judge", 16, 4],
         ["sync", 20, 5],
+        ["rest", 25, 5],
       ],
     ]);
     const marks = { accepted: 1000, started: 1005, checked: null, detected: null, synced: null, finished: null };

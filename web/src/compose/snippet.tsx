@@ -40,7 +40,7 @@ export function Snippet() {
       <Promises />
       <Options />
       {failure.value !== null && <Fault error={failure.value} onAgain={run} />}
-      <button type="button" class="button is-primary is-wide" disabled={starting.value} onClick={run}>
+      <button type="button" class="button is-primary is-wide run-button" disabled={starting.value} onClick={run}>
         <Icon name="play" size={14} />
         {starting.value ? "Starting…" : "Run"}
         <Keycap keys="mod+Enter" />

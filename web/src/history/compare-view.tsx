@@ -14,6 +14,7 @@ import { addressTo } from "../state/route.js";
 import { Ending } from "../ui/ending.js";
 import { bytes, duration, shortId } from "../ui/format.js";
 import { Fault, Loading } from "../ui/states.js";
+import { TableBox } from "../ui/table-box.js";
 
 interface Compared {
   result: Result;
@@ -78,7 +79,7 @@ function Both({ sides }: { sides: [Compared, Compared] }) {
   const [first, second] = sides;
   return (
     <>
-      <div class="table-box">
+      <TableBox name="Both runs">
         <table class="table is-compare">
           <thead>
             <tr>
@@ -123,7 +124,7 @@ function Both({ sides }: { sides: [Compared, Compared] }) {
             </tr>
           </tbody>
         </table>
-      </div>
+      </TableBox>
       <Texts title="Code" left={first.code} right={second.code} />
       <Texts title="Output" left={first.result.output.stdout.text} right={second.result.output.stdout.text} />
     </>

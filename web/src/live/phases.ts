@@ -28,13 +28,27 @@ const NAMES = [
   ["sync", "brought it to the workspace", "syncMs"],
 ] as const;
 
+const WORTH_TELLING_MS = 1;
+
 export function phasesOf(timings: Timings): Phase[] {
   let startMs = 0;
-  return NAMES.map(([name, says, key]) => {
+  const phases: Phase[] = NAMES.map(([name, says, key]) => {
     const phase = { name, says, startMs, ms: timings[key], isLive: false };
     startMs += timings[key];
     return phase;
   });
+  const restMs = timings.totalMs - startMs;
+  if (restMs < WORTH_TELLING_MS) return phases;
+  return [
+    ...phases,
+    {
+      name: "rest",
+      says: "the receipt, the record and what lies between the phases",
+      startMs,
+      ms: restMs,
+      isLive: false,
+    },
+  ];
 }
 
 /** `now` is the service's clock, as far as the page knows it. */

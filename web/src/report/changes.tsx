@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { askJson, inAddress } from "../api/http.js";
 import type { Changes, Version, Versions } from "../api/types.js";
+import { Preview } from "../preview/preview.js";
 import type { WatchedRun } from "../state/run.js";
 import { endings } from "../state/runs.js";
 import { bytes as sayBytes } from "../ui/format.js";
@@ -172,14 +173,15 @@ function ChangedFile({ run, item, before }: { run: WatchedRun; item: Changed; be
   if (!run.isOver) return <p class="quiet pad">It can be looked at when the run has ended.</p>;
   const old = before === null ? null : versionAddress(before.id, path);
   if (old === null && change !== "created") return <p class="quiet pad">What it was before is not kept any more.</p>;
+  const now = `/v1/runs/${run.runId}/files/${inAddress(path)}`;
   return (
     <>
-      <h3 class="view-title">{path}</h3>
-      <DiffView
-        path={path}
-        before={change === "created" ? null : old}
-        after={change === "deleted" ? null : `/v1/runs/${run.runId}/files/${inAddress(path)}`}
-      />
+      <h3 class="view-title">
+        {path} <span class="quiet">{change === "deleted" ? "as it was before it was deleted" : change}</span>
+      </h3>
+      {change === "modified" && <DiffView path={path} before={old} after={now} />}
+      {change === "created" && <Preview address={now} path={path} bytes={item.bytes} />}
+      {change === "deleted" && old !== null && <Preview address={old} path={path} bytes={null} />}
     </>
   );
 }

@@ -54,7 +54,7 @@ function ArtifactRow({ run, artifact, isFirst }: { run: WatchedRun; artifact: Ar
         </span>
         <div class="artifact-name">
           <b title={path}>{fileName(path)}</b>
-          <span class="quiet path">{path}</span>
+          {path.includes("/") && <span class="quiet path">{path}</span>}
         </div>
         <span class="quiet">
           {[size === null ? null : bytes(size), mime, optional ? "optional" : null].filter(Boolean).join(" · ")}
@@ -83,7 +83,7 @@ function ArtifactRow({ run, artifact, isFirst }: { run: WatchedRun; artifact: Ar
         )}
       </div>
       <p class="artifact-about">
-        {description}
+        {description !== path && description}
         {message !== undefined && (
           <span class={`ending is-${tone}`}>
             {" "}

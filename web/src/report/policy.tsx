@@ -4,6 +4,7 @@ import type { WatchedRun } from "../state/run.js";
 import { limitValue } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
 import { Empty } from "../ui/states.js";
+import { TableBox } from "../ui/table-box.js";
 
 const ABOUT: Record<string, string> = {
   ...{ memory: "memory of all processes together", cpus: "share of processor time" },
@@ -29,7 +30,7 @@ export function PolicyTab({ run }: { run: WatchedRun }) {
           <Icon name="warn" size={14} /> {open === 1 ? "One limit is" : `${open} limits are`} not enforced on this host.
         </p>
       )}
-      <div class="table-box">
+      <TableBox name="Limits of the run">
         <table class="table">
           <thead>
             <tr>
@@ -72,7 +73,7 @@ export function PolicyTab({ run }: { run: WatchedRun }) {
             </tr>
           </tbody>
         </table>
-      </div>
+      </TableBox>
       <dl class="facts">
         <div>
           <dt>Namespaces</dt>

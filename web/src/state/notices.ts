@@ -1,5 +1,6 @@
 // What happened, in a word: shown for a while, and read out by a screen reader.
 import { signal } from "@preact/signals";
+import { isOnline } from "./session.js";
 
 export interface Notice {
   id: number;
@@ -23,6 +24,8 @@ export function tell(text: string, tone: Notice["tone"] = "plain", hint: string 
 }
 
 export function say(error: unknown): void {
+  // The page says that at its head, for as long as it lasts.
+  if (!isOnline.value) return;
   const { message, hint = null } = error as { message?: string; hint?: string | null };
   tell(message ?? String(error), "bad", hint);
 }

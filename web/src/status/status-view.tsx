@@ -8,6 +8,7 @@ import { lookOf } from "../ui/ending.js";
 import { bytes, duration, limitValue } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
 import { Fault, Loading } from "../ui/states.js";
+import { TableBox } from "../ui/table-box.js";
 import { LivePlot } from "./live-plot.js";
 import { state, stateFailure, watch } from "./poll.js";
 
@@ -104,7 +105,7 @@ function Now({ state: now }: { state: State }) {
           {pool.length === 0 ? (
             <p class="quiet">No sandbox waits: the first run opens the pool.</p>
           ) : (
-            <div class="table-box">
+            <TableBox name="Pool">
               <table class="table">
                 <thead>
                   <tr>
@@ -133,7 +134,7 @@ function Now({ state: now }: { state: State }) {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </TableBox>
           )}
         </section>
         <section class="card">
@@ -191,7 +192,7 @@ function Limits() {
   return (
     <section class="card is-wide">
       <h2>Limits by profile</h2>
-      <div class="table-box">
+      <TableBox name="Limits by profile">
         <table class="table">
           <thead>
             <tr>
@@ -217,7 +218,7 @@ function Limits() {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableBox>
       <p class="quiet">What of these the host enforces, and by what, each run's Policy says.</p>
     </section>
   );

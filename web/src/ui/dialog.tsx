@@ -1,6 +1,6 @@
 // A dialog as the browser has it: it keeps the focus, Escape closes it, and the focus goes back to where it was.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "./icon.js";
 
 interface DialogOptions {
@@ -12,9 +12,11 @@ interface DialogOptions {
 
 export function Dialog({ title, onClose, wide = false, children }: DialogOptions) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
+    // Before anything else is typed.
+    dialog.current?.querySelector("input")?.focus();
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };

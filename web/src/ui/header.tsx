@@ -50,7 +50,7 @@ export function Header() {
       <Service />
       <button
         type="button"
-        class="button is-bare"
+        class="button is-bare keys-button"
         aria-label="Keys"
         title="Keys (?)"
         onClick={() => (helpIsOpen.value = true)}
@@ -80,7 +80,10 @@ function Service() {
       aria-label={`Service: ${now?.stopping ? "stopping, " : ""}${says}`}
     >
       <span class="service-dot" aria-hidden="true" />
-      <span class="service-words">{now?.stopping ? "stopping" : says}</span>
+      <span class="service-words">
+        {now?.stopping ? "stopping" : now === null ? says : `${ready} warm`}
+        {now !== null && !now.stopping && <span class="service-queue"> · {now.runs.queued} queued</span>}
+      </span>
     </a>
   );
 }
@@ -146,7 +149,6 @@ function UserDialog({ onClose }: { onClose: () => void }) {
               onInput={(event) => {
                 text.value = event.currentTarget.value;
               }}
-              ref={(input) => input?.focus()}
             />
           </label>
           <button type="submit" class="button is-primary">

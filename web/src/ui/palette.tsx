@@ -90,7 +90,6 @@ function Open() {
           chosen.value = 0;
         }}
         onKeyDown={move}
-        ref={(input) => input?.focus()}
       />
       <div class="palette" id="palette-list" role="listbox" aria-label="What was found" ref={list}>
         {found.map((entry, index) => (
