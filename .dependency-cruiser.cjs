@@ -214,7 +214,7 @@ module.exports = {
       name: "resolvable",
       comment: "What is built may not be there yet.",
       severity: "error",
-      from: { path: "^(src|tests|scripts)/" },
+      from: { path: "^(src|tests|scripts|web)/" },
       to: { couldNotResolve: true, pathNot: "^(\\.\\./)+dist/" },
     },
     {
@@ -222,7 +222,14 @@ module.exports = {
       comment: "What ships imports neither tests nor packages that only development has.",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^(tests|bench|examples|scripts)/" },
+      to: { path: "^(tests|bench|examples|scripts|web)/" },
+    },
+    {
+      name: "the-page-takes-types-alone",
+      comment: "What runs in a browser is in web/; of src it knows what documents look like.",
+      severity: "error",
+      from: { path: "^web/" },
+      to: { path: "^src/", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "src-needs-no-dev-package",

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { packageFile } from "../model/package-files.js";
 
-export const PAGE_FOLDER = packageFile("dist/page");
+const PAGE_FOLDER = packageFile("dist/page");
 const TYPES: Record<string, string> = {
   ...{ js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml" },
 };

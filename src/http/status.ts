@@ -27,7 +27,7 @@ export function addStatus(app: OpenAPIHono, { runtime, runs, streams, figures, v
       const state = await runtime.hostState();
       const { user, system } = process.cpuUsage();
       return context.json({
-        ...{ version, node: process.versions.node, at: new Date().toISOString() },
+        ...{ version, node: process.versions.node },
         ...{ uptimeMs: Math.round(process.uptime() * 1000), stopping: runs.closed },
         runs: { ...runs.counts(), ...figures.totals() },
         readers: streams.readers,

@@ -9,7 +9,6 @@ export const Status = z
   .object({
     version: z.string(),
     node: z.string(),
-    at: z.string(),
     uptimeMs: z.number(),
     stopping: z.boolean(),
     runs: z.object({

@@ -20,6 +20,7 @@ import { Icon } from "../ui/icon.js";
 import { addKeys } from "../ui/keys.js";
 import { Fault } from "../ui/states.js";
 import { CodeField } from "./editor.js";
+import { ToolList } from "./tools.js";
 
 export function Snippet() {
   const failure = useSignal<unknown>(null);
@@ -154,6 +155,7 @@ function Options() {
           />
         </label>
       </div>
+      <ToolList />
       <details class="more">
         <summary>Variables and input</summary>
         {variables.value.map((variable, index) => (

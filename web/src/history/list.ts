@@ -27,7 +27,7 @@ export async function listRuns(filter: Filter, before: string | undefined, signa
   return { runs: runs.filter((run) => fits(run, filter)), next };
 }
 
-export function fits({ runId, turnId, scenario, status, code, mode }: RunSummary, filter: Filter): boolean {
+function fits({ runId, turnId, scenario, status, code, mode }: RunSummary, filter: Filter): boolean {
   if (filter.status !== "" && status !== filter.status) return false;
   const text = [runId, turnId, scenario === null ? "snippet" : `scenario ${scenario}`, status, code ?? "", mode]
     .join(" ")

@@ -28,7 +28,7 @@ export function OutputRow({ row, find, isFound }: RowOptions) {
   );
 }
 
-export function ToolText({ tool }: { tool: ToolRow }) {
+function ToolText({ tool }: { tool: ToolRow }) {
   const { toolId, params, ok, error, durationMs } = tool;
   return (
     <span class="line-text tool-text">

@@ -13,7 +13,7 @@ export interface CsvBounds {
   cell: number;
 }
 
-export const CSV_BOUNDS: CsvBounds = { rows: 5_000, columns: 60, cell: 2_000 };
+const CSV_BOUNDS: CsvBounds = { rows: 5_000, columns: 60, cell: 2_000 };
 const SEPARATORS = [",", ";", "\t", "|"];
 
 /** The text may be the first part of a file: with `isPart` a last line without an end is left out. */
@@ -27,7 +27,7 @@ export function parseCsv(text: string, isPart = false, bounds: CsvBounds = CSV_B
 }
 
 /** The one that the first line has most of. */
-export function separatorOf(text: string): string {
+function separatorOf(text: string): string {
   const first = text.slice(0, Math.min(text.indexOf("\n") < 0 ? text.length : text.indexOf("\n"), 10_000));
   const counts = SEPARATORS.map((separator) => first.split(separator).length);
   return SEPARATORS[counts.indexOf(Math.max(...counts))] ?? ",";

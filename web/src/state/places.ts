@@ -6,8 +6,6 @@ export type Place =
   | { view: "files"; path: string }
   | { view: "status" };
 
-export type View = Place["view"];
-
 export interface Route {
   user: string | null;
   place: Place;

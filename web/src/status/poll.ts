@@ -52,9 +52,9 @@ async function look(): Promise<void> {
 function take(found: State): void {
   const before = state.value;
   const { runs, host, pool } = found;
-  const passedMs = before === null ? 0 : Date.parse(found.at) - Date.parse(before.at);
+  const passedMs = before === null ? 0 : found.uptimeMs - before.uptimeMs;
   const sample: Sample = {
-    at: Date.parse(found.at) / 1000,
+    at: Date.now() / 1000,
     busy: runs.running + runs.waiting,
     queued: runs.queued,
     ready: pool.reduce((sum, { ready }) => sum + ready, 0),
