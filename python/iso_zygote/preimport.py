@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
 
-from iso_runner.boot import PRELOAD
+from iso_runner.boot import PRELOAD, leave_openssl_whole
 from iso_runner.shutdown import note_modules
 
-_OPENSSL_INIT_NO_ATEXIT = 0x80000
 # CPython keeps objects of up to 512 bytes together by size, in steps of 16.
 _SMALLEST = 16
 _LARGEST = 512
@@ -29,7 +26,7 @@ class Refused(Exception):
 
 def load(names: Sequence[str]) -> None:
     """Once, before anything is forked. Raises Refused, which names the module."""
-    _leave_openssl_as_it_is()
+    leave_openssl_whole()
     for name in PRELOAD:
         importlib.import_module(name)
     for name in names:
@@ -47,21 +44,9 @@ def load(names: Sequence[str]) -> None:
     gc.freeze()
 
 
-def _leave_openssl_as_it_is() -> None:
-    """OpenSSL takes itself to pieces at exit, a page of each program's for nearly every piece. The kernel frees it at once."""
-    spec = importlib.util.find_spec("_hashlib")
-    if spec is None or spec.origin is None:
-        return
-    try:
-        # Of the very library that it is linked to. The first to initialise it decides.
-        ctypes.CDLL(spec.origin).OPENSSL_init_crypto(ctypes.c_uint64(_OPENSSL_INIT_NO_ATEXIT), None)
-    except (OSError, AttributeError):
-        pass  # built into the interpreter, or another library in its place
-
-
 def _fill_holes() -> None:
-    """Free places between what was loaded are spread over all its pages, and a process that is forked from here would copy a page for
-    nearly every object it makes. With none left it makes its objects side by side on new pages."""
+    """Free places between what was loaded are spread over all its pages, and a process that is forked from here would copy a page
+    for nearly every object it makes. With none left it makes its objects side by side on new pages."""
     for size in range(_SMALLEST, _LARGEST + 1, _SMALLEST):
         last = 0
         side_by_side = 0
