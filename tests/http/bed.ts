@@ -1,6 +1,7 @@
 // The API without a socket: real routes over runs that a test begins, tells about and ends.
 
 import { EventBus } from "../../src/comm/event-bus.js";
+import type { Admission } from "../../src/harness/admission.js";
 import type { RunRequest } from "../../src/harness/request.js";
 import { blankResult } from "../../src/harness/result.js";
 import { type RegistryBounds, RunRegistry, type RunTaker } from "../../src/harness/run-registry.js";
@@ -81,6 +82,7 @@ interface Asked {
 export function bed(
   options: {
     bounds?: Partial<RegistryBounds>;
+    admission?: Admission;
     heartbeatMs?: number;
     stallMs?: number;
     runtime?: Partial<Service["runtime"]>;
@@ -92,6 +94,7 @@ export function bed(
   const registry = new RunRegistry(runs, {
     ...{ onFinished: (result) => figures.count(result) },
     ...(options.bounds && { bounds: options.bounds }),
+    ...(options.admission && { admission: options.admission }),
   });
   const streams = new EventStreams(options);
   const service: Service = {

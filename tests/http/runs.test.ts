@@ -1,5 +1,6 @@
 // The routes of runs: what they take, what they answer, and to whom.
 import { describe, expect, it } from "vitest";
+import { Admission, queueLimits } from "../../src/harness/admission.js";
 import { ASYNC, bed, jsonOf, problemIn } from "./bed.js";
 
 const NOBODYS = "0193a2c0-8f4e-7c31-b5a2-3f1de2c4a901";
@@ -98,7 +99,8 @@ describe("POST /v1/runs", () => {
   });
 
   it("takes no more than there may be, and none while it stops", async () => {
-    const it = bed({ bounds: { underWay: 1 } });
+    const queue = queueLimits({ atOnce: 1, perUser: 1, queued: 0 });
+    const it = bed({ admission: new Admission({ queue, rate: null }) });
     const { run } = await startAsync(it);
     const busy = await it.ask("/v1/runs", { body: { code: "" } });
     expect(busy.headers.get("Retry-After")).toBe("1");
