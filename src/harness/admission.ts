@@ -12,13 +12,16 @@ export interface AdmissionOptions {
   readonly rate: RateOptions | null;
 }
 
+type Chosen = "atOnce" | "perUser" | "queued" | "queuedPerUser";
+export type ChosenLimits = { readonly [limit in Chosen]?: number | undefined };
+
 /** Programs wait, for tools and for the disk: so there are more places than processors. Half of them are one user's at most. */
 export function queueLimits({
   atOnce = Math.max(4, 2 * availableParallelism()),
   perUser = Math.ceil(atOnce / 2),
   queued = 4000,
   queuedPerUser = 1000,
-}: Partial<Pick<QueueLimits, "atOnce" | "perUser" | "queued" | "queuedPerUser">> = {}): QueueLimits {
+}: ChosenLimits = {}): QueueLimits {
   return { atOnce, perUser, queued, queuedPerUser, queuedBytes: 256 * MiB, queuedBytesPerUser: 64 * MiB };
 }
 

@@ -12,6 +12,7 @@ import type { Place } from "./fair-queue.js";
 import type { RunRequest } from "./request.js";
 import { rejectedResult } from "./result.js";
 import type { Runtime, TakenRun } from "./runtime.js";
+import type { StorageQuota } from "./storage-quota.js";
 
 /** Of each run's output, for readers that come late. */
 const KEPT_OUTPUT = { headBytes: 256 * KiB, newestBytes: MiB };
@@ -27,8 +28,8 @@ export interface RegistryOptions {
   bounds?: Partial<RegistryBounds>;
   onFinished?: (result: RunResult) => void;
   admission?: Admission;
-  /** Asked when a run's turn has come; where it throws an IsoError, that is the run's end. */
-  mayBegin?: (request: Pick<RunRequest, "userId">) => Promise<void>;
+  /** Asked when a run's turn has come, and told when the run has ended. */
+  storage?: Pick<StorageQuota, "check" | "changed">;
 }
 
 export type RunState = "queued" | "running" | "waiting";
@@ -61,7 +62,7 @@ export class RunRegistry {
   readonly #finished = new Set<Entry>();
   readonly #byKey = new Map<string, { entry: Entry; fingerprint: string }>();
   readonly #onFinished: (result: RunResult) => void;
-  readonly #mayBegin: (request: Pick<RunRequest, "userId">) => Promise<void>;
+  readonly #storage: RegistryOptions["storage"];
   /** Who is taken, and when each has its turn. */
   readonly admission: Admission;
   #finishedBytes = 0;
@@ -71,7 +72,7 @@ export class RunRegistry {
     this.#runtime = runtime;
     this.#bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
     this.#onFinished = options.onFinished ?? (() => undefined);
-    this.#mayBegin = options.mayBegin ?? (async () => undefined);
+    this.#storage = options.storage;
     this.admission = options.admission ?? new Admission({ queue: queueLimits(), rate: null });
   }
 
@@ -166,7 +167,8 @@ export class RunRegistry {
     const cancel = new AbortController();
     const turn = async (signal: AbortSignal) => {
       await place.turn(signal);
-      await this.#mayBegin(request);
+      // A run that keeps nothing needs no room.
+      if (request.workspace !== null) await this.#storage?.check(request.userId);
     };
     let taken: TakenRun;
     try {
@@ -180,6 +182,7 @@ export class RunRegistry {
     this.#runs.set(entry.runId, entry);
     void entry.ended.then((result) => {
       place.leave();
+      this.#storage?.changed(request);
       this.#ended(entry, result);
     });
     return entry;

@@ -154,7 +154,7 @@ function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
       // A browser that asks again after the end is told by this to ask no more.
       if (events.closed && after >= events.lastSeq) return context.body(null, 204);
       if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
-      const stream = streams.open(events, after);
+      const stream = streams.open(user, events, after);
       // Nothing is written to a reader that has no room, so that its socket is idle then.
       socketOf(context)?.setTimeout(streams.stallMs);
       return context.body(stream, 200, EVENT_STREAM);
