@@ -56,10 +56,14 @@ export class Admission {
     return place;
   }
 
+  get limits(): QueueLimits {
+    return this.#queue.limits;
+  }
+
   counts(): AdmissionCounts {
     const counts = this.#queue.counts();
     const refused = counts.refused + this.#tooOften;
-    return { ...counts, refused, tooOften: this.#tooOften, limits: this.#queue.limits };
+    return { ...counts, refused, tooOften: this.#tooOften, limits: this.limits };
   }
 
   of(user: string): { atWork: number; queued: number } {

@@ -43,5 +43,10 @@ export class RateLimit {
 
   #forget(now: number): void {
     for (const [user, fullAt] of this.#fullAt) if (fullAt <= now) this.#fullAt.delete(user);
+    // Names cost nothing to whoever may act for any user: memory is bounded whatever is said.
+    for (const user of this.#fullAt.keys()) {
+      if (this.#fullAt.size < MAX_KNOWN) return;
+      this.#fullAt.delete(user);
+    }
   }
 }

@@ -27,8 +27,8 @@ const LIMITS = {
   /** Between two looks for those that are over. */
   connectionsCheckingInterval: 5_000,
 };
-/** More than one user's runs that wait, and whoever waits for each. */
-const MAX_CONNECTIONS = 2048;
+/** Beside those that wait for their run's end: a full line keeps nobody from asking. */
+const MAX_OTHER_CONNECTIONS = 1024;
 /** For answers on their way when all runs have ended. */
 const LAST_WORDS_MS = 5_000;
 
@@ -83,7 +83,8 @@ export async function serveApi(
     errorHandler: (error) => problem(new IsoError("invalid_request", "It is no request.", { cause: error })),
   });
   const server = createServer(LIMITS, listener);
-  server.maxConnections = MAX_CONNECTIONS;
+  const { queued, atOnce } = runs.admission.limits;
+  server.maxConnections = queued + atOnce + MAX_OTHER_CONNECTIONS;
   const silent = silentSockets(server);
   const { port } = await listen(server, address.host, options.port);
   hosts = ownHosts(address, port);

@@ -56,6 +56,13 @@ describe("a rate limit", () => {
     );
   });
 
+  it("knows so many users and no more, the newest of them", () => {
+    const rate = new RateLimit({ count: 1, perMs: 1000 }, () => 0);
+    for (let user = 0; user < 10_001; user += 1) rate.count(`u${user}`);
+    expect(rate.waitMs("u0")).toBe(0);
+    for (const user of ["u1", "u10000"]) expect(rate.waitMs(user)).toBe(1000);
+  });
+
   it("forgets users who may ask as if they never had", () => {
     let now = 0;
     const rate = new RateLimit({ count: 1, perMs: 1000 }, () => now);
