@@ -76,6 +76,7 @@ const TOUCHES_FILES = {
   "src/harness/acquire.ts": "makes the folder of those logs",
   "src/harness/workspaces.ts": "streams a file that safefs opened",
   "src/http/docs.ts": "the files of the API's page, which the package has",
+  "src/records/api-keys.ts": "keys' digests in our own state",
   "src/records/history.ts": "our own state",
   "src/records/journal-lines.ts": "our own state, or a copy that the operator named",
   "src/records/journal.ts": "our own state",

@@ -7,20 +7,29 @@ import { IsoError } from "../model/errors.js";
 import { KiB, MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
 import { checkUserId } from "../workspace/user-dir.js";
+import { Admission, queueLimits } from "./admission.js";
+import type { Place } from "./fair-queue.js";
 import type { RunRequest } from "./request.js";
 import { rejectedResult } from "./result.js";
 import type { Runtime, TakenRun } from "./runtime.js";
+import type { StorageQuota } from "./storage-quota.js";
 
 /** Of each run's output, for readers that come late. */
 const KEPT_OUTPUT = { headBytes: 256 * KiB, newestBytes: MiB };
-const DEFAULT_BOUNDS: RegistryBounds = { underWay: 64, finished: 1000, finishedBytes: 256 * MiB };
+const DEFAULT_BOUNDS: RegistryBounds = { finished: 1000, finishedBytes: 256 * MiB };
 
 export interface RegistryBounds {
-  /** Runs that wait or run at once; more are refused. */
-  readonly underWay: number;
   /** Finished runs that are remembered, by number and by what they cost. */
   readonly finished: number;
   readonly finishedBytes: number;
+}
+
+export interface RegistryOptions {
+  bounds?: Partial<RegistryBounds>;
+  onFinished?: (result: RunResult) => void;
+  admission?: Admission;
+  /** Asked when a run's turn has come, and told when the run has ended. */
+  storage?: Pick<StorageQuota, "check" | "changed">;
 }
 
 export type RunState = "queued" | "running" | "waiting";
@@ -53,16 +62,18 @@ export class RunRegistry {
   readonly #finished = new Set<Entry>();
   readonly #byKey = new Map<string, { entry: Entry; fingerprint: string }>();
   readonly #onFinished: (result: RunResult) => void;
+  readonly #storage: RegistryOptions["storage"];
+  /** Who is taken, and when each has its turn. */
+  readonly admission: Admission;
   #finishedBytes = 0;
   #closed = false;
 
-  constructor(
-    runtime: RunTaker,
-    options: { bounds?: Partial<RegistryBounds>; onFinished?: (result: RunResult) => void } = {},
-  ) {
+  constructor(runtime: RunTaker, options: RegistryOptions = {}) {
     this.#runtime = runtime;
     this.#bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
     this.#onFinished = options.onFinished ?? (() => undefined);
+    this.#storage = options.storage;
+    this.admission = options.admission ?? new Admission({ queue: queueLimits(), rate: null });
   }
 
   /** Throws IsoError for a request at fault, `conflict` for a key that was used for another one, `too_busy` and `shutting_down`. */
@@ -78,10 +89,7 @@ export class RunRegistry {
       });
     }
     if (this.#closed) throw new IsoError("shutting_down", "The service is stopping and takes no more runs.");
-    if (this.underWay >= this.#bounds.underWay) {
-      throw new IsoError("too_busy", `${this.#bounds.underWay} runs are under way, as many as there may be.`);
-    }
-    const entry = this.#take(request, key);
+    const entry = this.#take(request, key, this.admission.enter(request));
     if (key !== null) this.#byKey.set(key, { entry, fingerprint });
     return entry;
   }
@@ -155,13 +163,28 @@ export class RunRegistry {
     });
   }
 
-  #take(request: Omit<RunRequest, "runId" | "signal">, key: string | null): Entry {
+  #take(request: Omit<RunRequest, "runId" | "signal">, key: string | null, place: Place): Entry {
     const cancel = new AbortController();
-    // An id of our own making that the runtime takes for the caller's: so its result is written down, and found after a restart.
-    const taken = this.#runtime.take({ ...request, runId: uuidv7(), signal: cancel.signal }, KEPT_OUTPUT);
+    const turn = async (signal: AbortSignal) => {
+      await place.turn(signal);
+      // A run that keeps nothing needs no room.
+      if (request.workspace !== null) await this.#storage?.check(request.userId);
+    };
+    let taken: TakenRun;
+    try {
+      // An id of our own making that the runtime takes for the caller's: so its result is written down, and found after a restart.
+      taken = this.#runtime.take({ ...request, runId: uuidv7(), signal: cancel.signal }, KEPT_OUTPUT, turn);
+    } catch (error) {
+      place.leave();
+      throw error;
+    }
     const entry = new Entry(taken, cancel, key);
     this.#runs.set(entry.runId, entry);
-    void entry.ended.then((result) => this.#ended(entry, result));
+    void entry.ended.then((result) => {
+      place.leave();
+      this.#storage?.changed(request);
+      this.#ended(entry, result);
+    });
     return entry;
   }
 

@@ -28,6 +28,8 @@ export interface RunParts {
   /** How this backend came to be the run's, in a sentence. */
   why: string;
   receipt: RunReceipt;
+  /** Where others decide when a run begins. */
+  turn?: ((signal: AbortSignal) => Promise<void>) | undefined;
   seams: Seams;
   /** Whether somebody may hear of output while it comes. */
   isLive: boolean;
@@ -43,7 +45,10 @@ export async function run(
   const { store } = parts;
   const watch = new Stopwatch();
 
-  await using lock = await watch.time("queueMs", () => store.lock(request.ref, signal));
+  await using lock = await watch.time("queueMs", async () => {
+    await parts.turn?.(signal);
+    return await store.lock(request.ref, signal);
+  });
   await using held = await acquire(request, parts, { watch, lock, signal });
   const { prepared, sandbox, warm } = held;
   step("run.acquired");

@@ -64,6 +64,15 @@ export interface TakenRun extends Pick<AcceptedRun, "runId" | "userId" | "turnId
   result: Promise<RunResult>;
 }
 
+/** Resolves when a run may begin; rejects with what keeps it from that, or with the signal's reason. */
+export type TurnOf = (signal: AbortSignal) => Promise<void>;
+
+/** What a run waits for before it begins, and what ends it. */
+interface Waits {
+  callers: AbortSignal | undefined;
+  turn?: TurnOf;
+}
+
 export class Runtime implements AsyncDisposable {
   readonly settings: Settings;
   readonly bundle: Bundle | null;
@@ -113,15 +122,19 @@ export class Runtime implements AsyncDisposable {
     }
   }
 
-  /** Starts a run that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
-  take(request: RunRequest, kept: Pick<EventBusOptions, "headBytes" | "newestBytes"> = {}): TakenRun {
+  /** Starts a run, when `turn` resolves, that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
+  take(
+    request: RunRequest,
+    kept: Pick<EventBusOptions, "headBytes" | "newestBytes"> = {},
+    turn: TurnOf = async () => undefined,
+  ): TakenRun {
     this.#checkOpen();
     const fields = copyOf(request);
     const accepted = accept(fields, this.#acceptContext());
     const { runId, userId, turnId, mode, scenario } = accepted;
     const events = new EventBus(kept);
     events.open(runId);
-    const result = this.#track(this.#finish(this.#perform(accepted, fields.signal, events), events));
+    const result = this.#track(this.#finish(this.#perform(accepted, { callers: fields.signal, turn }, events), events));
     return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, events, result };
   }
 
@@ -193,24 +206,19 @@ export class Runtime implements AsyncDisposable {
     } catch (error) {
       return rejectedResult(fields, error);
     }
-    return await this.#perform(accepted, fields.signal, bus);
+    return await this.#perform(accepted, { callers: fields.signal }, bus);
   }
 
-  async #perform(accepted: AcceptedRun, callers: AbortSignal | undefined, bus: EventBus): Promise<RunResult> {
+  async #perform(accepted: AcceptedRun, waits: Waits, bus: EventBus): Promise<RunResult> {
     try {
       const engine = await this.#opened();
-      return await engine.once.run(accepted, () => this.#execute(engine, accepted, callers, bus));
+      return await engine.once.run(accepted, () => this.#execute(engine, accepted, waits, bus));
     } catch (error) {
       return failedResult(accepted, error);
     }
   }
 
-  async #execute(
-    engine: Engine,
-    accepted: AcceptedRun,
-    callers: AbortSignal | undefined,
-    bus: EventBus,
-  ): Promise<RunResult> {
+  async #execute(engine: Engine, accepted: AcceptedRun, { callers, turn }: Waits, bus: EventBus): Promise<RunResult> {
     // One that joins others is never forgotten by those that live on, as the runtime's own does: only where there are two.
     const signal = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
     const { runId, userId, turnId, mode, scenario } = accepted;
@@ -227,7 +235,7 @@ export class Runtime implements AsyncDisposable {
         wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const parts = { ...engine, tools: this.tools, backend, why, receipt, isLive: bus.isLive };
+      const parts = { ...engine, tools: this.tools, backend, why, receipt, turn, isLive: bus.isLive };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;

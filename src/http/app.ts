@@ -21,7 +21,13 @@ const OPEN = [...HEALTH_PATHS, ...DOCS_PATHS, DESCRIPTION_PATH];
 export function createApp(service: Service): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(answerHeaders);
-  app.use(guard({ hosts: () => service.hosts(), token: service.token, open: OPEN }));
+  const { token, keys } = service;
+  app.use(
+    guard({
+      ...{ hosts: () => service.hosts(), allowedHosts: () => service.allowedHosts() },
+      ...{ credentials: { token, keys }, open: OPEN },
+    }),
+  );
   for (const add of ROUTES) add(app, service);
   app.notFound((context) => noRoute(context, methodsOf(app, context.req.path)));
   const { log, hidden } = service;

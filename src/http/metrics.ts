@@ -22,8 +22,17 @@ export function addMetrics(app: OpenAPIHono, { runs, streams, figures }: Service
     },
     (context) => {
       const underWay = Object.entries(runs.counts()).map(([state, count]) => row("runs_under_way", count, { state }));
+      const { atWork, queued, refused, tooOften, limits } = runs.admission.counts();
       const lines = [
         ...figures.lines(),
+        ...family("places", "gauge", "Runs that may be at work at once, and that are.", [
+          ...[row("places", limits.atOnce, { state: "all" }), row("places", atWork, { state: "taken" })],
+        ]),
+        ...family("queued_runs", "gauge", "Runs that wait for a place.", [row("queued_runs", queued)]),
+        ...family("refused_runs_total", "counter", "Runs that were told to ask again later, by why.", [
+          row("refused_runs_total", refused - tooOften, { why: "queue" }),
+          row("refused_runs_total", tooOften, { why: "rate" }),
+        ]),
         ...family("runs_under_way", "gauge", "Runs that have not ended, by how far they are.", underWay),
         ...family("event_readers", "gauge", "Readers that follow events.", [row("event_readers", streams.readers)]),
         ...family("memory_bytes", "gauge", "Memory of the service itself.", [

@@ -7,7 +7,11 @@ export const DESCRIPTION_PATH = "/openapi.json";
 
 export function addDescription(app: OpenAPIHono, { version }: Service): void {
   app.openAPIRegistry.registerComponent("securitySchemes", TOKEN_SCHEME, {
-    ...{ type: "http", scheme: "bearer", description: "The service prints it when it starts." },
+    ...{
+      type: "http",
+      scheme: "bearer",
+      description: "A key of `iso-runtime keys create`, or the token that the service prints when it starts.",
+    },
   });
   let document: object | null = null;
   app.get(DESCRIPTION_PATH, (context) => {

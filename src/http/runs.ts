@@ -9,6 +9,7 @@ import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
 import { IsoError } from "../model/errors.js";
 import { MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
+import { Counts } from "./counts.js";
 import { faultOf, problem } from "./problem.js";
 import { addRoute } from "./route.js";
 import { header, json, OfRun, OfUser, problems } from "./schemas/common.js";
@@ -45,6 +46,9 @@ export function addRunRoutes(app: OpenAPIHono, service: Service): void {
 function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
   const takes = { query: RunQuery, headers: RunHeaders, body: RunBody };
   const location = { Location: header("Where the run is looked at.") };
+  const { atOnce, perUser, queued, queuedPerUser } = runs.admission.limits;
+  // As many as may wait for runs of their own: more wait again and again for the same one, by its key.
+  const waiters = new Counts<string>({ all: atOnce + queued, each: perUser + queuedPerUser });
   addRoute(
     app,
     {
@@ -58,8 +62,10 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
     },
     async (context, { query, headers, body, text }) => {
       const key = headers["idempotency-key"];
-      const run = runs.start(requestOf(body, query.user), key === undefined ? null : { key, body: text });
+      const request = requestOf(body, query.user);
       const isAsync = /(^|[,\s])respond-async\s*([,;]|$)/i.test(headers.prefer ?? "");
+      using _ = isAsync ? null : waiters.take(request.userId, "As many callers wait for runs as there may be.");
+      const run = runs.start(request, key === undefined ? null : { key, body: text });
       const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
       if (isAsync && run.result === null) {
         return context.json(underWay(run), 202, { ...at, "Preference-Applied": "respond-async" });
@@ -154,7 +160,7 @@ function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
       // A browser that asks again after the end is told by this to ask no more.
       if (events.closed && after >= events.lastSeq) return context.body(null, 204);
       if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
-      const stream = streams.open(events, after);
+      const stream = streams.open(user, events, after);
       // Nothing is written to a reader that has no room, so that its socket is idle then.
       socketOf(context)?.setTimeout(streams.stallMs);
       return context.body(stream, 200, EVENT_STREAM);

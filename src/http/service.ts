@@ -1,6 +1,8 @@
 // What the routes share: the runtime that does the work, the runs it took, and how the service speaks to its operator.
 import type { RunRegistry } from "../harness/run-registry.js";
 import type { Runtime } from "../harness/runtime.js";
+import type { StorageQuota } from "../harness/storage-quota.js";
+import type { KeyRing } from "./caller.js";
 import type { EventStreams } from "./events.js";
 import type { RunFigures } from "./figures.js";
 
@@ -11,11 +13,16 @@ export interface Service {
   readonly figures: RunFigures;
   /** Of the package. */
   readonly version: string;
-  readonly token: string;
+  /** Null on addresses that others reach. */
+  readonly token: string | null;
+  readonly keys: KeyRing;
+  readonly storage: StorageQuota;
   /** Paths of the host that no answer names. */
   readonly hidden: readonly string[];
   /** Host headers of this service; known once it listens. */
   hosts(): readonly string[];
+  /** Those that the operator gave beside. */
+  allowedHosts(): readonly string[];
   /** A line for the operator. */
   log(line: string): void;
 }

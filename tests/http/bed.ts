@@ -1,11 +1,14 @@
 // The API without a socket: real routes over runs that a test begins, tells about and ends.
 
 import { EventBus } from "../../src/comm/event-bus.js";
+import type { Admission } from "../../src/harness/admission.js";
 import type { RunRequest } from "../../src/harness/request.js";
 import { blankResult } from "../../src/harness/result.js";
 import { type RegistryBounds, RunRegistry, type RunTaker } from "../../src/harness/run-registry.js";
 import type { TakenRun } from "../../src/harness/runtime.js";
+import { StorageQuota } from "../../src/harness/storage-quota.js";
 import { createApp } from "../../src/http/app.js";
+import type { KeyRing } from "../../src/http/caller.js";
 import { EventStreams } from "../../src/http/events.js";
 import { RunFigures } from "../../src/http/figures.js";
 import type { Service } from "../../src/http/service.js";
@@ -81,6 +84,11 @@ interface Asked {
 export function bed(
   options: {
     bounds?: Partial<RegistryBounds>;
+    admission?: Admission;
+    keys?: KeyRing;
+    token?: string | null;
+    storage?: StorageQuota;
+    allowedHosts?: string[];
     heartbeatMs?: number;
     stallMs?: number;
     runtime?: Partial<Service["runtime"]>;
@@ -89,9 +97,13 @@ export function bed(
   const runs = new FakeRuns();
   const logged: string[] = [];
   const figures = new RunFigures();
+  const nothing = { workspacesOf: () => [], storedBytes: async () => ({ files: 0, versions: 0 }) };
+  const storage = options.storage ?? new StorageQuota(nothing, { limitBytes: null, freeVersionBytes: 0 });
   const registry = new RunRegistry(runs, {
+    storage,
     ...{ onFinished: (result) => figures.count(result) },
     ...(options.bounds && { bounds: options.bounds }),
+    ...(options.admission && { admission: options.admission }),
   });
   const streams = new EventStreams(options);
   const service: Service = {
@@ -102,10 +114,13 @@ export function bed(
       streams,
       figures,
       version: "1.2.3",
-      token: TOKEN,
+      token: options.token === undefined ? TOKEN : options.token,
+      keys: options.keys ?? { find: () => null },
+      storage,
       hidden: ["/secret", ...(options.runtime?.workspaces?.roots ?? [])],
     },
     hosts: () => [HOST, "localhost:8321"],
+    allowedHosts: () => options.allowedHosts ?? [],
     log: (line) => logged.push(line),
   };
   const app = createApp(service);

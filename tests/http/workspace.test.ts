@@ -182,12 +182,17 @@ describe("files that are sent at once", () => {
     const put = () => ended.then(() => ({ bytes: 0, version: null }));
     // A put that takes its time; nothing else of a runtime is asked for.
     const { ask } = bed({ runtime: { workspaces: { roots: [], put } as unknown as Workspaces } });
-    const send = () => ask("/v1/workspace/files/a", { method: "PUT", body: "x" });
-    const sent = Array.from({ length: 16 }, send);
-    expect(await problemIn(await send())).toMatchObject({ status: 429, code: "too_busy" });
+    const send = (user: string) => ask("/v1/workspace/files/a", { method: "PUT", body: "x", user });
+    const busy = async (user: string) =>
+      expect(await problemIn(await send(user))).toMatchObject({ status: 429, code: "too_busy" });
+    const sent = [1, 2, 3, 4].map(() => send("alice"));
+    // One user's do not keep another from sending.
+    await busy("alice");
+    for (const user of ["bob", "carol", "dan"]) for (const _ of [1, 2, 3, 4]) sent.push(send(user));
+    await busy("eve");
     end();
     for (const response of await Promise.all(sent)) expect(response.status).toBe(200);
-    expect((await send()).status).toBe(200);
+    for (const user of ["alice", "eve"]) expect((await send(user)).status).toBe(200);
   });
 });
 
