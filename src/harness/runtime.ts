@@ -14,6 +14,7 @@ import { ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
 import { checkOptions, type RuntimeOptions } from "./options.js";
+import type { Redaction } from "./redaction/redaction.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult, withInfra } from "./result.js";
 import { run } from "./run.js";
@@ -216,7 +217,9 @@ export class Runtime implements AsyncDisposable {
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
     const batch = new OutputBatch((event) => void bus.emit(event));
-    const emit = (event: EventInput) => batch.emit(event);
+    const { redaction } = accepted;
+    // Output is clean as it comes, word by word.
+    const emit = (event: EventInput) => batch.emit(event.type === "output" ? event : redaction.value(event));
     const receipt = new RunReceipt(engine.receipts, accepted, this.tools.table, emit);
     let result: RunResult;
     let workspace: RunResult["workspace"] | null = null;
@@ -240,9 +243,11 @@ export class Runtime implements AsyncDisposable {
     }
     batch.flush();
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
+    result = cleanResult(result, redaction);
     const { labels, env, progName } = accepted;
     try {
-      engine.history.append(result, { labels, envNames: Object.keys(env), progName });
+      const given = { labels: redaction.variables(labels), envNames: Object.keys(env), progName };
+      engine.history.append(result, given);
     } catch (error) {
       const why = toIsoError(error).message;
       result = withInfra(result, "runtime", [`this run has no line in history.jsonl: ${why}`]);
@@ -294,6 +299,12 @@ function copyOf(request: RunRequest): Partial<RunRequest> {
 function cancelled(thrown: unknown): unknown {
   if (thrown instanceof IsoError && thrown.code !== "internal") return thrown;
   return new IsoError("cancelled", "The caller cancelled the run before it started.", { cause: thrown });
+}
+
+/** What the steps found, without what they found of secrets. Who and which run it was is nobody's secret. */
+function cleanResult(result: RunResult, redaction: Redaction): RunResult {
+  const { runId, userId, turnId, sandbox, paths } = result;
+  return { ...redaction.value(result), runId, userId, turnId, sandbox, paths };
 }
 
 /** What a fault after the program began leaves of the workspace. */
