@@ -4,6 +4,7 @@ import { addCatalogueRoutes } from "./catalogue.js";
 import { addDocs, DOCS_PATHS } from "./docs.js";
 import { answerHeaders, guard } from "./guard.js";
 import { addHealthRoutes, HEALTH_PATHS } from "./health.js";
+import { addHistoryRoutes } from "./history.js";
 import { addMetrics } from "./metrics.js";
 import { addDescription, DESCRIPTION_PATH } from "./openapi.js";
 import { noRoute, problem } from "./problem.js";
@@ -12,7 +13,7 @@ import type { Service } from "./service.js";
 import { addWorkspaceRoutes } from "./workspace.js";
 
 const ROUTES = [
-  ...[addRunRoutes, addWorkspaceRoutes, addCatalogueRoutes],
+  ...[addRunRoutes, addHistoryRoutes, addWorkspaceRoutes, addCatalogueRoutes],
   ...[addHealthRoutes, addMetrics, addDescription, addDocs],
 ];
 /** What tells nothing of this host or its users. */

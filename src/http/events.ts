@@ -1,6 +1,7 @@
 // A run's events as a stream of server-sent events: each once, in order, at the pace of its reader, with a comment where there is silence.
-import type { EventBus } from "../comm/event-bus.js";
+
 import { toSse } from "../comm/wire.js";
+import type { EventSource } from "../harness/past-events.js";
 import { IsoError } from "../model/errors.js";
 import type { RunEvent } from "../model/events.js";
 import { within } from "../model/in-time.js";
@@ -16,7 +17,8 @@ const MAX_READERS_OF_RUN = 32;
 export class EventStreams {
   readonly stallMs: number;
   readonly #heartbeatMs: number;
-  readonly #readers = new Map<EventBus, number>();
+  /** By run. */
+  readonly #readers = new Map<string, number>();
   #total = 0;
 
   constructor({ heartbeatMs = HEARTBEAT_MS, stallMs = STALL_MS }: { heartbeatMs?: number; stallMs?: number } = {}) {
@@ -29,23 +31,23 @@ export class EventStreams {
   }
 
   /** What follows the event `after`. Ends with the run; throws `too_busy`. */
-  open(bus: EventBus, after: number): ReadableStream<Uint8Array> {
-    const ofRun = this.#readers.get(bus) ?? 0;
+  open(source: EventSource, after: number, runId: string): ReadableStream<Uint8Array> {
+    const ofRun = this.#readers.get(runId) ?? 0;
     if (this.#total >= MAX_READERS || ofRun >= MAX_READERS_OF_RUN) {
       throw new IsoError("too_busy", "As many readers follow events as there may be.");
     }
-    this.#readers.set(bus, ofRun + 1);
+    this.#readers.set(runId, ofRun + 1);
     this.#total += 1;
-    const events = bus.events({ fromSeq: after + 1 });
+    const events = source.events({ fromSeq: after + 1 });
     let waiting: Promise<IteratorResult<RunEvent, undefined>> | null = null;
     let isOpen = true;
     const leave = () => {
       if (!isOpen) return;
       isOpen = false;
       this.#total -= 1;
-      const rest = (this.#readers.get(bus) ?? 1) - 1;
-      if (rest === 0) this.#readers.delete(bus);
-      else this.#readers.set(bus, rest);
+      const rest = (this.#readers.get(runId) ?? 1) - 1;
+      if (rest === 0) this.#readers.delete(runId);
+      else this.#readers.set(runId, rest);
     };
     const encoder = new TextEncoder();
     return new ReadableStream<Uint8Array>(
@@ -60,7 +62,7 @@ export class EventStreams {
           if (next === null) return controller.enqueue(encoder.encode(": still here\n\n"));
           waiting = null;
           const event = next.value.value;
-          if (event !== undefined) return controller.enqueue(encoder.encode(toSse(shown(event))));
+          if (event !== undefined) return controller.enqueue(encoder.encode(toSse(shown(event), source.idOf?.(event))));
           leave();
           controller.close();
         },

@@ -13,18 +13,7 @@ import { faultOf, problem } from "./problem.js";
 import { addRoute } from "./route.js";
 import { header, json, OfRun, OfUser, problems } from "./schemas/common.js";
 import { ResultSchema, shownResult } from "./schemas/result.js";
-import {
-  EventHeaders,
-  ListQuery,
-  RunBody,
-  RunHeaders,
-  RunList,
-  RunOrResult,
-  RunQuery,
-  RunUnderWay,
-  summaryOf,
-  underWay,
-} from "./schemas/runs.js";
+import { EventHeaders, RunBody, RunHeaders, RunOrResult, RunQuery, RunUnderWay, underWay } from "./schemas/runs.js";
 import { OfFile, OfWorkspace } from "./schemas/workspace.js";
 import { FILE_ANSWERS, FileHeaders, sendFile } from "./send-file.js";
 import type { Service } from "./service.js";
@@ -88,20 +77,6 @@ function addLook(app: OpenAPIHono, { runs }: Service): void {
   addRoute(
     app,
     {
-      ...{ method: "get", path: "/v1/runs", tag: TAG, takes: { query: ListQuery } },
-      summary: "A user's runs, the newest first",
-      answers: { 200: json("Runs of this user that the service remembers.", RunList), ...problems() },
-    },
-    (context, { query: { user, before, limit } }) => {
-      const found = runs.list(user, { before, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      const next = found.length > limit ? (page.at(-1)?.runId ?? null) : null;
-      return context.json({ runs: page.map(summaryOf), next });
-    },
-  );
-  addRoute(
-    app,
-    {
       ...{ method: "get", path: "/v1/runs/{runId}", tag: TAG, takes: { params: OfRun, query: OfUser } },
       summary: "A run: its result, or how far it is",
       answers: { 200: json("The result document, or a run under way.", RunOrResult), ...problems(404) },
@@ -125,14 +100,16 @@ function addCancel(app: OpenAPIHono, { runs }: Service): void {
         ...problems(404),
       },
     },
-    (context, { params: { runId }, query: { user } }) => {
+    async (context, { params: { runId }, query: { user } }) => {
+      const earlier = runs.find(user, runId) === null ? await runs.earlier(user, runId) : null;
+      if (earlier !== null) return context.json(shownResult(earlier));
       const run: KeptRun = runs.cancel(user, runId);
       return run.result === null ? context.json(underWay(run), 202) : context.json(shownResult(run.result));
     },
   );
 }
 
-function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
+function addEvents(app: OpenAPIHono, { runs, streams, history }: Service): void {
   const takes = { params: OfRun, query: OfUser, headers: EventHeaders };
   addRoute(
     app,
@@ -148,13 +125,16 @@ function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
         ...problems(404, 429),
       },
     },
-    (context, { params: { runId }, query: { user }, headers }) => {
-      const { events } = runs.get(user, runId);
+    async (context, { params: { runId }, query: { user }, headers }) => {
+      const run = runs.find(user, runId);
+      const past = run === null ? await history?.events(user, runId) : null;
+      const events = past ?? runs.get(user, runId).events;
       const after = Number(headers["last-event-id"] ?? 0);
       // A browser that asks again after the end is told by this to ask no more.
-      if (events.closed && after >= events.lastSeq) return context.body(null, 204);
+      const lastId = past?.lastId ?? (run?.events.closed ? run.events.lastSeq : Number.POSITIVE_INFINITY);
+      if (after >= lastId) return context.body(null, 204);
       if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
-      const stream = streams.open(events, after);
+      const stream = streams.open(events, after, runId);
       // Nothing is written to a reader that has no room, so that its socket is idle then.
       socketOf(context)?.setTimeout(streams.stallMs);
       return context.body(stream, 200, EVENT_STREAM);

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, BlockList, isIP, type Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import type { RunHistory } from "../harness/run-history.js";
 import { RunRegistry } from "../harness/run-registry.js";
 import type { Runtime } from "../harness/runtime.js";
 import { IsoError, toIsoError } from "../model/errors.js";
@@ -36,6 +37,8 @@ export interface ServeOptions {
   version: string;
   log: (line: string) => void;
   streams?: EventStreams;
+  /** Closed when all runs have ended. Without it runs are remembered for a while, and no longer than the process. */
+  history?: RunHistory | null;
 }
 
 export interface Listening {
@@ -50,14 +53,14 @@ export async function serveApi(
   signal: AbortSignal,
   onListening: (listening: Listening) => void,
 ): Promise<void> {
-  const { runtime, version, log, drainMs } = options;
+  const { runtime, version, log, drainMs, history = null } = options;
   const host = loopback(options.host);
   const figures = new RunFigures();
-  const runs = new RunRegistry(runtime, { onFinished: (result) => figures.count(result) });
+  const runs = new RunRegistry(runtime, { onFinished: (result) => figures.count(result), history });
   const token = randomBytes(32).toString("base64url");
   let hosts: string[] = [];
   const app = createApp({
-    ...{ runtime, runs, version, token, log, streams: options.streams ?? new EventStreams() },
+    ...{ runtime, runs, history, version, token, log, streams: options.streams ?? new EventStreams() },
     figures,
     hidden: runtime.workspaces.roots,
     hosts: () => hosts,
@@ -80,9 +83,11 @@ export async function serveApi(
   const waited = await within(runs.idle(), drainMs);
   if (waited === null)
     log(`${runs.underWay} runs are cancelled: they were under way for ${drainMs / 1000} s after the stop`);
+  await history?.stop();
   await runtime.close();
   await runs.idle();
   await close(server, silent);
+  await history?.close();
 }
 
 /** Connections that have asked for nothing yet: browsers open some ahead, and Node does not count them as idle. */

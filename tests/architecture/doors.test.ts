@@ -16,6 +16,7 @@ const OPEN_TO: Record<Passage["door"], string[]> = {
     "cli/documents.ts",
     "comm/event-bus.ts",
     "diagnostics/infra-log.ts",
+    "harness/retention.ts",
     "records/history.ts",
     "records/receipts.ts",
     "sandbox/linux/cgroup.ts",

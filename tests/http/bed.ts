@@ -1,8 +1,12 @@
 // The API without a socket: real routes over runs that a test begins, tells about and ends.
 
 import { EventBus } from "../../src/comm/event-bus.js";
+import { askedFor } from "../../src/harness/kept-request.js";
+import { SecretNames } from "../../src/harness/redaction/names.js";
+import { Redaction } from "../../src/harness/redaction/redaction.js";
 import type { RunRequest } from "../../src/harness/request.js";
 import { blankResult } from "../../src/harness/result.js";
+import type { RunHistory } from "../../src/harness/run-history.js";
 import { type RegistryBounds, RunRegistry, type RunTaker } from "../../src/harness/run-registry.js";
 import type { TakenRun } from "../../src/harness/runtime.js";
 import { createApp } from "../../src/http/app.js";
@@ -44,6 +48,7 @@ export class FakeRuns implements RunTaker {
     });
     const run: Begun = {
       ...{ request, runId, userId: request.userId, turnId: runId, mode: "side-effects", scenario: null, events },
+      asked: askedFor(request, new Redaction(new SecretNames(), request.env ?? {})),
       result: promise,
       end: async (result = {}) => {
         const whole: RunResult = {
@@ -84,13 +89,14 @@ export function bed(
     heartbeatMs?: number;
     stallMs?: number;
     runtime?: Partial<Service["runtime"]>;
+    history?: RunHistory;
   } = {},
 ) {
   const runs = new FakeRuns();
   const logged: string[] = [];
   const figures = new RunFigures();
   const registry = new RunRegistry(runs, {
-    ...{ onFinished: (result) => figures.count(result) },
+    ...{ onFinished: (result) => figures.count(result), history: options.history ?? null },
     ...(options.bounds && { bounds: options.bounds }),
   });
   const streams = new EventStreams(options);
@@ -99,6 +105,7 @@ export function bed(
     runtime: (options.runtime ?? {}) as Service["runtime"],
     ...{
       runs: registry,
+      history: options.history ?? null,
       streams,
       figures,
       version: "1.2.3",
