@@ -11,9 +11,10 @@ import { noRoute, problem } from "./problem.js";
 import { addRunRoutes } from "./runs.js";
 import type { Service } from "./service.js";
 import { addWorkspaceRoutes } from "./workspace.js";
+import { addZip } from "./zip.js";
 
 const ROUTES = [
-  ...[addRunRoutes, addHistoryRoutes, addWorkspaceRoutes, addCatalogueRoutes],
+  ...[addRunRoutes, addHistoryRoutes, addWorkspaceRoutes, addZip, addCatalogueRoutes],
   ...[addHealthRoutes, addMetrics, addDescription, addDocs],
 ];
 /** What tells nothing of this host or its users. */

@@ -1,8 +1,5 @@
 // Routes of runs: start, look, list, cancel, follow. A user's runs are nobody else's: others get the answer of a run that there is not.
-import type { Socket } from "node:net";
-import type { HttpBindings } from "@hono/node-server";
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import { z } from "zod";
 import type { RunRequest } from "../harness/request.js";
 import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
@@ -17,6 +14,7 @@ import { EventHeaders, RunBody, RunHeaders, RunOrResult, RunQuery, RunUnderWay, 
 import { OfFile, OfWorkspace } from "./schemas/workspace.js";
 import { FILE_ANSWERS, FileHeaders, sendFile } from "./send-file.js";
 import type { Service } from "./service.js";
+import { cutOffStalled } from "./stalled.js";
 
 /** A snippet and its input of 4 MiB each, and what JSON makes of them. */
 const MAX_BODY_BYTES = 16 * MiB;
@@ -135,8 +133,7 @@ function addEvents(app: OpenAPIHono, { runs, streams, history }: Service): void 
       if (after >= lastId) return context.body(null, 204);
       if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
       const stream = streams.open(events, after, runId);
-      // Nothing is written to a reader that has no room, so that its socket is idle then.
-      socketOf(context)?.setTimeout(streams.stallMs);
+      cutOffStalled(context, streams.stallMs);
       return context.body(stream, 200, EVENT_STREAM);
     },
   );
@@ -167,9 +164,4 @@ function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
 async function resultOf(runs: RunRegistry, user: string, runId: string): Promise<RunResult | null> {
   const run = runs.find(user, runId);
   return run === null ? ((await runs.earlier(user, runId)) ?? runs.get(user, runId).result) : run.result;
-}
-
-/** Null where there is none, as for a request that no network brought. */
-function socketOf({ env }: Context<{ Bindings: Partial<HttpBindings> }>): Socket | null {
-  return env?.incoming?.socket ?? null;
 }
