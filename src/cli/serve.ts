@@ -2,6 +2,8 @@
 import { keysOf } from "../harness/api-keys.js";
 import { createRuntime } from "../harness/runtime.js";
 import { type Listening, serveApi } from "../http/server.js";
+import { IsoError } from "../model/errors.js";
+import { parseSize } from "../settings/profiles.js";
 import { writeOut } from "./documents.js";
 import { type RunFlags, runtimeOptions } from "./flags.js";
 import { oneLine } from "./report/printable.js";
@@ -13,10 +15,14 @@ export interface ServeFlags extends Pick<RunFlags, "profile" | "backend" | "tool
   port: string;
   drain: string;
   allowHost?: string[];
+  keepDays: string;
+  keepRuns: string;
+  keepBytes: string;
   json?: boolean;
 }
 
 const MAX_DRAIN_SECONDS = 86_400;
+const MAX_KEPT = 999_999_999;
 
 /** Returns the exit status when all is over; `signal` asks for that. */
 export async function serveCommand(flags: ServeFlags, version: string, signal: AbortSignal): Promise<number> {
@@ -24,23 +30,22 @@ export async function serveCommand(flags: ServeFlags, version: string, signal: A
     const port = whole("--port", flags.port, 0, 65_535);
     const drainMs = whole("--drain", flags.drain, 0, MAX_DRAIN_SECONDS) * 1000;
     const limits = { admission: admissionOf(flags), storageBytes: storageOf(flags) };
+    const keep = {
+      days: whole("--keep-days", flags.keepDays, 0, MAX_KEPT),
+      runs: whole("--keep-runs", flags.keepRuns, 0, MAX_KEPT),
+      bytes: size("--keep-bytes", flags.keepBytes),
+    };
     const { warm: _, ...options } = runtimeOptions({ ...flags, args: [], user: "", color: false });
     const runtime = await createRuntime(options);
     const log = (line: string) => void process.stderr.write(`iso-runtime: ${oneLine(line, 4000)}\n`);
     try {
       // Where no run could have a sandbox, the operator is told now and not the first caller.
       await runtime.warm();
+      const history = await runtime.openHistory({ keep, log });
       const { host, allowHost: allowHosts = [] } = flags;
       const options = {
-        runtime,
-        host,
-        port,
-        drainMs,
-        version,
-        log,
-        keys: keysOf(runtime.settings),
-        allowHosts,
-        ...limits,
+        ...{ runtime, history, host, port, drainMs, version, log },
+        ...{ keys: keysOf(runtime.settings), allowHosts, ...limits },
       };
       await serveApi(options, signal, ({ url, token }) => {
         void writeOut(flags.json ? `${JSON.stringify({ ok: true, url, token })}\n` : greeting({ url, token }));
@@ -60,4 +65,13 @@ function greeting({ url, token }: Listening): string {
     `    -d '{"userId": "alice", "code": "print(1)"}' ${url}v1/runs`,
     "",
   ].join("\n");
+}
+
+/** Bytes as a number, or as `10GiB`. */
+function size(flag: string, text: string): number {
+  const value = parseSize(text);
+  if (value !== null && Number.isSafeInteger(value) && value > 0) return value;
+  throw new IsoError("invalid_request", `${flag}: "${text}" must be a number of bytes, or a text like 10GiB`, {
+    field: flag,
+  });
 }

@@ -53,7 +53,7 @@ export async function run(
   const { prepared, sandbox, warm } = held;
   step("run.acquired");
 
-  const recorder = new Recorder(held.logDir, parts.isLive ? emit : null);
+  const recorder = new Recorder(held.logDir, parts.isLive ? emit : null, request.redaction);
   recorder.infra(
     "runtime",
     `sandbox ${sandbox.id} on ${parts.backend.name}${warm ? ", booted ahead" : ""}: ${parts.why}`,

@@ -13,10 +13,13 @@ import { addProfiles, checkBackends, loadSettings, resolveProfile, type Settings
 import { ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
+import { type Asked, askedFor } from "./kept-request.js";
 import { checkOptions, type RuntimeOptions } from "./options.js";
+import type { Redaction } from "./redaction/redaction.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult, withInfra } from "./result.js";
 import { run } from "./run.js";
+import type { HistoryOptions, RunHistory } from "./run-history.js";
 import { RunReceipt } from "./run-receipt.js";
 import type { Seams } from "./seams.js";
 import { Workspaces } from "./workspaces.js";
@@ -59,6 +62,8 @@ async function chooseTools(options: RuntimeOptions, settings: Settings, bundle: 
 /** A run that was accepted: its id and events at once, its result later. */
 export interface TakenRun extends Pick<AcceptedRun, "runId" | "userId" | "turnId" | "mode"> {
   scenario: string | null;
+  /** What may be kept of the request. */
+  asked: Asked;
   /** All events, also for readers that come late. */
   events: EventBus;
   result: Promise<RunResult>;
@@ -135,12 +140,22 @@ export class Runtime implements AsyncDisposable {
     const events = new EventBus(kept);
     events.open(runId);
     const result = this.#track(this.#finish(this.#perform(accepted, { callers: fields.signal, turn }, events), events));
-    return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, events, result };
+    const asked = askedFor(fields, accepted.redaction);
+    return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, asked, events, result };
   }
 
   /** The result of a run that had an id of its caller's own, in this process or one before; null where there is none. */
   async resultOf(userId: string, runId: string): Promise<RunResult | null> {
     return await (await this.#opened()).once.find(userId, runId);
+  }
+
+  /** The runs that a service keeps. Whoever opens it closes it, before the runtime. */
+  async openHistory({ keep, log }: Pick<HistoryOptions, "keep" | "log">): Promise<RunHistory> {
+    // Loaded by who keeps runs: a command has one, and its database takes longer to load than the run.
+    const [{ RunHistory: History }, { store }] = await Promise.all([import("./run-history.js"), this.#opened()]);
+    const owner = { id: store.instance.id, isAlive: (id: string) => store.isAlive(id) };
+    const turn = () => store.turn("history");
+    return await History.open({ stateDir: store.stateDir, owner, turn, log, ...(keep && { keep }) });
   }
 
   /** Boots sandboxes for a profile ahead of the first run. */
@@ -224,7 +239,9 @@ export class Runtime implements AsyncDisposable {
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
     const batch = new OutputBatch((event) => void bus.emit(event));
-    const emit = (event: EventInput) => batch.emit(event);
+    const { redaction } = accepted;
+    // Output is clean as it comes, word by word.
+    const emit = (event: EventInput) => batch.emit(event.type === "output" ? event : redaction.value(event));
     const receipt = new RunReceipt(engine.receipts, accepted, this.tools.table, emit);
     let result: RunResult;
     let workspace: RunResult["workspace"] | null = null;
@@ -248,9 +265,11 @@ export class Runtime implements AsyncDisposable {
     }
     batch.flush();
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
+    result = cleanResult(result, redaction);
     const { labels, env, progName } = accepted;
     try {
-      engine.history.append(result, { labels, envNames: Object.keys(env), progName });
+      const given = { labels: redaction.variables(labels), envNames: Object.keys(env), progName };
+      engine.history.append(result, given);
     } catch (error) {
       const why = toIsoError(error).message;
       result = withInfra(result, "runtime", [`this run has no line in history.jsonl: ${why}`]);
@@ -302,6 +321,12 @@ function copyOf(request: RunRequest): Partial<RunRequest> {
 function cancelled(thrown: unknown): unknown {
   if (thrown instanceof IsoError && thrown.code !== "internal") return thrown;
   return new IsoError("cancelled", "The caller cancelled the run before it started.", { cause: thrown });
+}
+
+/** What the steps found, without what they found of secrets. Who and which run it was is nobody's secret. */
+function cleanResult(result: RunResult, redaction: Redaction): RunResult {
+  const { runId, userId, turnId, sandbox, paths } = result;
+  return { ...redaction.value(result), runId, userId, turnId, sandbox, paths };
 }
 
 /** What a fault after the program began leaves of the workspace. */

@@ -4,15 +4,17 @@ import { addCatalogueRoutes } from "./catalogue.js";
 import { addDocs, DOCS_PATHS } from "./docs.js";
 import { answerHeaders, guard } from "./guard.js";
 import { addHealthRoutes, HEALTH_PATHS } from "./health.js";
+import { addHistoryRoutes } from "./history.js";
 import { addMetrics } from "./metrics.js";
 import { addDescription, DESCRIPTION_PATH } from "./openapi.js";
 import { noRoute, problem } from "./problem.js";
 import { addRunRoutes } from "./runs.js";
 import type { Service } from "./service.js";
 import { addWorkspaceRoutes } from "./workspace.js";
+import { addZip } from "./zip.js";
 
 const ROUTES = [
-  ...[addRunRoutes, addWorkspaceRoutes, addCatalogueRoutes],
+  ...[addRunRoutes, addHistoryRoutes, addWorkspaceRoutes, addZip, addCatalogueRoutes],
   ...[addHealthRoutes, addMetrics, addDescription, addDocs],
 ];
 /** What tells nothing of this host or its users. */

@@ -1,6 +1,6 @@
 // A run's events as a stream of server-sent events: each once, in order, at the pace of its reader, with a comment where there is silence.
-import type { EventBus } from "../comm/event-bus.js";
 import { toSse } from "../comm/wire.js";
+import type { EventSource } from "../harness/past-events.js";
 import type { RunEvent } from "../model/events.js";
 import { within } from "../model/in-time.js";
 import { Counts } from "./counts.js";
@@ -18,7 +18,8 @@ const REFUSAL = "As many readers follow events as there may be.";
 export class EventStreams {
   readonly stallMs: number;
   readonly #heartbeatMs: number;
-  readonly #ofRun = new Counts<EventBus>({ all: MAX_READERS, each: MAX_READERS_OF_RUN });
+  /** By id. */
+  readonly #ofRun = new Counts<string>({ all: MAX_READERS, each: MAX_READERS_OF_RUN });
   readonly #ofUser = new Counts<string>({ all: MAX_READERS, each: MAX_READERS_OF_USER });
 
   constructor({ heartbeatMs = HEARTBEAT_MS, stallMs = STALL_MS }: { heartbeatMs?: number; stallMs?: number } = {}) {
@@ -31,9 +32,9 @@ export class EventStreams {
   }
 
   /** What follows the event `after`, for a reader of this user's. Ends with the run; throws `too_busy`. */
-  open(user: string, bus: EventBus, after: number): ReadableStream<Uint8Array> {
-    const places = this.#take(user, bus);
-    const events = bus.events({ fromSeq: after + 1 });
+  open(of: { user: string; runId: string }, source: EventSource, after: number): ReadableStream<Uint8Array> {
+    const places = this.#take(of);
+    const events = source.events({ fromSeq: after + 1 });
     let waiting: Promise<IteratorResult<RunEvent, undefined>> | null = null;
     let isOpen = true;
     const leave = () => {
@@ -53,7 +54,7 @@ export class EventStreams {
           if (next === null) return controller.enqueue(encoder.encode(": still here\n\n"));
           waiting = null;
           const event = next.value.value;
-          if (event !== undefined) return controller.enqueue(encoder.encode(toSse(shown(event))));
+          if (event !== undefined) return controller.enqueue(encoder.encode(toSse(shown(event), source.idOf?.(event))));
           leave();
           controller.close();
         },
@@ -66,10 +67,10 @@ export class EventStreams {
     );
   }
 
-  #take(user: string, bus: EventBus): Disposable[] {
+  #take({ user, runId }: { user: string; runId: string }): Disposable[] {
     const ofUser = this.#ofUser.take(user, REFUSAL);
     try {
-      return [ofUser, this.#ofRun.take(bus, REFUSAL)];
+      return [ofUser, this.#ofRun.take(runId, REFUSAL)];
     } catch (error) {
       ofUser[Symbol.dispose]();
       throw error;

@@ -1,8 +1,5 @@
 // Routes of runs: start, look, list, cancel, follow. A user's runs are nobody else's: others get the answer of a run that there is not.
-import type { Socket } from "node:net";
-import type { HttpBindings } from "@hono/node-server";
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import { z } from "zod";
 import type { RunRequest } from "../harness/request.js";
 import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
@@ -14,21 +11,11 @@ import { faultOf, problem } from "./problem.js";
 import { addRoute } from "./route.js";
 import { header, json, OfRun, OfUser, problems } from "./schemas/common.js";
 import { ResultSchema, shownResult } from "./schemas/result.js";
-import {
-  EventHeaders,
-  ListQuery,
-  RunBody,
-  RunHeaders,
-  RunList,
-  RunOrResult,
-  RunQuery,
-  RunUnderWay,
-  summaryOf,
-  underWay,
-} from "./schemas/runs.js";
+import { EventHeaders, RunBody, RunHeaders, RunOrResult, RunQuery, RunUnderWay, underWay } from "./schemas/runs.js";
 import { OfFile, OfWorkspace } from "./schemas/workspace.js";
 import { FILE_ANSWERS, FileHeaders, sendFile } from "./send-file.js";
 import type { Service } from "./service.js";
+import { cutOffStalled } from "./stalled.js";
 
 /** A snippet and its input of 4 MiB each, and what JSON makes of them. */
 const MAX_BODY_BYTES = 16 * MiB;
@@ -94,20 +81,6 @@ function addLook(app: OpenAPIHono, { runs }: Service): void {
   addRoute(
     app,
     {
-      ...{ method: "get", path: "/v1/runs", tag: TAG, takes: { query: ListQuery } },
-      summary: "A user's runs, the newest first",
-      answers: { 200: json("Runs of this user that the service remembers.", RunList), ...problems() },
-    },
-    (context, { query: { user, before, limit } }) => {
-      const found = runs.list(user, { before, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      const next = found.length > limit ? (page.at(-1)?.runId ?? null) : null;
-      return context.json({ runs: page.map(summaryOf), next });
-    },
-  );
-  addRoute(
-    app,
-    {
       ...{ method: "get", path: "/v1/runs/{runId}", tag: TAG, takes: { params: OfRun, query: OfUser } },
       summary: "A run: its result, or how far it is",
       answers: { 200: json("The result document, or a run under way.", RunOrResult), ...problems(404) },
@@ -131,14 +104,16 @@ function addCancel(app: OpenAPIHono, { runs }: Service): void {
         ...problems(404),
       },
     },
-    (context, { params: { runId }, query: { user } }) => {
+    async (context, { params: { runId }, query: { user } }) => {
+      const earlier = runs.find(user, runId) === null ? await runs.earlier(user, runId) : null;
+      if (earlier !== null) return context.json(shownResult(earlier));
       const run: KeptRun = runs.cancel(user, runId);
       return run.result === null ? context.json(underWay(run), 202) : context.json(shownResult(run.result));
     },
   );
 }
 
-function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
+function addEvents(app: OpenAPIHono, { runs, streams, history }: Service): void {
   const takes = { params: OfRun, query: OfUser, headers: EventHeaders };
   addRoute(
     app,
@@ -154,15 +129,17 @@ function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
         ...problems(404, 429),
       },
     },
-    (context, { params: { runId }, query: { user }, headers }) => {
-      const { events } = runs.get(user, runId);
+    async (context, { params: { runId }, query: { user }, headers }) => {
+      const run = runs.find(user, runId);
+      const past = run === null ? await history?.events(user, runId) : null;
+      const events = past ?? runs.get(user, runId).events;
       const after = Number(headers["last-event-id"] ?? 0);
       // A browser that asks again after the end is told by this to ask no more.
-      if (events.closed && after >= events.lastSeq) return context.body(null, 204);
+      const lastId = past?.lastId ?? (run?.events.closed ? run.events.lastSeq : Number.POSITIVE_INFINITY);
+      if (after >= lastId) return context.body(null, 204);
       if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
-      const stream = streams.open(user, events, after);
-      // Nothing is written to a reader that has no room, so that its socket is idle then.
-      socketOf(context)?.setTimeout(streams.stallMs);
+      const stream = streams.open({ user, runId }, events, after);
+      cutOffStalled(context, streams.stallMs);
       return context.body(stream, 200, EVENT_STREAM);
     },
   );
@@ -193,9 +170,4 @@ function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
 async function resultOf(runs: RunRegistry, user: string, runId: string): Promise<RunResult | null> {
   const run = runs.find(user, runId);
   return run === null ? ((await runs.earlier(user, runId)) ?? runs.get(user, runId).result) : run.result;
-}
-
-/** Null where there is none, as for a request that no network brought. */
-function socketOf({ env }: Context<{ Bindings: Partial<HttpBindings> }>): Socket | null {
-  return env?.incoming?.socket ?? null;
 }

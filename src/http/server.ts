@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Admission } from "../harness/admission.js";
 import type { ApiKeys } from "../harness/api-keys.js";
+import type { RunHistory } from "../harness/run-history.js";
 import { RunRegistry } from "../harness/run-registry.js";
 import type { Runtime } from "../harness/runtime.js";
 import { StorageQuota } from "../harness/storage-quota.js";
@@ -48,6 +49,8 @@ export interface ServeOptions {
   admission?: Admission;
   /** Of each user; null or left out: no limit. */
   storageBytes?: number | null;
+  /** Closed when all runs have ended. Without it runs are remembered for a while, and no longer than the process. */
+  history?: RunHistory | null;
 }
 
 export interface Listening {
@@ -63,17 +66,18 @@ export async function serveApi(
   onListening: (listening: Listening) => void,
 ): Promise<void> {
   const { runtime, version, log, drainMs, keys, allowHosts = [], admission, storageBytes = null } = options;
+  const { history = null } = options;
   const address = listenAddress(options.host, () => keys.any);
   allowedHosts(allowHosts, options.port);
   const figures = new RunFigures();
   const storage = StorageQuota.of(runtime.settings, storageBytes);
   const onFinished = (result: RunResult) => figures.count(result);
-  const runs = new RunRegistry(runtime, { onFinished, storage, ...(admission && { admission }) });
+  const runs = new RunRegistry(runtime, { onFinished, storage, history, ...(admission && { admission }) });
   const token = address.isLoopback ? randomBytes(32).toString("base64url") : null;
   let hosts: string[] = [];
   let allowed: string[] = [];
   const app = createApp({
-    ...{ runtime, runs, version, token, log, streams: options.streams ?? new EventStreams() },
+    ...{ runtime, runs, history, version, token, log, streams: options.streams ?? new EventStreams() },
     ...{ figures, keys, storage, hidden: runtime.workspaces.roots },
     hosts: () => hosts,
     allowedHosts: () => allowed,
@@ -96,9 +100,11 @@ export async function serveApi(
   const waited = await within(runs.idle(), drainMs);
   if (waited === null)
     log(`${runs.underWay} runs are cancelled: they were under way for ${drainMs / 1000} s after the stop`);
+  await history?.stop();
   await runtime.close();
   await runs.idle();
   await close(server, silent);
+  await history?.close();
 }
 
 /** Connections that have asked for nothing yet: browsers open some ahead, and Node does not count them as idle. */

@@ -1,4 +1,5 @@
 // What the routes share: the runtime that does the work, the runs it took, and how the service speaks to its operator.
+import type { RunHistory } from "../harness/run-history.js";
 import type { RunRegistry } from "../harness/run-registry.js";
 import type { Runtime } from "../harness/runtime.js";
 import type { StorageQuota } from "../harness/storage-quota.js";
@@ -9,6 +10,8 @@ import type { RunFigures } from "./figures.js";
 export interface Service {
   readonly runtime: Pick<Runtime, "workspaces" | "tools" | "bundle" | "settings">;
   readonly runs: RunRegistry;
+  /** Null where runs are not kept beyond this process. */
+  readonly history: RunHistory | null;
   readonly streams: EventStreams;
   readonly figures: RunFigures;
   /** Of the package. */

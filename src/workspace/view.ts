@@ -99,6 +99,11 @@ export class WorkspaceView {
     });
   }
 
+  /** The live tree, which is the caller's to close. It stays whole while a new one takes its place, until it is removed. */
+  open(): Tree {
+    return Tree.open(this.#paths.live);
+  }
+
   /** A descriptor of a regular file, which is the caller's to close. */
   openFile(path: RelPath): number {
     const name = typeof path === "string" ? path : displayPath(path).path;

@@ -17,6 +17,7 @@ const OPEN_TO: Record<Passage["door"], string[]> = {
     "cli/keys.ts",
     "comm/event-bus.ts",
     "diagnostics/infra-log.ts",
+    "harness/retention.ts",
     "records/api-keys.ts",
     "records/history.ts",
     "records/receipts.ts",

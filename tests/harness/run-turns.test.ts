@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Admission, type ChosenLimits, queueLimits } from "../../src/harness/admission.js";
+import type { AskedRun } from "../../src/harness/past-run.js";
 import { RunRegistry } from "../../src/harness/run-registry.js";
 import { StorageQuota } from "../../src/harness/storage-quota.js";
 import { createRuntime } from "../../src/index.js";
@@ -25,7 +26,8 @@ async function registryOf(limits: ChosenLimits, storageBytes: number | null = nu
 const SLEEPS = "import time\ntime.sleep(0.4)";
 const FOREVER = "while True: pass";
 const WRITES = 'import os\nopen(os.environ["OUTPUT_DIR"] + "/f", "w").write("x" * 9000)';
-const typesOf = ({ events }: ReturnType<RunRegistry["start"]>) => [...events.notable()].map(({ type }) => type);
+const typesOf = (registry: RunRegistry, { userId, runId }: AskedRun) =>
+  [...registry.get(userId, runId).events.notable()].map(({ type }) => type);
 
 describe("a run that waits for a place", () => {
   it("is queued, says so, and its wait is a part of queueMs and totalMs", async () => {
@@ -34,7 +36,7 @@ describe("a run that waits for a place", () => {
     const second = registry.start({ userId: "b", code: "print(1)" });
     await expect.poll(() => first.state).toBe("running");
     expect(second.state).toBe("queued");
-    expect(typesOf(second)).toEqual(["run.accepted"]);
+    expect(typesOf(registry, second)).toEqual(["run.accepted"]);
     expect(registry.admission.counts()).toMatchObject({ atWork: 1, queued: 1 });
     expect(registry.counts()).toEqual({ queued: 1, running: 1, waiting: 0 });
     const [one, two] = [await first.ended, await second.ended];
@@ -51,11 +53,11 @@ describe("a run that waits for a place", () => {
     const first = registry.start({ userId: "a", code: SLEEPS });
     const second = registry.start({ userId: "b", code: WRITES });
     const third = registry.start({ userId: "c", code: WRITES });
-    await expect.poll(() => typesOf(second)).toContain("run.accepted");
+    await expect.poll(() => typesOf(registry, second)).toContain("run.accepted");
     registry.cancel("b", second.runId);
     expect(await second.ended).toMatchObject({ status: "cancelled", sandbox: null, error: { code: "cancelled" } });
     expect(first.result).toBeNull();
-    expect(typesOf(second)).toEqual(["run.accepted", "run.finished"]);
+    expect(typesOf(registry, second)).toEqual(["run.accepted", "run.finished"]);
     expect(await third.ended).toMatchObject({ ok: true });
     expect(existsSync(join(roots, "w/b/out/f"))).toBe(false);
     expect(existsSync(join(roots, "w/c/out/f"))).toBe(true);

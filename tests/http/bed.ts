@@ -2,8 +2,12 @@
 
 import { EventBus } from "../../src/comm/event-bus.js";
 import type { Admission } from "../../src/harness/admission.js";
+import { askedFor } from "../../src/harness/kept-request.js";
+import { SecretNames } from "../../src/harness/redaction/names.js";
+import { Redaction } from "../../src/harness/redaction/redaction.js";
 import type { RunRequest } from "../../src/harness/request.js";
 import { blankResult } from "../../src/harness/result.js";
+import type { RunHistory } from "../../src/harness/run-history.js";
 import { type RegistryBounds, RunRegistry, type RunTaker } from "../../src/harness/run-registry.js";
 import type { TakenRun } from "../../src/harness/runtime.js";
 import { StorageQuota } from "../../src/harness/storage-quota.js";
@@ -47,6 +51,7 @@ export class FakeRuns implements RunTaker {
     });
     const run: Begun = {
       ...{ request, runId, userId: request.userId, turnId: runId, mode: "side-effects", scenario: null, events },
+      asked: askedFor(request, new Redaction(new SecretNames(), request.env ?? {})),
       result: promise,
       end: async (result = {}) => {
         const whole: RunResult = {
@@ -92,6 +97,7 @@ export function bed(
     heartbeatMs?: number;
     stallMs?: number;
     runtime?: Partial<Service["runtime"]>;
+    history?: RunHistory;
   } = {},
 ) {
   const runs = new FakeRuns();
@@ -101,7 +107,7 @@ export function bed(
   const storage = options.storage ?? new StorageQuota(nothing, { limitBytes: null, freeVersionBytes: 0 });
   const registry = new RunRegistry(runs, {
     storage,
-    ...{ onFinished: (result) => figures.count(result) },
+    ...{ onFinished: (result) => figures.count(result), history: options.history ?? null },
     ...(options.bounds && { bounds: options.bounds }),
     ...(options.admission && { admission: options.admission }),
   });
@@ -111,6 +117,7 @@ export function bed(
     runtime: (options.runtime ?? {}) as Service["runtime"],
     ...{
       runs: registry,
+      history: options.history ?? null,
       streams,
       figures,
       version: "1.2.3",
