@@ -199,8 +199,9 @@ export class RunRegistry {
     }
     this.#runs.set(entry.runId, entry);
     void entry.ended.then((result) => {
-      place.leave();
+      // Before the next one's turn, which looks at the storage.
       this.#storage?.changed(request);
+      place.leave();
       this.#ended(entry, result);
     });
     return entry;

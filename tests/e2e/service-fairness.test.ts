@@ -104,4 +104,20 @@ describe("runs that wait when the service is told to stop", () => {
       expect(await jsonOf(await next.ask(`/v1/runs/${runId}?user=alice`))).toMatchObject({ runId, ok: true });
     }
   });
+
+  it("are interrupted where it is killed, each of them, and none is run again unasked", async () => {
+    const roots = tempDir();
+    const service = await startService({ roots }, "--concurrency", "1");
+    const runIds = [await begin(service, "alice", "while True: pass")];
+    for (const user of ["alice", "alice", "bob", "carol"]) runIds.push(await begin(service, user));
+    service.child.kill("SIGKILL");
+    await service.done;
+    const next = await startService({ roots });
+    const users = ["alice", "alice", "alice", "bob", "carol"];
+    for (const [at, runId] of runIds.entries()) {
+      const found = await next.ask(`/v1/runs/${runId}?user=${users[at]}`);
+      expect(await jsonOf(found)).toMatchObject({ runId, status: "failed", error: { code: "interrupted" } });
+    }
+    await timesOf(next, "alice", await begin(next, "alice"));
+  });
 });
