@@ -46,7 +46,7 @@ export async function linesOf(bus: EventBus): Promise<string> {
   const endGap = () => {
     for (const gap of open.splice(0)) write(JSON.stringify(gap));
   };
-  for await (const event of bus.events()) {
+  for (const event of bus.past()) {
     await pause();
     const isFull = bytes > MAX_BYTES;
     if (event.type === "output" && (event.text === "" || isFull)) {

@@ -25,8 +25,12 @@ import { DEFAULT_RETENTION, Retention, type RetentionLimits } from "./retention.
 
 /** Between two looks whether a run of another process has ended. */
 const LOOK_MS = 250;
-/** What waits for the index is tried again after this. */
+/** Runs that end so close together go into the index together. */
+const GATHER_MS = 100;
+const MAX_BATCH = 100;
+/** What could not be written is tried again after this, so many times in all. */
 const RETRY_MS = 1000;
+const TRIES = 3;
 
 export interface HistoryOptions {
   /** The workspace root's `.iso-runtime`. */
@@ -43,8 +47,6 @@ export interface HistoryOptions {
 export type TakenRecord = Omit<RunRecord, "schema" | "owner" | "request" | "cut"> & { asked: Asked };
 
 interface Ending {
-  userId: string;
-  runId: string;
   /** Null for one that was only taken. */
   ended: { result: RunResult; events: EventBus } | null;
   record: RunRecord;
@@ -57,9 +59,14 @@ export class RunHistory {
   readonly #owner: RunIdOwner;
   readonly #log: (line: string) => void;
   readonly #retention: Retention;
+  /** Of the runs that are under way here. */
+  readonly #records = new Map<string, RunRecord>();
   /** In the order they came; written behind. */
   readonly #waiting: Ending[] = [];
   #writing: Promise<void> | null = null;
+  /** How many wait for what is written, and what ends the gathering for them. */
+  #hurries = 0;
+  #hurry: () => void = () => undefined;
   #repairing: Promise<void> | null = null;
   #isClosed = false;
 
@@ -93,18 +100,17 @@ export class RunHistory {
   accepted({ asked, ...taken }: TakenRecord): void {
     const record: RunRecord = { schema: REQUEST_SCHEMA, ...taken, owner: this.#owner.id, ...asked };
     this.#files.accept(record);
-    this.#behind({ userId: record.userId, runId: record.runId, ended: null, record });
+    this.#records.set(record.runId, record);
+    this.#behind({ ended: null, record });
   }
 
   /** The result is on disk already, but for that of a run which could not even be begun. */
   ended(result: RunResult, events: EventBus): void {
     const { userId, runId } = result;
-    try {
-      const record = this.#files.record(userId, runId);
-      if (record !== null) this.#behind({ userId, runId, ended: { result, events }, record });
-    } catch (error) {
-      this.#log(`run ${runId} has no place in the history: ${toIsoError(error).message}`);
-    }
+    const record = this.#records.get(runId);
+    if (record?.userId !== userId) return;
+    this.#records.delete(runId);
+    this.#behind({ ended: { result, events }, record });
   }
 
   /** Null for a run that is under way, or that this user never had. */
@@ -198,33 +204,54 @@ export class RunHistory {
   }
 
   async #write(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    let tries = 0;
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+    for (let tries = 0; this.#waiting.length > 0; ) {
+      // One transaction for many costs each a fraction; whoever looks into the index does not wait for it.
+      await this.#pause(tries === 0 ? GATHER_MS : RETRY_MS);
+      const batch = this.#waiting.slice(0, MAX_BATCH);
       try {
-        await this.#writeOne(next);
+        await this.#writeAll(batch);
         tries = 0;
       } catch (error) {
         tries += 1;
         if (isDamage(error)) this.#repair(error);
-        else if (tries < 3) {
-          await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
-          continue;
-        } else this.#log(`run ${next.runId} is not in the history's index yet: ${toIsoError(error).message}`);
+        else if (tries < TRIES) continue;
+        else this.#log(`${batch.length} runs are not in the history's index yet: ${toIsoError(error).message}`);
+        tries = 0;
       }
-      this.#waiting.shift();
+      this.#waiting.splice(0, batch.length);
     }
   }
 
-  async #writeOne({ userId, runId, ended, record }: Ending): Promise<void> {
-    if (ended === null) {
-      this.#index.put(record, null, 0);
-      return;
+  async #writeAll(batch: readonly Ending[]): Promise<void> {
+    const pause = pacer();
+    const over = new Set<string>();
+    const rows: { record: RunRecord; result: RunResult | null; bytes: number }[] = [];
+    for (const { record, ended } of batch) {
+      if (ended === null) continue;
+      const { userId, runId } = record;
+      if (!this.#files.hasResult(userId, runId)) this.#files.putResult(ended.result);
+      this.#files.putEvents(userId, runId, await linesOf(ended.events));
+      rows.push({ record, result: ended.result, bytes: this.#files.bytes(placeOf(userId, runId)) });
+      over.add(runId);
+      await pause();
     }
-    const { result, events } = ended;
-    if (this.#files.result(userId, runId) === null) this.#files.putResult(result);
-    this.#files.putEvents(userId, runId, await linesOf(events));
-    this.#put(record, result);
+    const begun = batch.filter(({ record, ended }) => ended === null && !over.has(record.runId));
+    this.#index.together(() => {
+      for (const { record } of begun) this.#index.put(record, null, 0);
+      for (const { record, result, bytes } of rows) this.#index.put(record, result, bytes);
+    });
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#hurries > 0) return await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = () => undefined;
   }
 
   #put(record: RunRecord, result: RunResult | null): void {
@@ -232,8 +259,12 @@ export class RunHistory {
     this.#index.together(() => this.#index.put(record, result, bytes));
   }
 
+  /** Resolves when nothing waits for the index. */
   async #settled(): Promise<void> {
+    this.#hurries += 1;
+    this.#hurry();
     while (this.#writing !== null) await this.#writing;
+    this.#hurries -= 1;
   }
 
   /** Null where the index cannot answer; it is made anew then. */

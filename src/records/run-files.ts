@@ -21,6 +21,8 @@ export const REQUEST_SCHEMA = "iso-runtime/run-request@1";
 const REQUEST_END = ".request.json";
 const EVENTS_END = ".events.ndjson";
 const KEY_START = "key-";
+/** A result has more. */
+const MAX_CLAIM_BYTES = 256;
 /** A file that a process did not finish is named for it. */
 const UNFINISHED = /\.([0-9a-f]{16})$/;
 
@@ -72,8 +74,9 @@ export class RunFiles {
     this.#owner = owner;
   }
 
+  /** At once in its place: where it is not whole its process died before anybody heard of the run, and there is none. */
   accept(record: RunRecord): void {
-    this.#write(this.#path(placeOf(record.userId, record.runId), REQUEST_END), JSON.stringify(record));
+    writeNew(this.#path(placeOf(record.userId, record.runId), REQUEST_END), JSON.stringify(record));
     step("history.accepted");
   }
 
@@ -91,6 +94,11 @@ export class RunFiles {
   /** Null for a run that is under way, or that there is not. */
   result(userId: string, runId: string): RunResult | null {
     return wholeResult(readJson(resultFile(this.#dir, userId, runId)));
+  }
+
+  hasResult(userId: string, runId: string): boolean {
+    // A claim has no more than its process's id.
+    return (statSync(resultFile(this.#dir, userId, runId), { throwIfNoEntry: false })?.size ?? 0) > MAX_CLAIM_BYTES;
   }
 
   putResult(result: RunResult): void {

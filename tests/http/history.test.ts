@@ -73,9 +73,12 @@ describe("runs of before a restart", () => {
     expect(await found("&text=%3D%25%3D")).toEqual([crash.runId]);
     expect(await found("&text=%25")).toHaveLength(2);
     expect(await found("&text=%22")).toEqual([]);
+    expect(await found("&text=Gro%CC%88%C3%9Fe")).toEqual([plot.runId]);
+    for (const text of ["%01", "%F0%9F%92%A9", "NEAR(a)", "-", "*", "%5C"])
+      expect(await found(`&text=${text}`)).toEqual([]);
     expect(await found("&since=2000-01-01T00:00:00Z&until=2100-01-01T01:00:00%2B01:00")).toHaveLength(2);
     expect(await found("&since=2100-01-01T00:00:00Z")).toEqual([]);
-    for (const query of ["status=mad", "status=", "text=", "since=yesterday", "until=2031-01-31"]) {
+    for (const query of ["status=mad", "status=", "text=", "text=a%00b", "since=yesterday", "until=2031-01-31"]) {
       expect(await problemIn(await service.ask(`/v1/runs?${query}`))).toMatchObject({
         status: 400,
         code: "invalid_request",
