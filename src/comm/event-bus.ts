@@ -76,8 +76,8 @@ export class EventBus {
   }
 
   /** What a reader would get that comes now, at once. */
-  *past(): Generator<RunEvent> {
-    for (let seq = 1; seq <= this.#lastSeq; seq += 1) yield this.#at(seq);
+  *past(fromSeq = 1): Generator<RunEvent> {
+    for (let seq = fromSeq; seq <= this.#lastSeq; seq += 1) yield this.#at(seq);
   }
 
   /** True after `run.finished`, or after `close`. */

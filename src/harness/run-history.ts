@@ -18,13 +18,17 @@ import type { RunIdOwner } from "../records/run-ids.js";
 import { type IndexQuery, type IndexRow, RunIndex, type UsageRow } from "../records/run-index.js";
 import { UsageBook } from "../records/usage-book.js";
 import { pacer } from "../safefs/pace.js";
+import { checkUserId } from "../workspace/user-dir.js";
 import type { Asked } from "./kept-request.js";
 import { interruptedResult } from "./once.js";
 import { linesOf, type PastEvents, pastEvents } from "./past-events.js";
 import { DEFAULT_RETENTION, Retention, type RetentionLimits } from "./retention.js";
+import { ToldEvents } from "./told-events.js";
 
 /** Between two looks whether a run of another process has ended. */
 const LOOK_MS = 250;
+/** How much of a run's last words a dead process may take with it. */
+const TELL_MS = 1000;
 /** Runs that end so close together go into the index together. */
 const GATHER_MS = 100;
 const MAX_BATCH = 100;
@@ -60,7 +64,8 @@ export class RunHistory {
   readonly #log: (line: string) => void;
   readonly #retention: Retention;
   /** Of the runs that are under way here. */
-  readonly #records = new Map<string, RunRecord>();
+  readonly #underWay = new Map<string, { record: RunRecord; told: ToldEvents }>();
+  readonly #telling: NodeJS.Timeout;
   /** In the order they came; written behind. */
   readonly #waiting: Ending[] = [];
   #writing: Promise<void> | null = null;
@@ -77,6 +82,7 @@ export class RunHistory {
     this.#owner = owner;
     this.#log = log;
     const parts = { files: this.#files, index: this.#index, usage: this.#usage, turn, log };
+    this.#telling = setInterval(() => this.#tell(), TELL_MS).unref();
     this.#retention = new Retention(parts, { ...DEFAULT_RETENTION, ...keep });
   }
 
@@ -97,19 +103,19 @@ export class RunHistory {
   }
 
   /** Writes down that the run was taken; from here on it is never forgotten, only too old. Throws where it cannot be written. */
-  accepted({ asked, ...taken }: TakenRecord): void {
+  accepted({ asked, ...taken }: TakenRecord, events: EventBus): void {
     const record: RunRecord = { schema: REQUEST_SCHEMA, ...taken, owner: this.#owner.id, ...asked };
     this.#files.accept(record);
-    this.#records.set(record.runId, record);
+    this.#underWay.set(record.runId, { record, told: new ToldEvents(this.#files, record, events) });
     this.#behind({ ended: null, record });
   }
 
   /** The result is on disk already, but for that of a run which could not even be begun. */
   ended(result: RunResult, events: EventBus): void {
     const { userId, runId } = result;
-    const record = this.#records.get(runId);
+    const record = this.#underWay.get(runId)?.record;
     if (record?.userId !== userId) return;
-    this.#records.delete(runId);
+    this.#underWay.delete(runId);
     this.#behind({ ended: { result, events }, record });
   }
 
@@ -123,6 +129,7 @@ export class RunHistory {
   }
 
   record(userId: string, runId: string): RunRecord | null {
+    checkUserId(userId);
     return this.#files.record(userId, runId);
   }
 
@@ -130,17 +137,20 @@ export class RunHistory {
   async events(userId: string, runId: string): Promise<PastEvents | null> {
     const result = await this.result(userId, runId);
     if (result === null) return null;
-    return await pastEvents(() => this.#files.openEvents(userId, runId), result);
+    const whole = () => this.#files.openEvents(userId, runId);
+    return await pastEvents({ whole, part: () => this.#files.openPart(userId, runId) }, result);
   }
 
   /** Newest first. Those whose `status` is null are under way, here or in another process. */
   async list(userId: string, query: IndexQuery): Promise<IndexRow[]> {
+    checkUserId(userId);
     await this.#settled();
     const rows = this.#ask(() => this.#index.list(userId, query)) ?? [];
     return await Promise.all(rows.map((row) => (row.status === null ? this.#settledRow(row) : row)));
   }
 
   async usage(userId: string, since: string, until: string): Promise<{ rows: UsageRow[]; storedBytes: number }> {
+    checkUserId(userId);
     await this.#settled();
     const kept = this.#ask(() => this.#index.usage(userId, since, until)) ?? [];
     const storedBytes = this.#ask(() => this.#index.bytesOf(userId)) ?? 0;
@@ -188,12 +198,24 @@ export class RunHistory {
 
   /** Writes what waits. */
   async close(): Promise<void> {
+    clearInterval(this.#telling);
     await this.stop();
     await this.#settled();
     this.#isClosed = true;
     await this.#repairing;
     this.#index.close();
     this.#usage.close();
+  }
+
+  /** Runs that take longer leave what they said, should this process die. */
+  #tell(): void {
+    for (const { record, told } of this.#underWay.values()) {
+      try {
+        told.write();
+      } catch (error) {
+        this.#log(`events of run ${record.runId} are not kept while it runs: ${toIsoError(error).message}`);
+      }
+    }
   }
 
   #behind(ending: Ending): void {

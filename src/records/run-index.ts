@@ -1,6 +1,6 @@
 // The index of the runs that are kept: who, when, how it ended, and the words to find it by. All of it is made from the files.
 import type { RunResult } from "../model/result.js";
-import { openDatabase, type Row } from "./database.js";
+import { openDatabase, type Row, type Statement } from "./database.js";
 import type { RunRecord } from "./run-files.js";
 
 const VERSION = 1;
@@ -69,7 +69,7 @@ const COLUMNS = `run_id AS runId, user_id AS userId, turn_id AS turnId, mode, sc
 
 export class RunIndex {
   readonly #path: string;
-  readonly #statements = new Map<string, ReturnType<ReturnType<typeof openDatabase>["db"]["prepare"]>>();
+  readonly #statements = new Map<string, Statement>();
   #opened: ReturnType<typeof openDatabase>;
 
   constructor(path: string) {
@@ -241,7 +241,7 @@ export class RunIndex {
   }
 
   /** There are few texts of statements, and each is made into one once. */
-  #prepared(sql: string): ReturnType<ReturnType<typeof openDatabase>["db"]["prepare"]> {
+  #prepared(sql: string): Statement {
     const { db } = this.#opened;
     const found = this.#statements.get(sql) ?? db.prepare(sql);
     this.#statements.set(sql, found);

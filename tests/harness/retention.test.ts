@@ -23,11 +23,9 @@ function take(
   const acceptedAt = new Date(Date.now() - days * DAY_MS).toISOString();
   const asked = { request: { code }, cut: [] };
   if (key !== null) expect(history.claimKey(userId, key, runId)).toBe(null);
-  history.accepted({
-    ...{ runId, userId, turnId: runId, mode: "side-effects", scenario: null, acceptedAt },
-    key,
-    asked,
-  });
+  const events = new EventBus();
+  const run = { runId, userId, turnId: runId, mode: "side-effects" as const, scenario: null, acceptedAt };
+  history.accepted({ ...run, key, asked }, events);
   return runId;
 }
 
@@ -96,7 +94,7 @@ describe("what is kept", () => {
 class Died extends Error {}
 
 describe("a process that dies while it removes a run", () => {
-  it.each(["retention.counted", "history.forgotten", "retention.removed"])(
+  it.each(["retention.counted", "retention.forgotten", "retention.removed"])(
     "at %s: the next one finishes it",
     async (at) => {
       const dir = tempDir();
