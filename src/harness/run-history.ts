@@ -19,9 +19,10 @@ import { type IndexQuery, type IndexRow, RunIndex, type UsageRow } from "../reco
 import { UsageBook } from "../records/usage-book.js";
 import { pacer } from "../safefs/pace.js";
 import { checkUserId } from "../workspace/user-dir.js";
+import { HistoryWriter } from "./history-writer.js";
 import type { Asked } from "./kept-request.js";
 import { interruptedResult } from "./once.js";
-import { linesOf, type PastEvents, pastEvents } from "./past-events.js";
+import { type PastEvents, pastEvents } from "./past-events.js";
 import { DEFAULT_RETENTION, Retention, type RetentionLimits } from "./retention.js";
 import { ToldEvents } from "./told-events.js";
 
@@ -29,18 +30,11 @@ import { ToldEvents } from "./told-events.js";
 const LOOK_MS = 250;
 /** How much of a run's last words a dead process may take with it. */
 const TELL_MS = 1000;
-/** Runs that end so close together go into the index together. */
-const GATHER_MS = 100;
-const MAX_BATCH = 100;
-/** What could not be written is tried again after this, so many times in all. */
-const RETRY_MS = 1000;
-const TRIES = 3;
-
 export interface HistoryOptions {
   /** The workspace root's `.iso-runtime`. */
   stateDir: string;
   owner: RunIdOwner;
-  /** Waits until no other process of this root cleans up; null gives it back. */
+  /** Waits until no other process of this root cleans up. */
   turn(): Promise<{ release(): void }>;
   keep?: Partial<RetentionLimits>;
   /** A line for the operator. */
@@ -50,12 +44,6 @@ export interface HistoryOptions {
 /** A run as it was taken, whatever became of it. */
 export type TakenRecord = Omit<RunRecord, "schema" | "owner" | "request" | "cut"> & { asked: Asked };
 
-interface Ending {
-  /** Null for one that was only taken. */
-  ended: { result: RunResult; events: EventBus } | null;
-  record: RunRecord;
-}
-
 export class RunHistory {
   readonly #files: RunFiles;
   readonly #index: RunIndex;
@@ -63,15 +51,10 @@ export class RunHistory {
   readonly #owner: RunIdOwner;
   readonly #log: (line: string) => void;
   readonly #retention: Retention;
+  readonly #writer: HistoryWriter;
   /** Of the runs that are under way here. */
   readonly #underWay = new Map<string, { record: RunRecord; told: ToldEvents }>();
   readonly #telling: NodeJS.Timeout;
-  /** In the order they came; written behind. */
-  readonly #waiting: Ending[] = [];
-  #writing: Promise<void> | null = null;
-  /** How many wait for what is written, and what ends the gathering for them. */
-  #hurries = 0;
-  #hurry: () => void = () => undefined;
   #repairing: Promise<void> | null = null;
   #isClosed = false;
 
@@ -82,6 +65,8 @@ export class RunHistory {
     this.#owner = owner;
     this.#log = log;
     const parts = { files: this.#files, index: this.#index, usage: this.#usage, turn, log };
+    const { files, index } = parts;
+    this.#writer = new HistoryWriter({ files, index, log, onDamage: (error) => this.#repair(error) });
     this.#telling = setInterval(() => this.#tell(), TELL_MS).unref();
     this.#retention = new Retention(parts, { ...DEFAULT_RETENTION, ...keep });
   }
@@ -96,8 +81,13 @@ export class RunHistory {
         `what users used with runs that are kept no more is lost, and counts from now: ${history.#usage.damage}`,
       );
     }
-    await history.#retention.finishLeaving();
-    await history.#reconcile();
+    try {
+      await history.#retention.finishLeaving();
+      await history.#reconcile();
+    } catch (error) {
+      await history.close();
+      throw error;
+    }
     history.#retention.start();
     return history;
   }
@@ -107,7 +97,7 @@ export class RunHistory {
     const record: RunRecord = { schema: REQUEST_SCHEMA, ...taken, owner: this.#owner.id, ...asked };
     this.#files.accept(record);
     this.#underWay.set(record.runId, { record, told: new ToldEvents(this.#files, record, events) });
-    this.#behind({ ended: null, record });
+    this.#writer.add({ record, ended: null });
   }
 
   /** The result is on disk already, but for that of a run which could not even be begun. */
@@ -116,7 +106,7 @@ export class RunHistory {
     const record = this.#underWay.get(runId)?.record;
     if (record?.userId !== userId) return;
     this.#underWay.delete(runId);
-    this.#behind({ ended: { result, events }, record });
+    this.#writer.add({ record, ended: { result, events } });
   }
 
   /** Null for a run that is under way, or that this user never had. */
@@ -144,14 +134,14 @@ export class RunHistory {
   /** Newest first. Those whose `status` is null are under way, here or in another process. */
   async list(userId: string, query: IndexQuery): Promise<IndexRow[]> {
     checkUserId(userId);
-    await this.#settled();
+    await this.#writer.settled();
     const rows = this.#ask(() => this.#index.list(userId, query)) ?? [];
     return await Promise.all(rows.map((row) => (row.status === null ? this.#settledRow(row) : row)));
   }
 
   async usage(userId: string, since: string, until: string): Promise<{ rows: UsageRow[]; storedBytes: number }> {
     checkUserId(userId);
-    await this.#settled();
+    await this.#writer.settled();
     const kept = this.#ask(() => this.#index.usage(userId, since, until)) ?? [];
     const storedBytes = this.#ask(() => this.#index.bytesOf(userId)) ?? 0;
     return { rows: [...this.#usage.usage(userId, since, until), ...kept], storedBytes };
@@ -187,7 +177,7 @@ export class RunHistory {
 
   /** Removes what is too old or too much now, and not at the next look. */
   async cleanUp(): Promise<number> {
-    await this.#settled();
+    await this.#writer.settled();
     return await this.#retention.cleanUp();
   }
 
@@ -200,7 +190,7 @@ export class RunHistory {
   async close(): Promise<void> {
     clearInterval(this.#telling);
     await this.stop();
-    await this.#settled();
+    await this.#writer.settled();
     this.#isClosed = true;
     await this.#repairing;
     this.#index.close();
@@ -218,75 +208,9 @@ export class RunHistory {
     }
   }
 
-  #behind(ending: Ending): void {
-    this.#waiting.push(ending);
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = null;
-    });
-  }
-
-  async #write(): Promise<void> {
-    for (let tries = 0; this.#waiting.length > 0; ) {
-      // One transaction for many costs each a fraction; whoever looks into the index does not wait for it.
-      await this.#pause(tries === 0 ? GATHER_MS : RETRY_MS);
-      const batch = this.#waiting.slice(0, MAX_BATCH);
-      try {
-        await this.#writeAll(batch);
-        tries = 0;
-      } catch (error) {
-        tries += 1;
-        if (isDamage(error)) this.#repair(error);
-        else if (tries < TRIES) continue;
-        else this.#log(`${batch.length} runs are not in the history's index yet: ${toIsoError(error).message}`);
-        tries = 0;
-      }
-      this.#waiting.splice(0, batch.length);
-    }
-  }
-
-  async #writeAll(batch: readonly Ending[]): Promise<void> {
-    const pause = pacer();
-    const over = new Set<string>();
-    const rows: { record: RunRecord; result: RunResult | null; bytes: number }[] = [];
-    for (const { record, ended } of batch) {
-      if (ended === null) continue;
-      const { userId, runId } = record;
-      if (!this.#files.hasResult(userId, runId)) this.#files.putResult(ended.result);
-      this.#files.putEvents(userId, runId, await linesOf(ended.events));
-      rows.push({ record, result: ended.result, bytes: this.#files.bytes(placeOf(userId, runId)) });
-      over.add(runId);
-      await pause();
-    }
-    const begun = batch.filter(({ record, ended }) => ended === null && !over.has(record.runId));
-    this.#index.together(() => {
-      for (const { record } of begun) this.#index.put(record, null, 0);
-      for (const { record, result, bytes } of rows) this.#index.put(record, result, bytes);
-    });
-  }
-
-  async #pause(ms: number): Promise<void> {
-    if (this.#hurries > 0) return await new Promise((resolve) => setImmediate(resolve));
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#hurry = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#hurry = () => undefined;
-  }
-
   #put(record: RunRecord, result: RunResult | null): void {
     const bytes = this.#files.bytes(placeOf(record.userId, record.runId));
     this.#index.together(() => this.#index.put(record, result, bytes));
-  }
-
-  /** Resolves when nothing waits for the index. */
-  async #settled(): Promise<void> {
-    this.#hurries += 1;
-    this.#hurry();
-    while (this.#writing !== null) await this.#writing;
-    this.#hurries -= 1;
   }
 
   /** Null where the index cannot answer; it is made anew then. */

@@ -91,6 +91,22 @@ describe("what is kept", () => {
   });
 });
 
+it("answers while runs keep coming, with all that had ended before", async () => {
+  const history = await openHistory(tempDir());
+  let isComing = true;
+  const coming = (async () => {
+    for (let at = 0; isComing && at < 2000; at += 1) {
+      done(history, "other");
+      await new Promise(setImmediate);
+    }
+    return isComing;
+  })();
+  const mine = [done(history, "a"), done(history, "a")].reverse();
+  expect(await idsOf(history, "a")).toEqual(mine);
+  isComing = false;
+  expect(await coming).toBe(false);
+});
+
 class Died extends Error {}
 
 describe("a process that dies while it removes a run", () => {
