@@ -32,38 +32,52 @@ interface Gap {
   stream: Extract<RunEvent, { type: "output" }>["stream"];
 }
 
+/** Makes lines of events, within a bound. */
+export class EventLines {
+  #bytes = 0;
+  #gap: Gap | null = null;
+
+  /** The lines that an event ends; none while events without text follow one another. */
+  of(event: RunEvent): string {
+    const isFull = this.#bytes > MAX_BYTES;
+    if (event.type === "output" && (event.text === "" || isFull)) {
+      const { seq, at, stream } = event;
+      if (this.#gap?.stream === stream) {
+        this.#gap.last = seq;
+        return "";
+      }
+      const before = this.end();
+      this.#gap = { gap: true, seq, last: seq, at, stream };
+      return before;
+    }
+    return this.end() + this.#line(isFull ? withoutParams(event) : withoutResult(event));
+  }
+
+  /** What is held back. */
+  end(): string {
+    const gap = this.#gap;
+    this.#gap = null;
+    return gap === null ? "" : this.#line(gap);
+  }
+
+  #line(value: object): string {
+    const line = `${JSON.stringify(value)}\n`;
+    this.#bytes += line.length;
+    return line;
+  }
+}
+
 /** The lines of a stream that has ended. */
 export async function linesOf(bus: EventBus): Promise<string> {
   const pause = pacer();
-  const lines: string[] = [JSON.stringify({ schema: SCHEMA, lastSeq: bus.lastSeq })];
-  let bytes = 0;
-  /** One at most. */
-  const open: Gap[] = [];
-  const write = (line: string) => {
-    bytes += line.length;
-    lines.push(line);
-  };
-  const endGap = () => {
-    for (const gap of open.splice(0)) write(JSON.stringify(gap));
-  };
-  for await (const event of bus.events()) {
+  const writer = new EventLines();
+  const lines = [`${JSON.stringify({ schema: SCHEMA, lastSeq: bus.lastSeq })}\n`];
+  for (const event of bus.past()) {
     await pause();
-    const isFull = bytes > MAX_BYTES;
-    if (event.type === "output" && (event.text === "" || isFull)) {
-      const { seq, at, stream } = event;
-      const [gap] = open;
-      if (gap?.stream === stream) gap.last = seq;
-      else {
-        endGap();
-        open.push({ gap: true, seq, last: seq, at, stream });
-      }
-      continue;
-    }
-    endGap();
-    write(JSON.stringify(isFull ? withoutParams(event) : withoutResult(event)));
+    lines.push(writer.of(event));
   }
-  endGap();
-  return `${lines.join("\n")}\n`;
+  lines.push(writer.end());
+  return lines.join("");
 }
 
 function withoutResult(event: RunEvent): object {
@@ -76,17 +90,23 @@ function withoutParams(event: RunEvent): object {
   return event.type === "tool.called" ? { ...event, params: null } : withoutResult(event);
 }
 
-/** What `linesOf` made, read again. `open` gives the file from its beginning. */
-export async function pastEvents(open: () => AsyncIterable<Buffer> | null, result: RunResult): Promise<PastEvents> {
-  const file = open();
+export interface EventFiles {
+  /** Of a run that ended, as `linesOf` made it. */
+  whole(): AsyncIterable<Buffer> | null;
+  /** What there was of a run when its process died, line by line, and maybe a piece of one. */
+  part(): AsyncIterable<Buffer> | null;
+}
+
+/** The events of a run that has ended, from its files. */
+export async function pastEvents(files: EventFiles, result: RunResult): Promise<PastEvents> {
+  const file = files.whole();
   const head = file === null ? null : await first(linesIn(file));
   const lastSeq = head === null ? null : lastSeqOf(head);
-  // Its process died: when, nobody knows, nor how many events there were.
-  if (lastSeq === null) return lost(result);
+  if (lastSeq === null) return brokenOff(files, result);
   return {
     lastId: lastSeq,
     async *events({ fromSeq }) {
-      const again = open();
+      const again = files.whole();
       if (again === null) return undefined;
       for await (const line of linesIn(again)) {
         for (const event of eventsIn(line, fromSeq, result)) yield event;
@@ -96,25 +116,35 @@ export async function pastEvents(open: () => AsyncIterable<Buffer> | null, resul
   };
 }
 
-/** More than any run has events: whoever names it has read the ending of a run whose events are lost. */
+/** More than any run has events: whoever names it has read the ending of a run that broke off. */
 const AFTER_ALL = 999_999_999_999_999;
 
-function lost(result: RunResult): PastEvents {
+/** Its process died: when, nobody knows, nor how many events there were. */
+function brokenOff(files: EventFiles, result: RunResult): PastEvents {
   const { runId, userId, turnId, mode, scenario } = result;
-  const at = timeOfId(runId) ?? "1970-01-01T00:00:00.000Z";
-  const told: EventInput[] = [
-    { type: "run.accepted", userId, turnId, mode, scenario },
-    { type: "run.finished", result },
-  ];
+  const accepted: EventInput = { type: "run.accepted", userId, turnId, mode, scenario };
   return {
     lastId: AFTER_ALL,
     // A reader that had read more than is known now goes on from where it was, and comes to the end.
     idOf: ({ seq, type }) => (type === "run.finished" ? AFTER_ALL : seq),
     async *events({ fromSeq }) {
-      const left = fromSeq <= 1 ? told : told.slice(1);
-      for (const [index, event] of left.entries()) {
-        yield { seq: Math.max(1, fromSeq) + index, at, runId, ...event } as RunEvent;
+      let lastSeq = 0;
+      let at = timeOfId(runId) ?? "1970-01-01T00:00:00.000Z";
+      const part = files.part();
+      if (part !== null) {
+        for await (const line of linesIn(part)) {
+          for (const event of eventsIn(line, 1, result)) {
+            if (event.type === "run.finished") break;
+            ({ seq: lastSeq, at } = event);
+            if (lastSeq >= fromSeq) yield event;
+          }
+        }
       }
+      if (lastSeq === 0) {
+        lastSeq = 1;
+        if (fromSeq <= 1) yield { seq: 1, at, runId, ...accepted } as RunEvent;
+      }
+      yield { seq: Math.max(lastSeq + 1, fromSeq), at, runId, type: "run.finished", result };
       return undefined;
     },
   };

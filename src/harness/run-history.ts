@@ -18,21 +18,23 @@ import type { RunIdOwner } from "../records/run-ids.js";
 import { type IndexQuery, type IndexRow, RunIndex, type UsageRow } from "../records/run-index.js";
 import { UsageBook } from "../records/usage-book.js";
 import { pacer } from "../safefs/pace.js";
+import { checkUserId } from "../workspace/user-dir.js";
+import { HistoryWriter } from "./history-writer.js";
 import type { Asked } from "./kept-request.js";
 import { interruptedResult } from "./once.js";
-import { linesOf, type PastEvents, pastEvents } from "./past-events.js";
+import { type PastEvents, pastEvents } from "./past-events.js";
 import { DEFAULT_RETENTION, Retention, type RetentionLimits } from "./retention.js";
+import { ToldEvents } from "./told-events.js";
 
 /** Between two looks whether a run of another process has ended. */
 const LOOK_MS = 250;
-/** What waits for the index is tried again after this. */
-const RETRY_MS = 1000;
-
+/** How much of a run's last words a dead process may take with it. */
+const TELL_MS = 1000;
 export interface HistoryOptions {
   /** The workspace root's `.iso-runtime`. */
   stateDir: string;
   owner: RunIdOwner;
-  /** Waits until no other process of this root cleans up; null gives it back. */
+  /** Waits until no other process of this root cleans up. */
   turn(): Promise<{ release(): void }>;
   keep?: Partial<RetentionLimits>;
   /** A line for the operator. */
@@ -42,14 +44,6 @@ export interface HistoryOptions {
 /** A run as it was taken, whatever became of it. */
 export type TakenRecord = Omit<RunRecord, "schema" | "owner" | "request" | "cut"> & { asked: Asked };
 
-interface Ending {
-  userId: string;
-  runId: string;
-  /** Null for one that was only taken. */
-  ended: { result: RunResult; events: EventBus } | null;
-  record: RunRecord;
-}
-
 export class RunHistory {
   readonly #files: RunFiles;
   readonly #index: RunIndex;
@@ -57,9 +51,10 @@ export class RunHistory {
   readonly #owner: RunIdOwner;
   readonly #log: (line: string) => void;
   readonly #retention: Retention;
-  /** In the order they came; written behind. */
-  readonly #waiting: Ending[] = [];
-  #writing: Promise<void> | null = null;
+  readonly #writer: HistoryWriter;
+  /** Of the runs that are under way here. */
+  readonly #underWay = new Map<string, { record: RunRecord; told: ToldEvents }>();
+  readonly #telling: NodeJS.Timeout;
   #repairing: Promise<void> | null = null;
   #isClosed = false;
 
@@ -70,6 +65,9 @@ export class RunHistory {
     this.#owner = owner;
     this.#log = log;
     const parts = { files: this.#files, index: this.#index, usage: this.#usage, turn, log };
+    const { files, index } = parts;
+    this.#writer = new HistoryWriter({ files, index, log, onDamage: (error) => this.#repair(error) });
+    this.#telling = setInterval(() => this.#tell(), TELL_MS).unref();
     this.#retention = new Retention(parts, { ...DEFAULT_RETENTION, ...keep });
   }
 
@@ -83,28 +81,32 @@ export class RunHistory {
         `what users used with runs that are kept no more is lost, and counts from now: ${history.#usage.damage}`,
       );
     }
-    await history.#retention.finishLeaving();
-    await history.#reconcile();
+    try {
+      await history.#retention.finishLeaving();
+      await history.#reconcile();
+    } catch (error) {
+      await history.close();
+      throw error;
+    }
     history.#retention.start();
     return history;
   }
 
   /** Writes down that the run was taken; from here on it is never forgotten, only too old. Throws where it cannot be written. */
-  accepted({ asked, ...taken }: TakenRecord): void {
+  accepted({ asked, ...taken }: TakenRecord, events: EventBus): void {
     const record: RunRecord = { schema: REQUEST_SCHEMA, ...taken, owner: this.#owner.id, ...asked };
     this.#files.accept(record);
-    this.#behind({ userId: record.userId, runId: record.runId, ended: null, record });
+    this.#underWay.set(record.runId, { record, told: new ToldEvents(this.#files, record, events) });
+    this.#writer.add({ record, ended: null });
   }
 
   /** The result is on disk already, but for that of a run which could not even be begun. */
   ended(result: RunResult, events: EventBus): void {
     const { userId, runId } = result;
-    try {
-      const record = this.#files.record(userId, runId);
-      if (record !== null) this.#behind({ userId, runId, ended: { result, events }, record });
-    } catch (error) {
-      this.#log(`run ${runId} has no place in the history: ${toIsoError(error).message}`);
-    }
+    const record = this.#underWay.get(runId)?.record;
+    if (record?.userId !== userId) return;
+    this.#underWay.delete(runId);
+    this.#writer.add({ record, ended: { result, events } });
   }
 
   /** Null for a run that is under way, or that this user never had. */
@@ -117,6 +119,7 @@ export class RunHistory {
   }
 
   record(userId: string, runId: string): RunRecord | null {
+    checkUserId(userId);
     return this.#files.record(userId, runId);
   }
 
@@ -124,18 +127,21 @@ export class RunHistory {
   async events(userId: string, runId: string): Promise<PastEvents | null> {
     const result = await this.result(userId, runId);
     if (result === null) return null;
-    return await pastEvents(() => this.#files.openEvents(userId, runId), result);
+    const whole = () => this.#files.openEvents(userId, runId);
+    return await pastEvents({ whole, part: () => this.#files.openPart(userId, runId) }, result);
   }
 
   /** Newest first. Those whose `status` is null are under way, here or in another process. */
   async list(userId: string, query: IndexQuery): Promise<IndexRow[]> {
-    await this.#settled();
+    checkUserId(userId);
+    await this.#writer.settled();
     const rows = this.#ask(() => this.#index.list(userId, query)) ?? [];
     return await Promise.all(rows.map((row) => (row.status === null ? this.#settledRow(row) : row)));
   }
 
   async usage(userId: string, since: string, until: string): Promise<{ rows: UsageRow[]; storedBytes: number }> {
-    await this.#settled();
+    checkUserId(userId);
+    await this.#writer.settled();
     const kept = this.#ask(() => this.#index.usage(userId, since, until)) ?? [];
     const storedBytes = this.#ask(() => this.#index.bytesOf(userId)) ?? 0;
     return { rows: [...this.#usage.usage(userId, since, until), ...kept], storedBytes };
@@ -171,7 +177,7 @@ export class RunHistory {
 
   /** Removes what is too old or too much now, and not at the next look. */
   async cleanUp(): Promise<number> {
-    await this.#settled();
+    await this.#writer.settled();
     return await this.#retention.cleanUp();
   }
 
@@ -182,58 +188,29 @@ export class RunHistory {
 
   /** Writes what waits. */
   async close(): Promise<void> {
+    clearInterval(this.#telling);
     await this.stop();
-    await this.#settled();
+    await this.#writer.settled();
     this.#isClosed = true;
     await this.#repairing;
     this.#index.close();
     this.#usage.close();
   }
 
-  #behind(ending: Ending): void {
-    this.#waiting.push(ending);
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = null;
-    });
-  }
-
-  async #write(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    let tries = 0;
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+  /** Runs that take longer leave what they said, should this process die. */
+  #tell(): void {
+    for (const { record, told } of this.#underWay.values()) {
       try {
-        await this.#writeOne(next);
-        tries = 0;
+        told.write();
       } catch (error) {
-        tries += 1;
-        if (isDamage(error)) this.#repair(error);
-        else if (tries < 3) {
-          await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
-          continue;
-        } else this.#log(`run ${next.runId} is not in the history's index yet: ${toIsoError(error).message}`);
+        this.#log(`events of run ${record.runId} are not kept while it runs: ${toIsoError(error).message}`);
       }
-      this.#waiting.shift();
     }
-  }
-
-  async #writeOne({ userId, runId, ended, record }: Ending): Promise<void> {
-    if (ended === null) {
-      this.#index.put(record, null, 0);
-      return;
-    }
-    const { result, events } = ended;
-    if (this.#files.result(userId, runId) === null) this.#files.putResult(result);
-    this.#files.putEvents(userId, runId, await linesOf(events));
-    this.#put(record, result);
   }
 
   #put(record: RunRecord, result: RunResult | null): void {
     const bytes = this.#files.bytes(placeOf(record.userId, record.runId));
     this.#index.together(() => this.#index.put(record, result, bytes));
-  }
-
-  async #settled(): Promise<void> {
-    while (this.#writing !== null) await this.#writing;
   }
 
   /** Null where the index cannot answer; it is made anew then. */

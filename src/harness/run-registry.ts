@@ -191,8 +191,8 @@ export class RunRegistry {
     try {
       // Nothing of it has run yet: what follows is told of a run that is on disk.
       const { runId, userId, turnId, mode, scenario, acceptedAt } = entry;
-      const { asked } = taken;
-      this.#history?.accepted({ runId, userId, turnId, mode, scenario, acceptedAt, key: stored, asked });
+      const { asked, events } = taken;
+      this.#history?.accepted({ runId, userId, turnId, mode, scenario, acceptedAt, key: stored, asked }, events);
     } catch (error) {
       entry.cancel("It cannot be written down.");
       throw error;

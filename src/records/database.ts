@@ -6,6 +6,7 @@ import Sqlite from "libsql";
 const BUSY_MS = 250;
 const DAMAGE = /SQLITE_(CORRUPT|NOTADB)|malformed|not a database|no such (table|column)/i;
 
+export type Statement = Sqlite.Statement<unknown[]>;
 export type Row = Record<string, unknown>;
 
 export interface Opened {

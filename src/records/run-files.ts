@@ -1,6 +1,7 @@
 // What is kept of each run of a service, as files: what was asked for, how it ended (run-ids.ts), its events, and the key by which the same
 // request is the same run. Each is whole or absent. The files are the truth; the index over them can be made anew.
 import {
+  appendFileSync,
   createReadStream,
   linkSync,
   mkdirSync,
@@ -20,7 +21,11 @@ import { hashName, type RunIdOwner, resultFile, runsDir, wholeResult } from "./r
 export const REQUEST_SCHEMA = "iso-runtime/run-request@1";
 const REQUEST_END = ".request.json";
 const EVENTS_END = ".events.ndjson";
+/** Of a run that has not ended. */
+const PART_END = ".events.part";
 const KEY_START = "key-";
+/** A result has more. */
+const MAX_CLAIM_BYTES = 256;
 /** A file that a process did not finish is named for it. */
 const UNFINISHED = /\.([0-9a-f]{16})$/;
 
@@ -72,9 +77,15 @@ export class RunFiles {
     this.#owner = owner;
   }
 
+  /** At once in its place: where it is not whole its process died before anybody heard of the run, and there is none. */
   accept(record: RunRecord): void {
-    this.#write(this.#path(placeOf(record.userId, record.runId), REQUEST_END), JSON.stringify(record));
-    step("history.accepted");
+    const path = this.#path(placeOf(record.userId, record.runId), REQUEST_END);
+    try {
+      writeNew(path, JSON.stringify(record));
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw error;
+    }
   }
 
   /** What this user asked for with this run; null where there is nothing kept of it. */
@@ -93,18 +104,38 @@ export class RunFiles {
     return wholeResult(readJson(resultFile(this.#dir, userId, runId)));
   }
 
+  hasResult(userId: string, runId: string): boolean {
+    // A claim has no more than its process's id.
+    return (statSync(resultFile(this.#dir, userId, runId), { throwIfNoEntry: false })?.size ?? 0) > MAX_CLAIM_BYTES;
+  }
+
   putResult(result: RunResult): void {
     this.#write(resultFile(this.#dir, result.userId, result.runId), JSON.stringify(result));
   }
 
   putEvents(userId: string, runId: string, lines: string): void {
-    this.#write(this.#path(placeOf(userId, runId), EVENTS_END), lines);
-    step("history.events");
+    const place = placeOf(userId, runId);
+    this.#write(this.#path(place, EVENTS_END), lines);
+    rmSync(this.#path(place, PART_END), { force: true });
+  }
+
+  /** Of a run that goes on: what comes is added, and is all there is should its process die. */
+  addEvents(userId: string, runId: string, lines: string): void {
+    appendFileSync(this.#path(placeOf(userId, runId), PART_END), lines, { mode: 0o600 });
   }
 
   /** Null where none are kept. */
   openEvents(userId: string, runId: string): AsyncIterable<Buffer> | null {
-    const path = this.#path(placeOf(userId, runId), EVENTS_END);
+    return this.#open(placeOf(userId, runId), EVENTS_END);
+  }
+
+  /** Those of a run that broke off. */
+  openPart(userId: string, runId: string): AsyncIterable<Buffer> | null {
+    return this.#open(placeOf(userId, runId), PART_END);
+  }
+
+  #open(place: RunPlace, end: string): AsyncIterable<Buffer> | null {
+    const path = this.#path(place, end);
     if (statSync(path, { throwIfNoEntry: false }) === undefined) return null;
     return createReadStream(path, { highWaterMark: 64 * 1024 });
   }
@@ -112,14 +143,14 @@ export class RunFiles {
   /** All that is kept of a run. */
   bytes(place: RunPlace): number {
     const size = (end: string) => statSync(this.#path(place, end), { throwIfNoEntry: false })?.size ?? 0;
-    return size(REQUEST_END) + size(EVENTS_END) + size(".json");
+    return size(REQUEST_END) + size(EVENTS_END) + size(PART_END) + size(".json");
   }
 
   /** What was asked for goes first: from then on there is no such run. Fine where it is gone. */
   remove(place: RunPlace, keyDigest: string | null): void {
     rmSync(this.#path(place, REQUEST_END), { force: true });
-    step("history.forgotten");
-    rmSync(this.#path(place, EVENTS_END), { force: true });
+    step("retention.forgotten");
+    for (const end of [EVENTS_END, PART_END]) rmSync(this.#path(place, end), { force: true });
     if (keyDigest !== null) rmSync(join(this.#dir, place.user, `${KEY_START}${keyDigest}`), { force: true });
     rmSync(this.#path(place, ".json"), { force: true });
   }

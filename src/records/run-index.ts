@@ -1,6 +1,6 @@
 // The index of the runs that are kept: who, when, how it ended, and the words to find it by. All of it is made from the files.
 import type { RunResult } from "../model/result.js";
-import { openDatabase, type Row } from "./database.js";
+import { openDatabase, type Row, type Statement } from "./database.js";
 import type { RunRecord } from "./run-files.js";
 
 const VERSION = 1;
@@ -61,7 +61,7 @@ export interface UsageRow {
   fileBytes: number;
 }
 
-export const USAGE_SUMS = `count(*) AS runs, total(run_ms) AS runMs, total(cpu_ms) AS cpuMs, count(cpu_ms) AS cpuRuns,
+const USAGE_SUMS = `count(*) AS runs, total(run_ms) AS runMs, total(cpu_ms) AS cpuMs, count(cpu_ms) AS cpuRuns,
   total(output_bytes) AS outputBytes, total(file_bytes) AS fileBytes`;
 
 const COLUMNS = `run_id AS runId, user_id AS userId, turn_id AS turnId, mode, scenario, accepted_at AS acceptedAt, owner,
@@ -69,6 +69,7 @@ const COLUMNS = `run_id AS runId, user_id AS userId, turn_id AS turnId, mode, sc
 
 export class RunIndex {
   readonly #path: string;
+  readonly #statements = new Map<string, Statement>();
   #opened: ReturnType<typeof openDatabase>;
 
   constructor(path: string) {
@@ -87,6 +88,7 @@ export class RunIndex {
   }
 
   close(): void {
+    this.#statements.clear();
     this.#opened.db.close();
   }
 
@@ -211,7 +213,7 @@ export class RunIndex {
   }
 
   #alsoText(text: string, userId: string, also: (condition: string, ...values: unknown[]) => void): void {
-    const words = text.match(/[\p{L}\p{N}\p{Co}]+/gu) ?? [];
+    const words = text.normalize("NFC").match(/[\p{L}\p{N}\p{Co}]+/gu) ?? [];
     if (words.length > 0) {
       const last = words.length - 1;
       // Words in quotes are words and nothing else; of the last one the beginning is enough.
@@ -238,12 +240,20 @@ export class RunIndex {
     this.#run("DELETE FROM runs WHERE id = ?", id);
   }
 
+  /** There are few texts of statements, and each is made into one once. */
+  #prepared(sql: string): Statement {
+    const { db } = this.#opened;
+    const found = this.#statements.get(sql) ?? db.prepare(sql);
+    this.#statements.set(sql, found);
+    return found;
+  }
+
   #run(sql: string, ...given: unknown[]) {
-    return this.#opened.db.prepare(sql).run(...given);
+    return this.#prepared(sql).run(...given);
   }
 
   #all<T>(sql: string, ...given: unknown[]): T[] {
-    const rows = this.#opened.db.prepare(sql).all(...given) as Row[];
+    const rows = this.#prepared(sql).all(...given) as Row[];
     return rows.map(({ _metadata, ...row }) => row as T);
   }
 }
@@ -258,5 +268,7 @@ function wordsOf({ request }: RunRecord, { error, output, scenario }: RunResult)
     `${error?.code ?? ""} ${(error?.message ?? "").slice(0, TEXT_CHARS.message)}`,
     stdout.text.slice(0, TEXT_CHARS.output),
     stderr.text.slice(0, TEXT_CHARS.output),
-  ].join("\n");
+  ]
+    .join("\n")
+    .normalize("NFC");
 }

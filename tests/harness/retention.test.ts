@@ -23,11 +23,9 @@ function take(
   const acceptedAt = new Date(Date.now() - days * DAY_MS).toISOString();
   const asked = { request: { code }, cut: [] };
   if (key !== null) expect(history.claimKey(userId, key, runId)).toBe(null);
-  history.accepted({
-    ...{ runId, userId, turnId: runId, mode: "side-effects", scenario: null, acceptedAt },
-    key,
-    asked,
-  });
+  const events = new EventBus();
+  const run = { runId, userId, turnId: runId, mode: "side-effects" as const, scenario: null, acceptedAt };
+  history.accepted({ ...run, key, asked }, events);
   return runId;
 }
 
@@ -93,10 +91,26 @@ describe("what is kept", () => {
   });
 });
 
+it("answers while runs keep coming, with all that had ended before", async () => {
+  const history = await openHistory(tempDir());
+  let isComing = true;
+  const coming = (async () => {
+    for (let at = 0; isComing && at < 2000; at += 1) {
+      done(history, "other");
+      await new Promise(setImmediate);
+    }
+    return isComing;
+  })();
+  const mine = [done(history, "a"), done(history, "a")].reverse();
+  expect(await idsOf(history, "a")).toEqual(mine);
+  isComing = false;
+  expect(await coming).toBe(false);
+});
+
 class Died extends Error {}
 
 describe("a process that dies while it removes a run", () => {
-  it.each(["retention.counted", "history.forgotten", "retention.removed"])(
+  it.each(["retention.counted", "retention.forgotten", "retention.removed"])(
     "at %s: the next one finishes it",
     async (at) => {
       const dir = tempDir();

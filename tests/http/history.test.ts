@@ -1,5 +1,5 @@
 // The routes of the history, over what is on disk: lists, requests, events and usage, before and after a restart.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { blankResult } from "../../src/harness/result.js";
@@ -73,9 +73,12 @@ describe("runs of before a restart", () => {
     expect(await found("&text=%3D%25%3D")).toEqual([crash.runId]);
     expect(await found("&text=%25")).toHaveLength(2);
     expect(await found("&text=%22")).toEqual([]);
+    expect(await found("&text=Gro%CC%88%C3%9Fe")).toEqual([plot.runId]);
+    for (const text of ["%01", "%F0%9F%92%A9", "NEAR(a)", "-", "*", "%5C"])
+      expect(await found(`&text=${text}`)).toEqual([]);
     expect(await found("&since=2000-01-01T00:00:00Z&until=2100-01-01T01:00:00%2B01:00")).toHaveLength(2);
     expect(await found("&since=2100-01-01T00:00:00Z")).toEqual([]);
-    for (const query of ["status=mad", "status=", "text=", "since=yesterday", "until=2031-01-31"]) {
+    for (const query of ["status=mad", "status=", "text=", "text=a%00b", "since=yesterday", "until=2031-01-31"]) {
       expect(await problemIn(await service.ask(`/v1/runs?${query}`))).toMatchObject({
         status: 400,
         code: "invalid_request",
@@ -148,6 +151,43 @@ describe("runs of before a restart", () => {
       const id = [...text.matchAll(/^id: (\d+)$/gm)].at(-1)?.[1] ?? "";
       expect((await after.ask(`${at}/events`, { headers: { "Last-Event-ID": id } })).status).toBe(204);
     }
+  });
+
+  it("that died after a while have what they said until then, and a reader misses none of it", async () => {
+    const dir = tempDir();
+    const before = bed({ history: await openHistory(dir) });
+    const run = await start(before, "while True: pass");
+    const say = (text: string) => run.events.emit({ type: "output", stream: "stdout", bytes: Buffer.from(text) });
+    run.events.emit({ type: "run.started", backend: "b", profile: "p", warm: true });
+    say("one\n");
+    const part = () => readdirSync(dir, { recursive: true }).find((name) => String(name).endsWith(".events.part"));
+    await expect.poll(part, { timeout: 3000 }).toBeDefined();
+    say("two\n");
+    const told = () => readFileSync(join(dir, String(part())), "utf8");
+    await expect.poll(told, { timeout: 3000 }).toContain("two");
+    appendFileSync(join(dir, String(part())), '{"seq":4,"type":"out');
+    const after = await restarted(dir);
+    const seen = async (from: number) => {
+      const events = [];
+      const headers = { "Last-Event-ID": String(from) };
+      const response = await after.ask(`/v1/runs/${run.runId}/events`, { headers });
+      for await (const event of eventsOf(response)) events.push([event.seq, event.text ?? event.type]);
+      return events;
+    };
+    expect(await seen(0)).toEqual([
+      [1, "run.started"],
+      [2, "one\n"],
+      [3, "two\n"],
+      [4, "run.finished"],
+    ]);
+    expect(await seen(2)).toEqual([
+      [3, "two\n"],
+      [4, "run.finished"],
+    ]);
+    expect(await seen(9)).toEqual([[10, "run.finished"]]);
+    await run.end();
+    await listOf(before);
+    expect(part()).toBeUndefined();
   });
 
   it("of a process that lives are under way, and no one else's to end", async () => {

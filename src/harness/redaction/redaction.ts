@@ -8,7 +8,7 @@ import { mayHaveShape, openEnd, ShapeStream } from "./shapes.js";
 
 export const MASK = "[redacted]";
 /** A shorter value would be found in words that have nothing to do with it. */
-export const MIN_SECRET_LENGTH = 8;
+const MIN_SECRET_LENGTH = 8;
 /** Of a secret of many lines, as a key file is, each line long enough is one. */
 const MIN_LINE_LENGTH = 16;
 /** Longer ones are looked for in pieces, so that no more is held back. */

@@ -96,6 +96,7 @@ export const ListQuery = z.strictObject({
     .string()
     .min(1)
     .max(200)
+    .refine((words) => !words.includes("\0"), "must not contain a NUL")
     .optional()
     .meta({ description: "Words of the code, the error or the beginning of the output; runs that have all of them." }),
   since: Time.optional().meta({ description: "Runs that were taken then or later." }),
