@@ -22,6 +22,7 @@ const MAY_IMPORT = {
     ...["sandbox/linux/interpreter.ts", "sandbox/linux/spawn.ts"],
   ],
   http: ["harness", "bundles", "comm", "model"],
+  client: ["http/schemas", "model"],
   cli: [
     ...["harness", "attack", "bench", "bundles", "http", "settings", "comm", "model"],
     ...["diagnostics/printable.ts", "sandbox/backend.ts", "sandbox/backends.ts"],
@@ -175,6 +176,20 @@ module.exports = {
       severity: "error",
       from: { path: anyOf(L0.map(below)) },
       to: { dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg"], pathNot: inPackage("zod") },
+    },
+    {
+      name: "client-is-by-itself",
+      comment: "The client runs in browsers: of the rest it has types alone, of Node.js and packages nothing.",
+      severity: "error",
+      from: { path: below("client") },
+      to: { pathNot: below("client"), dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "nobody-imports-the-client",
+      comment: "It is for those outside.",
+      severity: "error",
+      from: { path: "^src/", pathNot: below("client") },
+      to: { path: below("client") },
     },
     {
       name: "nobody-imports-the-entrance",
