@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { HttpBindings } from "@hono/node-server";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { z } from "zod";
+import type { z } from "zod";
 import type { RunRequest } from "../harness/request.js";
 import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
 import { IsoError } from "../model/errors.js";
@@ -22,6 +22,7 @@ import {
   RunOrResult,
   RunQuery,
   RunUnderWay,
+  SentEvent,
   summaryOf,
   underWay,
 } from "./schemas/runs.js";
@@ -142,7 +143,7 @@ function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
       answers: {
         200: {
           description: "Server-sent events; the last is run.finished.",
-          content: { "text/event-stream": { schema: z.string() } },
+          content: { "text/event-stream": { schema: SentEvent } },
         },
         204: { description: "The run has ended, and the event that was read was its last." },
         ...problems(404, 429),

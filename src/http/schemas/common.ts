@@ -6,7 +6,8 @@ export const User = z
   .string("is missing: name the user")
   .min(1)
   .max(256)
-  .meta({ description: "Whose it is: 1–128 characters, as a run's `userId`.", example: "alice" });
+  // Characters, of which a text here may have two units each; the id's own check counts them.
+  .meta({ description: "Whose it is: 1–128 characters, as a run's `userId`.", example: "alice", maxLength: 128 });
 
 export const OfUser = z.strictObject({ user: User });
 
