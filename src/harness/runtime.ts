@@ -19,6 +19,7 @@ import { blankResult, errorOf, rejectedResult, withInfra } from "./result.js";
 import { run } from "./run.js";
 import { RunReceipt } from "./run-receipt.js";
 import type { Seams } from "./seams.js";
+import { RunTrace } from "./trace.js";
 import { Workspaces } from "./workspaces.js";
 
 const DEFAULT_WARM = 2;
@@ -116,12 +117,13 @@ export class Runtime implements AsyncDisposable {
   /** Starts a run that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
   take(request: RunRequest, kept: Pick<EventBusOptions, "headBytes" | "newestBytes"> = {}): TakenRun {
     this.#checkOpen();
+    const startedAt = performance.now();
     const fields = copyOf(request);
     const accepted = accept(fields, this.#acceptContext());
     const { runId, userId, turnId, mode, scenario } = accepted;
     const events = new EventBus(kept);
     events.open(runId);
-    const result = this.#track(this.#finish(this.#perform(accepted, fields.signal, events), events));
+    const result = this.#track(this.#finish(this.#perform(accepted, fields.signal, events, startedAt), events));
     return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, events, result };
   }
 
@@ -185,6 +187,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #attempt(request: RunRequest, bus: EventBus): Promise<RunResult> {
+    const startedAt = performance.now();
     let fields: Partial<RunRequest> = {};
     let accepted: AcceptedRun;
     try {
@@ -193,16 +196,25 @@ export class Runtime implements AsyncDisposable {
     } catch (error) {
       return rejectedResult(fields, error);
     }
-    return await this.#perform(accepted, fields.signal, bus);
+    return await this.#perform(accepted, fields.signal, bus, startedAt);
   }
 
-  async #perform(accepted: AcceptedRun, callers: AbortSignal | undefined, bus: EventBus): Promise<RunResult> {
+  async #perform(
+    accepted: AcceptedRun,
+    callers: AbortSignal | undefined,
+    bus: EventBus,
+    startedAt: number,
+  ): Promise<RunResult> {
+    const trace = RunTrace.begin(accepted, startedAt);
+    let result: RunResult;
     try {
       const engine = await this.#opened();
-      return await engine.once.run(accepted, () => this.#execute(engine, accepted, callers, bus));
+      result = await engine.once.run(accepted, () => this.#execute(engine, accepted, callers, bus, trace));
     } catch (error) {
-      return failedResult(accepted, error);
+      result = failedResult(accepted, error);
     }
+    trace?.end(result);
+    return result;
   }
 
   async #execute(
@@ -210,6 +222,7 @@ export class Runtime implements AsyncDisposable {
     accepted: AcceptedRun,
     callers: AbortSignal | undefined,
     bus: EventBus,
+    trace: RunTrace | null,
   ): Promise<RunResult> {
     // One that joins others is never forgotten by those that live on, as the runtime's own does: only where there are two.
     const signal = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
@@ -227,7 +240,7 @@ export class Runtime implements AsyncDisposable {
         wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const parts = { ...engine, tools: this.tools, backend, why, receipt, isLive: bus.isLive };
+      const parts = { ...engine, tools: this.tools, backend, why, receipt, isLive: bus.isLive, trace };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;

@@ -1,5 +1,6 @@
 // The HTTP API as a whole: the order in which a request is met, and the list of its routes.
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { toIsoError } from "../model/errors.js";
 import { addCatalogueRoutes } from "./catalogue.js";
 import { addDocs, DOCS_PATHS } from "./docs.js";
 import { answerHeaders, guard } from "./guard.js";
@@ -7,6 +8,7 @@ import { addHealthRoutes, HEALTH_PATHS } from "./health.js";
 import { addMetrics } from "./metrics.js";
 import { addDescription, DESCRIPTION_PATH } from "./openapi.js";
 import { noRoute, problem } from "./problem.js";
+import { note, requestLog } from "./record.js";
 import { addRunRoutes } from "./runs.js";
 import type { Service } from "./service.js";
 import { addWorkspaceRoutes } from "./workspace.js";
@@ -20,12 +22,16 @@ const OPEN = [...HEALTH_PATHS, ...DOCS_PATHS, DESCRIPTION_PATH];
 
 export function createApp(service: Service): OpenAPIHono {
   const app = new OpenAPIHono();
+  app.use(requestLog(service.tell));
   app.use(answerHeaders);
   app.use(guard({ hosts: () => service.hosts(), token: service.token, open: OPEN }));
   for (const add of ROUTES) add(app, service);
   app.notFound((context) => noRoute(context, methodsOf(app, context.req.path)));
   const { log, hidden } = service;
-  app.onError((error) => problem(error, { log, hidden }));
+  app.onError((error, context) => {
+    note(context, { code: toIsoError(error).code });
+    return problem(error, { log, hidden });
+  });
   return app;
 }
 

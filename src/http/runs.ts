@@ -10,6 +10,7 @@ import { IsoError } from "../model/errors.js";
 import { MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
 import { faultOf, problem } from "./problem.js";
+import { note } from "./record.js";
 import { addRoute } from "./route.js";
 import { header, json, OfRun, OfUser, problems } from "./schemas/common.js";
 import { ResultSchema, shownResult } from "./schemas/result.js";
@@ -29,6 +30,7 @@ import {
 import { OfFile, OfWorkspace } from "./schemas/workspace.js";
 import { FILE_ANSWERS, FileHeaders, sendFile } from "./send-file.js";
 import type { Service } from "./service.js";
+import { inTraceOf } from "./trace-parent.js";
 
 /** A snippet and its input of 4 MiB each, and what JSON makes of them. */
 const MAX_BODY_BYTES = 16 * MiB;
@@ -59,7 +61,9 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
     },
     async (context, { query, headers, body, text }) => {
       const key = headers["idempotency-key"];
-      const run = runs.start(requestOf(body, query.user), key === undefined ? null : { key, body: text });
+      const again = key === undefined ? null : { key, body: text };
+      const run = inTraceOf(context, () => runs.start(requestOf(body, query.user), again));
+      note(context, { user: run.userId, runId: run.runId });
       const isAsync = /(^|[,\s])respond-async\s*([,;]|$)/i.test(headers.prefer ?? "");
       const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
       if (isAsync && run.result === null) {
@@ -67,6 +71,7 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
       }
       const result = await run.ended;
       const fault = faultOf(result);
+      if (fault !== null) note(context, { code: fault.code });
       if (fault !== null) return problem(fault, { headers: at, runId: run.runId, log, hidden });
       return context.json(shownResult(result), 200, at);
     },

@@ -12,6 +12,7 @@ import { createApp } from "./app.js";
 import { EventStreams } from "./events.js";
 import { RunFigures } from "./figures.js";
 import { problem } from "./problem.js";
+import { runEntry, type Tell } from "./record.js";
 
 const LIMITS = {
   maxHeaderSize: 16 * KiB,
@@ -35,6 +36,8 @@ export interface ServeOptions {
   drainMs: number;
   version: string;
   log: (line: string) => void;
+  /** What becomes of requests and runs; nobody where it is left out. */
+  tell?: Tell;
   streams?: EventStreams;
 }
 
@@ -50,14 +53,19 @@ export async function serveApi(
   signal: AbortSignal,
   onListening: (listening: Listening) => void,
 ): Promise<void> {
-  const { runtime, version, log, drainMs } = options;
+  const { runtime, version, log, drainMs, tell = () => undefined } = options;
   const host = loopback(options.host);
   const figures = new RunFigures();
-  const runs = new RunRegistry(runtime, { onFinished: (result) => figures.count(result) });
+  const runs = new RunRegistry(runtime, {
+    onFinished: (result) => {
+      figures.count(result);
+      tell(runEntry(result));
+    },
+  });
   const token = randomBytes(32).toString("base64url");
   let hosts: string[] = [];
   const app = createApp({
-    ...{ runtime, runs, version, token, log, streams: options.streams ?? new EventStreams() },
+    ...{ runtime, runs, version, token, log, tell, streams: options.streams ?? new EventStreams() },
     figures,
     hidden: runtime.workspaces.roots,
     hosts: () => hosts,
@@ -73,8 +81,11 @@ export async function serveApi(
   const name = isIP(host) === 6 ? `[${host}]` : host;
   // A client leaves out the port that is everybody's.
   hosts = [name, "localhost"].flatMap((own) => (port === 80 ? [own, `${own}:80`] : `${own}:${port}`));
-  onListening({ url: `http://${name}:${port}/`, token });
+  const url = `http://${name}:${port}/`;
+  onListening({ url, token });
+  tell({ level: "info", event: "service", fields: { state: "listening", url, version } });
   await aborted(signal);
+  tell({ level: "info", event: "service", fields: { state: "stopping", underWay: runs.underWay } });
 
   runs.close();
   const waited = await within(runs.idle(), drainMs);
@@ -83,6 +94,7 @@ export async function serveApi(
   await runtime.close();
   await runs.idle();
   await close(server, silent);
+  tell({ level: "info", event: "service", fields: { state: "stopped" } });
 }
 
 /** Connections that have asked for nothing yet: browsers open some ahead, and Node does not count them as idle. */

@@ -3,6 +3,7 @@ import type { RunRegistry } from "../harness/run-registry.js";
 import type { Runtime } from "../harness/runtime.js";
 import type { EventStreams } from "./events.js";
 import type { RunFigures } from "./figures.js";
+import type { Tell } from "./record.js";
 
 export interface Service {
   readonly runtime: Pick<Runtime, "workspaces" | "tools" | "bundle" | "settings">;
@@ -16,6 +17,8 @@ export interface Service {
   readonly hidden: readonly string[];
   /** Host headers of this service; known once it listens. */
   hosts(): readonly string[];
+  /** What becomes of requests and runs, for the operator. */
+  readonly tell: Tell;
   /** A line for the operator. */
   log(line: string): void;
 }

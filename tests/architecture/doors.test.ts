@@ -14,8 +14,10 @@ const OPEN_TO: Record<Passage["door"], string[]> = {
   "wall clock": [
     "bench/report.ts",
     "cli/documents.ts",
+    "cli/service-log.ts",
     "comm/event-bus.ts",
     "diagnostics/infra-log.ts",
+    "harness/trace.ts",
     "records/history.ts",
     "records/receipts.ts",
     "sandbox/linux/cgroup.ts",

@@ -8,6 +8,7 @@ import type { TakenRun } from "../../src/harness/runtime.js";
 import { createApp } from "../../src/http/app.js";
 import { EventStreams } from "../../src/http/events.js";
 import { RunFigures } from "../../src/http/figures.js";
+import type { Entry } from "../../src/http/record.js";
 import type { Service } from "../../src/http/service.js";
 import { IsoError } from "../../src/model/errors.js";
 import type { RunResult } from "../../src/model/result.js";
@@ -88,6 +89,7 @@ export function bed(
 ) {
   const runs = new FakeRuns();
   const logged: string[] = [];
+  const told: Entry[] = [];
   const figures = new RunFigures();
   const registry = new RunRegistry(runs, {
     ...{ onFinished: (result) => figures.count(result) },
@@ -107,6 +109,7 @@ export function bed(
     },
     hosts: () => [HOST, "localhost:8321"],
     log: (line) => logged.push(line),
+    tell: (entry) => told.push(entry),
   };
   const app = createApp(service);
   const ask = async (path: string, { method, user = "alice", headers = {}, body }: Asked = {}): Promise<Response> => {
@@ -120,7 +123,7 @@ export function bed(
       ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
     });
   };
-  return { app, ask, runs, registry, streams, logged, service };
+  return { app, ask, runs, registry, streams, logged, told, service };
 }
 
 const JSON_TYPE: [string, string] = ["Content-Type", "application/json"];

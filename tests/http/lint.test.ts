@@ -7,7 +7,9 @@ import { expect, it } from "vitest";
 import { tempFiles } from "../support/temp.js";
 import { bed } from "./bed.js";
 
-const REDOCLY = createRequire(import.meta.url).resolve("@redocly/cli/package.json").replace("package.json", "bin/cli.js");
+const REDOCLY = createRequire(import.meta.url)
+  .resolve("@redocly/cli/package.json")
+  .replace("package.json", "bin/cli.js");
 const CONFIG = fileURLToPath(new URL("redocly.yaml", import.meta.url));
 // It would tell its makers of each use, and ask whether there is a newer one.
 const QUIET = { REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true", CI: "true", NO_COLOR: "1" };
