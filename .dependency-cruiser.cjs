@@ -89,6 +89,7 @@ const TOUCHES_FILES = {
   "src/sandbox/docker/host-init.ts": "/proc",
   "src/sandbox/docker/image.ts": "the package's Dockerfile",
   "src/sandbox/docker/path-map.ts": "a token in a folder of the host's, read back by a container",
+  "src/sandbox/docker/runner-copy.ts": "a copy of the package's runner in our own state",
   "src/sandbox/host-users.ts": "who is who on the host",
   "src/sandbox/init-process.ts": "/proc",
   "src/sandbox/linux/access.ts": "who may enter which folder of the host",
