@@ -17,6 +17,8 @@ export type Tell = (entry: Entry) => void;
 /** What a route knows of its request that no address tells. */
 interface Note {
   user?: string;
+  /** Which of the keys, by its name. */
+  key?: string;
   runId?: string;
   code?: string;
 }
@@ -44,7 +46,11 @@ export function requestLog(tell: Tell): MiddlewareHandler {
       event: "request",
       fields: {
         ...{ method: context.req.method, route, status, ms: twoDecimals(performance.now() - startedAt) },
-        ...{ user: (noted?.user ?? context.req.query("user"))?.slice(0, MAX_CHARS), code: noted?.code },
+        ...{
+          user: (noted?.user ?? context.req.query("user"))?.slice(0, MAX_CHARS),
+          code: noted?.code,
+          key: noted?.key,
+        },
         runId: noted?.runId ?? context.req.param("runId")?.slice(0, MAX_CHARS),
       },
     });

@@ -92,27 +92,29 @@ interface Span {
 }
 
 /** Takes traces as a collector does. */
-async function collector(): Promise<{ url: string; spans: Span[] }> {
+async function collector(): Promise<{ url: string; spans: Span[]; services: Set<unknown> }> {
   const spans: Span[] = [];
+  const services = new Set<unknown>();
   const server = createServer(async (request, response) => {
     let text = "";
     for await (const chunk of request.setEncoding("utf8")) text += chunk;
-    for (const { scopeSpans } of JSON.parse(text).resourceSpans) {
+    for (const { scopeSpans, resource } of JSON.parse(text).resourceSpans) {
+      services.add(attributesOf(resource)["service.name"]);
       for (const { spans: more } of scopeSpans) spans.push(...more);
     }
     response.writeHead(200, { "Content-Type": "application/json" }).end("{}");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans, services };
 }
 
-const attributesOf = ({ attributes }: Span) =>
+const attributesOf = ({ attributes }: Pick<Span, "attributes">) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 
 describe("traces", () => {
   it("have a span for each step of a run, below the run's, in its caller's trace", async () => {
-    const { url, spans } = await collector();
+    const { url, spans, services } = await collector();
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: url, NODE_OPTIONS: `--import ${OTEL}` };
     const service = await startService({ roots: tempDir(), env });
     const [traceId, parent] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"];
@@ -145,5 +147,6 @@ describe("traces", () => {
     }
     expect(runs.find((span) => span !== run)).toMatchObject({ status: { code: 0 } });
     expect(JSON.stringify(spans)).not.toContain("hidden");
+    expect([...services]).toEqual(["iso-runtime"]);
   });
 });

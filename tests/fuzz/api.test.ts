@@ -10,7 +10,7 @@ import { count } from "../support/soak.js";
 import { tempFiles } from "../support/temp.js";
 
 const PACKAGES = ["schemathesis==4.32.5"];
-const SECONDS = Number(process.env.ISO_RUNTIME_TEST_FUZZ_SECONDS ?? count(100, 900));
+const SECONDS = Number(process.env.ISO_RUNTIME_TEST_FUZZ_SECONDS ?? count(120, 900));
 /** It finds code of scenarios in answers and has it run: an endless one is over soon. */
 const CONFIG = { profiles: { short: { backend: "bubblewrap", timeout: 2 } } };
 /** Whether what fits its schema is accepted is not asked: that a user id is in normal form, or a path stays in its folder, no schema says. */
