@@ -91,7 +91,8 @@ export class Runs {
       Prefer: prefer,
     };
     const body = JSON.stringify({ ...(user !== undefined && { userId: user }), ...request });
-    return await this.#transport.json<T>("v1/runs", { method: "POST", headers, body, signal, repeatable: true });
+    const sent = { method: "POST", headers, body, signal, repeatable: true, waits: prefer === undefined } as const;
+    return await this.#transport.json<T>("v1/runs", sent);
   }
 }
 

@@ -6,7 +6,7 @@ import { backoffMs, wait } from "./wait.js";
 /** Longer ones are the caller's to wait for. */
 const MAX_WAIT_MS = 60_000;
 const DEFAULT_RETRIES = 5;
-/** An answer that was waited for this long and then lost is no sign that the service is away. */
+/** An answer that was waited for this long and then lost is no sign that the service is away: Node.js itself gives up after five minutes. */
 const LONG_MS = 30_000;
 
 export interface ClientOptions {
@@ -29,6 +29,8 @@ export interface Sent {
   signal?: AbortSignal | undefined;
   /** Whether it does no harm twice. */
   repeatable?: boolean;
+  /** Whether the answer may take as long as a run does. */
+  waits?: boolean;
 }
 
 export class Transport {
@@ -56,7 +58,7 @@ export class Transport {
         return await this.sendOnce(path, sent);
       } catch (error) {
         sent.signal?.throwIfAborted();
-        if (performance.now() - startedAt > LONG_MS) failures = 0;
+        if (sent.waits && performance.now() - startedAt > LONG_MS) failures = 0;
         const delayMs = failures < this.retries ? delayBefore(error, failures, sent) : null;
         if (delayMs === null) throw error;
         await wait(delayMs, sent.signal);

@@ -44,6 +44,6 @@ function methodsOf(app: OpenAPIHono, path: string): string[] {
 function matches(pattern: string, path: string): boolean {
   const parts = pattern
     .split("/")
-    .map((part) => (part.startsWith(":") ? (part.endsWith("{.+}") ? ".+" : "[^/]+") : part));
+    .map((part) => (part.startsWith(":") ? (part.endsWith("}") ? "[\\s\\S]+" : "[^/]+") : part));
   return new RegExp(`^${parts.join("/")}$`).test(path);
 }

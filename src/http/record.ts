@@ -3,6 +3,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { RunResult } from "../model/result.js";
+import { describedPath } from "./route.js";
 
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
@@ -60,7 +61,7 @@ export function requestLog(tell: Tell): MiddlewareHandler {
 /** As it is described, and not as it was asked for: `/v1/runs/{runId}`. */
 function routeOf(context: Context): string {
   const route = matchedRoutes(context).findLast(({ method }) => method !== "ALL");
-  return route === undefined ? "(none)" : route.path.replace("{.+}", "").replace(/:(\w+)/g, "{$1}");
+  return route === undefined ? "(none)" : describedPath(route.path);
 }
 
 export function runEntry({ runId, userId, status, error, timings, sandbox }: RunResult): Entry {

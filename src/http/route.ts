@@ -37,6 +37,8 @@ export interface Route<S extends Shapes> {
 }
 
 const REST = "{.+}";
+/** A file's name may have a line break, which a dot is not. */
+const ANY_REST = "{[\\s\\S]+}";
 export const TOKEN_SCHEME = "token";
 
 export function addRoute<S extends Shapes>(
@@ -45,8 +47,13 @@ export function addRoute<S extends Shapes>(
   handle: (context: Context, input: Taken<S>) => Response | Promise<Response>,
 ): void {
   describe(app, route);
-  const path = route.path.replace(/\{([A-Za-z]+)\}/g, ":$1");
+  const path = route.path.replace(/\{([A-Za-z]+)\}/g, ":$1").replace(REST, ANY_REST);
   app.on(route.method.toUpperCase(), path, async (context) => handle(context, await take(context, route)));
+}
+
+/** A path of the router's as the description has it. */
+export function describedPath(path: string): string {
+  return path.replace(ANY_REST, "").replace(/:(\w+)/g, "{$1}");
 }
 
 function describe<S extends Shapes>(app: OpenAPIHono, route: Route<S>): void {

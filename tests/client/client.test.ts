@@ -1,5 +1,5 @@
 // The client over the real routes: what it sends again and what it must not, and how it fails.
-import { describe, expect, expectTypeOf, it } from "vitest";
+import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { ConnectionError, createClient, ProblemError, type RunResult } from "../../src/client/index.js";
 import type { ShownResult } from "../../src/http/schemas/result.js";
 import { bed, HOST, jsonOf, TOKEN } from "../http/bed.js";
@@ -75,6 +75,26 @@ describe("a run", () => {
     const [first, second] = sent.map(({ headers }) => headers.get("Idempotency-Key"));
     expect(first).toMatch(/^[0-9a-f]{32}$/);
     expect(second).toBe(first);
+  });
+
+  it("that takes longer than connections last is waited for over as many as it takes", async () => {
+    let clock = 0;
+    const now = vi.spyOn(performance, "now").mockImplementation(() => clock);
+    onTestFinished(() => now.mockRestore());
+    const server = bed();
+    const lose: Meddle = (_, count) => {
+      clock += 31_000;
+      return count < 4 ? LOST : null;
+    };
+    const { runs, sent } = client(server, { after: lose, retries: 1 });
+    const waiting = runs.create({ code: "" });
+    await expect.poll(() => sent.length, { timeout: 5000 }).toBe(4);
+    await server.runs.last.end();
+    expect(await waiting).toMatchObject({ ok: true });
+    expect(server.runs.begun).toHaveLength(1);
+    await expect(client(server, { after: lose, retries: 1 }).runs.get(server.runs.last.runId)).rejects.toBeInstanceOf(
+      ConnectionError,
+    );
   });
 
   it("has a key of its own each time, or the caller's", async () => {
