@@ -22,6 +22,7 @@ const MAY_IMPORT = {
     ...["sandbox/linux/interpreter.ts", "sandbox/linux/spawn.ts"],
   ],
   http: ["harness", "bundles", "comm", "model"],
+  client: ["http/schemas", "model"],
   cli: [
     ...["harness", "attack", "bench", "bundles", "http", "settings", "comm", "model"],
     ...["diagnostics/printable.ts", "sandbox/backend.ts", "sandbox/backends.ts"],
@@ -94,6 +95,7 @@ const TOUCHES_FILES = {
   "src/sandbox/docker/host-init.ts": "/proc",
   "src/sandbox/docker/image.ts": "the package's Dockerfile",
   "src/sandbox/docker/path-map.ts": "a token in a folder of the host's, read back by a container",
+  "src/sandbox/docker/runner-copy.ts": "a copy of the package's runner in our own state",
   "src/sandbox/host-users.ts": "who is who on the host",
   "src/sandbox/init-process.ts": "/proc",
   "src/sandbox/linux/access.ts": "who may enter which folder of the host",
@@ -181,6 +183,20 @@ module.exports = {
       severity: "error",
       from: { path: anyOf(L0.map(below)) },
       to: { dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg"], pathNot: inPackage("zod") },
+    },
+    {
+      name: "client-is-by-itself",
+      comment: "The client runs in browsers: of the rest it has types alone, of Node.js and packages nothing.",
+      severity: "error",
+      from: { path: below("client") },
+      to: { pathNot: below("client"), dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "nobody-imports-the-client",
+      comment: "It is for those outside.",
+      severity: "error",
+      from: { path: "^src/", pathNot: below("client") },
+      to: { path: below("client") },
     },
     {
       name: "nobody-imports-the-entrance",

@@ -157,6 +157,8 @@ program
   .option("--tools <descriptor>", "a tools descriptor")
   .option("--bundle <dir>", "a bundle: tools, scenarios, profiles")
   .option("--config <file>", "a config file that may set everything")
+  .option("--log <format>", "text, json or off: a line on stderr for each request and each run's end", "text")
+  .option("--log-level <level>", "debug, info, warn or error", "info")
   .option("--json", "stdout is one document, when it listens: its address and token")
   .action(async (flags) => {
     const signal = cancelOnSignal();

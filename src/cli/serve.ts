@@ -1,13 +1,14 @@
 // `iso-runtime serve`: the HTTP API, until it is told to stop.
 import { keysOf } from "../harness/api-keys.js";
 import { createRuntime } from "../harness/runtime.js";
+import { LEVELS } from "../http/record.js";
 import { type Listening, serveApi } from "../http/server.js";
 import { IsoError } from "../model/errors.js";
 import { parseSize } from "../settings/profiles.js";
 import { writeOut } from "./documents.js";
 import { type RunFlags, runtimeOptions } from "./flags.js";
-import { oneLine } from "./report/printable.js";
 import { admissionOf, type LimitFlags, storageOf, whole } from "./serve-limits.js";
+import { LOG_FORMATS, serviceLog } from "./service-log.js";
 import { orFault } from "./usage-error.js";
 
 export interface ServeFlags extends Pick<RunFlags, "profile" | "backend" | "tools" | "bundle" | "config">, LimitFlags {
@@ -18,6 +19,8 @@ export interface ServeFlags extends Pick<RunFlags, "profile" | "backend" | "tool
   keepDays: string;
   keepRuns: string;
   keepBytes: string;
+  log: string;
+  logLevel: string;
   json?: boolean;
 }
 
@@ -35,16 +38,19 @@ export async function serveCommand(flags: ServeFlags, version: string, signal: A
       runs: whole("--keep-runs", flags.keepRuns, 0, MAX_KEPT),
       bytes: size("--keep-bytes", flags.keepBytes),
     };
+    const format = oneOf("--log", flags.log, LOG_FORMATS);
+    const level = oneOf("--log-level", flags.logLevel, LEVELS);
+    const tell = serviceLog({ format, level, write: (text) => void process.stderr.write(text) });
     const { warm: _, ...options } = runtimeOptions({ ...flags, args: [], user: "", color: false });
     const runtime = await createRuntime(options);
-    const log = (line: string) => void process.stderr.write(`iso-runtime: ${oneLine(line, 4000)}\n`);
+    const log = (message: string) => tell({ level: "error", event: "service", fields: { message } });
     try {
       // Where no run could have a sandbox, the operator is told now and not the first caller.
       await runtime.warm();
       const history = await runtime.openHistory({ keep, log });
       const { host, allowHost: allowHosts = [] } = flags;
       const options = {
-        ...{ runtime, history, host, port, drainMs, version, log },
+        ...{ runtime, history, host, port, drainMs, version, log, tell },
         ...{ keys: keysOf(runtime.settings), allowHosts, ...limits },
       };
       await serveApi(options, signal, ({ url, token }) => {
@@ -74,4 +80,10 @@ function size(flag: string, text: string): number {
   throw new IsoError("invalid_request", `${flag}: "${text}" must be a number of bytes, or a text like 10GiB`, {
     field: flag,
   });
+}
+
+function oneOf<T extends string>(flag: string, text: string, words: readonly T[]): T {
+  const word = words.find((known) => known === text);
+  if (word !== undefined) return word;
+  throw new IsoError("invalid_request", `${flag}: "${text}" must be one of ${words.join(", ")}`, { field: flag });
 }

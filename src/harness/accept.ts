@@ -91,7 +91,7 @@ export function accept(input: Record<string, unknown>, context: AcceptContext): 
 function scenarioOf(bundle: Bundle | null, text: string): Scenario {
   if (bundle) return chooseScenario(bundle, text);
   throw new IsoError("unknown_scenario", "No bundle is loaded, so there are no scenarios to choose from.", {
-    hint: "Load one with --bundle DIR, or leave out --tools to get the built-in one.",
+    hint: "Load a bundle, or leave out the tools of your own to get the built-in one.",
     field: "scenario",
   });
 }

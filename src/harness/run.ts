@@ -19,6 +19,7 @@ import { deadlineOf, type Seams, unlimited, watched } from "./seams.js";
 import { Stopwatch } from "./stopwatch.js";
 import { sync } from "./sync.js";
 import { openToolSession } from "./tool-session.js";
+import { phase, type RunTrace } from "./trace.js";
 
 export interface RunParts {
   store: WorkspaceStore;
@@ -33,6 +34,8 @@ export interface RunParts {
   seams: Seams;
   /** Whether somebody may hear of output while it comes. */
   isLive: boolean;
+  /** Null where nobody follows traces. */
+  trace: RunTrace | null;
 }
 
 /** Throws for faults that are ours or the caller's; every ending of the program is a result. `signal` cancels in each state. */
@@ -42,8 +45,8 @@ export async function run(
   emit: (event: EventInput) => void,
   signal: AbortSignal,
 ): Promise<RunResult> {
-  const { store } = parts;
-  const watch = new Stopwatch();
+  const { store, trace } = parts;
+  const watch = new Stopwatch(trace);
 
   await using lock = await watch.time("queueMs", async () => {
     await parts.turn?.(signal);
@@ -79,8 +82,11 @@ export async function run(
 
   step("run.ended");
   recorder.outputEnded();
-  const kernel = await sandbox.stop(execution.exit?.kernel);
-  await tools.settled();
+  const kernel = await phase(trace, "stop", async () => {
+    const counted = await sandbox.stop(execution.exit?.kernel);
+    await tools.settled();
+    return counted;
+  });
   step("run.stopped");
   await sandbox.collect();
   step("run.collected");
@@ -94,7 +100,9 @@ export async function run(
   emit({ type: "workspace.synced", workspace: synced });
   step("run.synced");
 
-  const findings = await diagnose({ recorder, prepared, sandbox, logDir: held.logDir, out: judged.diff.tree });
+  const findings = await phase(trace, "diagnose", () =>
+    diagnose({ recorder, prepared, sandbox, logDir: held.logDir, out: judged.diff.tree }),
+  );
   emit({ type: "report", diagnostics: findings.diagnostics });
   if (findings.diagnostics.hasError) {
     const { errorLines, tracebacks } = findings.diagnostics;
@@ -102,18 +110,20 @@ export async function run(
   }
 
   const { backend } = parts;
-  return report({
-    request,
-    prepared,
-    backend,
-    sandbox,
-    warm,
-    execution,
-    judged,
-    synced,
-    findings,
-    tools,
-    recorder,
-    watch,
-  });
+  return await phase(trace, "report", () =>
+    report({
+      request,
+      prepared,
+      backend,
+      sandbox,
+      warm,
+      execution,
+      judged,
+      synced,
+      findings,
+      tools,
+      recorder,
+      watch,
+    }),
+  );
 }

@@ -22,6 +22,7 @@ import { run } from "./run.js";
 import type { HistoryOptions, RunHistory } from "./run-history.js";
 import { RunReceipt } from "./run-receipt.js";
 import type { Seams } from "./seams.js";
+import { RunTrace } from "./trace.js";
 import { Workspaces } from "./workspaces.js";
 
 const DEFAULT_WARM = 2;
@@ -134,12 +135,14 @@ export class Runtime implements AsyncDisposable {
     turn: TurnOf = async () => undefined,
   ): TakenRun {
     this.#checkOpen();
+    const startedAt = performance.now();
     const fields = copyOf(request);
     const accepted = accept(fields, this.#acceptContext());
     const { runId, userId, turnId, mode, scenario } = accepted;
     const events = new EventBus(kept);
     events.open(runId);
-    const result = this.#track(this.#finish(this.#perform(accepted, { callers: fields.signal, turn }, events), events));
+    const waits = { callers: fields.signal, turn };
+    const result = this.#track(this.#finish(this.#perform(accepted, waits, events, startedAt), events));
     const asked = askedFor(fields, accepted.redaction);
     return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, asked, events, result };
   }
@@ -213,6 +216,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #attempt(request: RunRequest, bus: EventBus): Promise<RunResult> {
+    const startedAt = performance.now();
     let fields: Partial<RunRequest> = {};
     let accepted: AcceptedRun;
     try {
@@ -221,19 +225,29 @@ export class Runtime implements AsyncDisposable {
     } catch (error) {
       return rejectedResult(fields, error);
     }
-    return await this.#perform(accepted, { callers: fields.signal }, bus);
+    return await this.#perform(accepted, { callers: fields.signal }, bus, startedAt);
   }
 
-  async #perform(accepted: AcceptedRun, waits: Waits, bus: EventBus): Promise<RunResult> {
+  async #perform(accepted: AcceptedRun, waits: Waits, bus: EventBus, startedAt: number): Promise<RunResult> {
+    const trace = RunTrace.begin(accepted, startedAt);
+    let result: RunResult;
     try {
       const engine = await this.#opened();
-      return await engine.once.run(accepted, () => this.#execute(engine, accepted, waits, bus));
+      result = await engine.once.run(accepted, () => this.#execute(engine, accepted, waits, bus, trace));
     } catch (error) {
-      return failedResult(accepted, error);
+      result = failedResult(accepted, error);
     }
+    trace?.end(result);
+    return result;
   }
 
-  async #execute(engine: Engine, accepted: AcceptedRun, { callers, turn }: Waits, bus: EventBus): Promise<RunResult> {
+  async #execute(
+    engine: Engine,
+    accepted: AcceptedRun,
+    { callers, turn }: Waits,
+    bus: EventBus,
+    trace: RunTrace | null,
+  ): Promise<RunResult> {
     // One that joins others is never forgotten by those that live on, as the runtime's own does: only where there are two.
     const signal = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
     const { runId, userId, turnId, mode, scenario } = accepted;
@@ -252,7 +266,7 @@ export class Runtime implements AsyncDisposable {
         wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const parts = { ...engine, tools: this.tools, backend, why, receipt, turn, isLive: bus.isLive };
+      const parts = { ...engine, tools: this.tools, backend, why, receipt, turn, isLive: bus.isLive, trace };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;

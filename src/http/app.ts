@@ -1,5 +1,6 @@
 // The HTTP API as a whole: the order in which a request is met, and the list of its routes.
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { toIsoError } from "../model/errors.js";
 import { addCatalogueRoutes } from "./catalogue.js";
 import { addDocs, DOCS_PATHS } from "./docs.js";
 import { answerHeaders, guard } from "./guard.js";
@@ -8,6 +9,7 @@ import { addHistoryRoutes } from "./history.js";
 import { addMetrics } from "./metrics.js";
 import { addDescription, DESCRIPTION_PATH } from "./openapi.js";
 import { noRoute, problem } from "./problem.js";
+import { note, requestLog } from "./record.js";
 import { addRunRoutes } from "./runs.js";
 import type { Service } from "./service.js";
 import { addWorkspaceRoutes } from "./workspace.js";
@@ -22,6 +24,7 @@ const OPEN = [...HEALTH_PATHS, ...DOCS_PATHS, DESCRIPTION_PATH];
 
 export function createApp(service: Service): OpenAPIHono {
   const app = new OpenAPIHono();
+  app.use(requestLog(service.tell));
   app.use(answerHeaders);
   const { token, keys } = service;
   app.use(
@@ -33,7 +36,10 @@ export function createApp(service: Service): OpenAPIHono {
   for (const add of ROUTES) add(app, service);
   app.notFound((context) => noRoute(context, methodsOf(app, context.req.path)));
   const { log, hidden } = service;
-  app.onError((error) => problem(error, { log, hidden }));
+  app.onError((error, context) => {
+    note(context, { code: toIsoError(error).code });
+    return problem(error, { log, hidden });
+  });
   return app;
 }
 
@@ -46,6 +52,6 @@ function methodsOf(app: OpenAPIHono, path: string): string[] {
 function matches(pattern: string, path: string): boolean {
   const parts = pattern
     .split("/")
-    .map((part) => (part.startsWith(":") ? (part.endsWith("{.+}") ? ".+" : "[^/]+") : part));
+    .map((part) => (part.startsWith(":") ? (part.endsWith("}") ? "[\\s\\S]+" : "[^/]+") : part));
   return new RegExp(`^${parts.join("/")}$`).test(path);
 }

@@ -40,6 +40,8 @@ export interface Route<S extends Shapes> {
 }
 
 const REST = "{.+}";
+/** A file's name may have a line break, which a dot is not. */
+const ANY_REST = "{[\\s\\S]+}";
 export const TOKEN_SCHEME = "token";
 
 export function addRoute<S extends Shapes>(
@@ -48,7 +50,7 @@ export function addRoute<S extends Shapes>(
   handle: (context: Context, input: Taken<S>) => Response | Promise<Response>,
 ): void {
   describe(app, route);
-  const path = route.path.replace(/\{([A-Za-z]+)\}/g, ":$1");
+  const path = route.path.replace(/\{([A-Za-z]+)\}/g, ":$1").replace(REST, ANY_REST);
   const access = accessOf(route);
   app.on(route.method.toUpperCase(), path, async (context) => {
     const caller = route.open ? null : callerIn(context);
@@ -61,6 +63,11 @@ function accessOf<S extends Shapes>({ method, takes, everybody }: Route<S>): Acc
   const named = Object.keys({ ...takes.params?.shape, ...takes.query?.shape, ...takes.body?.shape });
   const isAboutUser = named.includes("user") || named.includes("userId");
   return { changes: method !== "get", for: isAboutUser ? "user" : everybody ? "everybody" : "operator" };
+}
+
+/** A path of the router's as the description has it. */
+export function describedPath(path: string): string {
+  return path.replace(ANY_REST, "").replace(/:(\w+)/g, "{$1}");
 }
 
 function describe<S extends Shapes>(app: OpenAPIHono, route: Route<S>): void {

@@ -1,6 +1,6 @@
 // Routes of runs: start, look, list, cancel, follow. A user's runs are nobody else's: others get the answer of a run that there is not.
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { z } from "zod";
+import type { z } from "zod";
 import type { RunRequest } from "../harness/request.js";
 import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
 import { IsoError } from "../model/errors.js";
@@ -8,14 +8,25 @@ import { MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
 import { Counts } from "./counts.js";
 import { faultOf, problem } from "./problem.js";
+import { note } from "./record.js";
 import { addRoute } from "./route.js";
 import { header, json, OfRun, OfUser, problems } from "./schemas/common.js";
 import { ResultSchema, shownResult } from "./schemas/result.js";
-import { EventHeaders, RunBody, RunHeaders, RunOrResult, RunQuery, RunUnderWay, underWay } from "./schemas/runs.js";
+import {
+  EventHeaders,
+  RunBody,
+  RunHeaders,
+  RunOrResult,
+  RunQuery,
+  RunUnderWay,
+  SentEvent,
+  underWay,
+} from "./schemas/runs.js";
 import { OfFile, OfWorkspace } from "./schemas/workspace.js";
 import { FILE_ANSWERS, FileHeaders, sendFile } from "./send-file.js";
 import type { Service } from "./service.js";
 import { cutOffStalled } from "./stalled.js";
+import { inTraceOf } from "./trace-parent.js";
 
 /** A snippet and its input of 4 MiB each, and what JSON makes of them. */
 const MAX_BODY_BYTES = 16 * MiB;
@@ -49,16 +60,19 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
     },
     async (context, { query, headers, body, text }) => {
       const key = headers["idempotency-key"];
+      const again = key === undefined ? null : { key, body: text };
       const request = requestOf(body, query.user);
       const isAsync = /(^|[,\s])respond-async\s*([,;]|$)/i.test(headers.prefer ?? "");
       using _ = isAsync ? null : waiters.take(request.userId, "As many callers wait for runs as there may be.");
-      const run = runs.start(request, key === undefined ? null : { key, body: text });
+      const run = inTraceOf(context, () => runs.start(request, again));
+      note(context, { user: run.userId, runId: run.runId });
       const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
       if (isAsync && run.result === null) {
         return context.json(underWay(run), 202, { ...at, "Preference-Applied": "respond-async" });
       }
       const result = await run.ended;
       const fault = faultOf(result);
+      if (fault !== null) note(context, { code: fault.code });
       if (fault !== null) return problem(fault, { headers: at, runId: run.runId, log, hidden });
       return context.json(shownResult(result), 200, at);
     },
@@ -123,7 +137,7 @@ function addEvents(app: OpenAPIHono, { runs, streams, history }: Service): void 
       answers: {
         200: {
           description: "Server-sent events; the last is run.finished.",
-          content: { "text/event-stream": { schema: z.string() } },
+          content: { "text/event-stream": { schema: SentEvent } },
         },
         204: { description: "The run has ended, and the event that was read was its last." },
         ...problems(404, 429),

@@ -18,6 +18,7 @@ import { createApp } from "./app.js";
 import { EventStreams } from "./events.js";
 import { RunFigures } from "./figures.js";
 import { problem } from "./problem.js";
+import { runEntry, type Tell } from "./record.js";
 
 const LIMITS = {
   maxHeaderSize: 16 * KiB,
@@ -42,6 +43,8 @@ export interface ServeOptions {
   drainMs: number;
   version: string;
   log: (line: string) => void;
+  /** What becomes of requests and runs; nobody where it is left out. */
+  tell?: Tell;
   streams?: EventStreams;
   keys: Pick<ApiKeys, "find" | "any">;
   /** As `--allow-host` has them. */
@@ -66,18 +69,21 @@ export async function serveApi(
   onListening: (listening: Listening) => void,
 ): Promise<void> {
   const { runtime, version, log, drainMs, keys, allowHosts = [], admission, storageBytes = null } = options;
-  const { history = null } = options;
+  const { history = null, tell = () => undefined } = options;
   const address = listenAddress(options.host, () => keys.any);
   allowedHosts(allowHosts, options.port);
   const figures = new RunFigures();
   const storage = StorageQuota.of(runtime.settings, storageBytes);
-  const onFinished = (result: RunResult) => figures.count(result);
+  const onFinished = (result: RunResult) => {
+    figures.count(result);
+    tell(runEntry(result));
+  };
   const runs = new RunRegistry(runtime, { onFinished, storage, history, ...(admission && { admission }) });
   const token = address.isLoopback ? randomBytes(32).toString("base64url") : null;
   let hosts: string[] = [];
   let allowed: string[] = [];
   const app = createApp({
-    ...{ runtime, runs, history, version, token, log, streams: options.streams ?? new EventStreams() },
+    ...{ runtime, runs, history, version, token, log, tell, streams: options.streams ?? new EventStreams() },
     ...{ figures, keys, storage, hidden: runtime.workspaces.roots },
     hosts: () => hosts,
     allowedHosts: () => allowed,
@@ -93,8 +99,11 @@ export async function serveApi(
   const { port } = await listen(server, address.host, options.port);
   hosts = ownHosts(address, port);
   allowed = allowedHosts(allowHosts, port);
-  onListening({ url: urlOf(address.host, port), token });
+  const url = urlOf(address.host, port);
+  onListening({ url, token });
+  tell({ level: "info", event: "service", fields: { state: "listening", url, version } });
   await aborted(signal);
+  tell({ level: "info", event: "service", fields: { state: "stopping", underWay: runs.underWay } });
 
   runs.close();
   const waited = await within(runs.idle(), drainMs);
@@ -105,6 +114,7 @@ export async function serveApi(
   await runs.idle();
   await close(server, silent);
   await history?.close();
+  tell({ level: "info", event: "service", fields: { state: "stopped" } });
 }
 
 /** Connections that have asked for nothing yet: browsers open some ahead, and Node does not count them as idle. */

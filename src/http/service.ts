@@ -6,6 +6,7 @@ import type { StorageQuota } from "../harness/storage-quota.js";
 import type { KeyRing } from "./caller.js";
 import type { EventStreams } from "./events.js";
 import type { RunFigures } from "./figures.js";
+import type { Tell } from "./record.js";
 
 export interface Service {
   readonly runtime: Pick<Runtime, "workspaces" | "tools" | "bundle" | "settings">;
@@ -26,6 +27,8 @@ export interface Service {
   hosts(): readonly string[];
   /** Those that the operator gave beside. */
   allowedHosts(): readonly string[];
+  /** What becomes of requests and runs, for the operator. */
+  readonly tell: Tell;
   /** A line for the operator. */
   log(line: string): void;
 }

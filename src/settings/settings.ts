@@ -166,7 +166,7 @@ export function resolveProfile(
   if (asked !== undefined && asked !== "auto" && profile.backend !== "auto" && asked !== profile.backend) {
     throw new IsoError("invalid_request", `backend: the profile "${name}" is for ${profile.backend}, not ${asked}`, {
       field: "backend",
-      hint: "Leave --backend out, or choose a profile for that backend.",
+      hint: "Leave `backend` out, or choose a profile for that backend.",
     });
   }
   return profile.backend === "auto" ? onBackend(profile, asked ?? byDefault) : profile;

@@ -82,7 +82,7 @@ export class WorkspaceView {
       "not_found",
       `The user ${JSON.stringify(ref.userId)} has ${which} in "${layout.workspaceRoot}".`,
       {
-        hint: "The first run that keeps a file makes it. Check --user, --workspace, and ISO_RUNTIME_USER_WORKSPACE_ROOT.",
+        hint: "The first run that keeps a file makes it. Check the user, the name of the workspace, and ISO_RUNTIME_USER_WORKSPACE_ROOT.",
       },
     );
   }

@@ -15,6 +15,7 @@ import { createApp } from "../../src/http/app.js";
 import type { KeyRing } from "../../src/http/caller.js";
 import { EventStreams } from "../../src/http/events.js";
 import { RunFigures } from "../../src/http/figures.js";
+import type { Entry } from "../../src/http/record.js";
 import type { Service } from "../../src/http/service.js";
 import { IsoError } from "../../src/model/errors.js";
 import type { RunResult } from "../../src/model/result.js";
@@ -102,6 +103,7 @@ export function bed(
 ) {
   const runs = new FakeRuns();
   const logged: string[] = [];
+  const told: Entry[] = [];
   const figures = new RunFigures();
   const nothing = { workspacesOf: () => [], storedBytes: async () => ({ files: 0, versions: 0 }) };
   const storage = options.storage ?? new StorageQuota(nothing, { limitBytes: null, freeVersionBytes: 0 });
@@ -129,6 +131,7 @@ export function bed(
     hosts: () => [HOST, "localhost:8321"],
     allowedHosts: () => options.allowedHosts ?? [],
     log: (line) => logged.push(line),
+    tell: (entry) => told.push(entry),
   };
   const app = createApp(service);
   const ask = async (path: string, { method, user = "alice", headers = {}, body }: Asked = {}): Promise<Response> => {
@@ -142,7 +145,7 @@ export function bed(
       ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
     });
   };
-  return { app, ask, runs, registry, streams, logged, service };
+  return { app, ask, runs, registry, streams, logged, told, service };
 }
 
 const JSON_TYPE: [string, string] = ["Content-Type", "application/json"];

@@ -55,6 +55,20 @@ describe("a file that is sent", () => {
     expect((await ask(file("c.bin"))).status).toBe(404);
   });
 
+  it.each(["a\nb", "x/\r\n", "\u2028\u2029", "%41", "?a=b#c", " ", "{.+}", ":path", "\u007f|"])(
+    "may be called %j",
+    async (path) => {
+      const { ask, put, file, out } = await withRuntime();
+      const address = path.split("/").map(encodeURIComponent).join("/");
+      expect(await jsonOf(await put(address, "here"))).toMatchObject({ path, bytes: 4 });
+      expect(readFileSync(join(out(), path), "utf8")).toBe("here");
+      expect(await (await ask(file(address))).text()).toBe("here");
+      expect((await ask(file(address), { method: "PATCH" })).headers.get("Allow")).toBe("GET, PUT, DELETE");
+      expect(await jsonOf(await ask(file(address), { method: "DELETE" }))).toMatchObject({ path });
+      expect((await ask(file(address))).status).toBe(404);
+    },
+  );
+
   it.each([
     ["..%2Fescaped", "path"],
     ["a%2F..%2F..%2Fescaped", "path"],

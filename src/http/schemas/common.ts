@@ -2,10 +2,16 @@
 import { z } from "zod";
 import { ERRORS } from "../../model/errors.js";
 
-export const User = z.string("is missing: name the user").min(1).max(256).meta({
-  description: "Whose it is: 1–128 characters, as a run's `userId`. A key of one user may leave it out.",
-  example: "alice",
-});
+export const User = z
+  .string("is missing: name the user")
+  .min(1)
+  .max(256)
+  // Characters, of which a text here may have two units each; the id's own check counts them.
+  .meta({
+    description: "Whose it is: 1–128 characters, as a run's `userId`. A key of one user may leave it out.",
+    example: "alice",
+    maxLength: 128,
+  });
 
 export const OfUser = z.strictObject({ user: User });
 

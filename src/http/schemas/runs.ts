@@ -27,6 +27,7 @@ export const RunBody = RunRequestSchema.omit({ runId: true })
   .meta({
     id: "RunRequest",
     description: "Either `code` or `scenario`.",
+    oneOf: [{ required: ["code"] }, { required: ["scenario"] }],
     example: { userId: "alice", code: "print('hello')" },
   });
 
@@ -147,6 +148,16 @@ export const EventHeaders = z.object({
     .optional()
     .meta({ description: "The last event that was read; the next ones follow." }),
 });
+
+/** One of the stream; the description of a stream is that of each of its events. */
+export const SentEvent = z
+  .object({
+    id: z.string().optional().meta({ description: "The event's `seq`." }),
+    event: z.string().optional().meta({ description: "Its `type`." }),
+    data: z.string().optional().meta({ description: "The event as JSON.", contentMediaType: "application/json" }),
+    retry: z.int().optional(),
+  })
+  .meta({ id: "SentEvent", description: "A server-sent event; its `data` is an event of the run." });
 
 export function underWay({ runId, userId: whose, turnId, mode, scenario, acceptedAt, state }: AskedRun) {
   return { runId, userId: whose, turnId, mode, scenario, acceptedAt, status: state };
