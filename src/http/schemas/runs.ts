@@ -148,7 +148,15 @@ export const EventHeaders = z.object({
     .meta({ description: "The last event that was read; the next ones follow." }),
 });
 
-export function underWay({ runId, userId: whose, turnId, mode, scenario, acceptedAt, state }: AskedRun) {
+export function underWay({
+  runId,
+  userId: whose,
+  turnId,
+  mode,
+  scenario,
+  acceptedAt,
+  state,
+}: Omit<AskedRun, "result" | "ended">) {
   return { runId, userId: whose, turnId, mode, scenario, acceptedAt, status: state };
 }
 
