@@ -118,6 +118,13 @@ export class RunHistory {
     return this.#interrupt(record);
   }
 
+  /** A run that another process is at; null where there is none. */
+  async elsewhere(userId: string, runId: string): Promise<RunRecord | null> {
+    const record = this.record(userId, runId);
+    const isOthers = record !== null && record.owner !== this.#owner.id && (await this.result(userId, runId)) === null;
+    return isOthers ? record : null;
+  }
+
   record(userId: string, runId: string): RunRecord | null {
     checkUserId(userId);
     return this.#files.record(userId, runId);

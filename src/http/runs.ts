@@ -2,6 +2,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { z } from "zod";
 import type { RunRequest } from "../harness/request.js";
+import type { RunHistory } from "../harness/run-history.js";
 import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
 import { IsoError } from "../model/errors.js";
 import { MiB } from "../model/limits.js";
@@ -91,7 +92,7 @@ function requestOf(body: z.output<typeof RunBody>, user: string | undefined): Ru
   return { ...body, userId } as RunRequest;
 }
 
-function addLook(app: OpenAPIHono, { runs }: Service): void {
+function addLook(app: OpenAPIHono, { runs, history }: Service): void {
   addRoute(
     app,
     {
@@ -100,13 +101,16 @@ function addLook(app: OpenAPIHono, { runs }: Service): void {
       answers: { 200: json("The result document, or a run under way.", RunOrResult), ...problems(404) },
     },
     async (context, { params: { runId }, query: { user } }) => {
+      const other = runs.find(user, runId) === null ? await history?.elsewhere(user, runId) : null;
+      // How far it is, its own process knows.
+      if (other) return context.json(underWay({ ...other, state: "running" }));
       const result = await resultOf(runs, user, runId);
       return context.json(result === null ? underWay(runs.get(user, runId)) : shownResult(result));
     },
   );
 }
 
-function addCancel(app: OpenAPIHono, { runs }: Service): void {
+function addCancel(app: OpenAPIHono, { runs, history }: Service): void {
   addRoute(
     app,
     {
@@ -115,12 +119,13 @@ function addCancel(app: OpenAPIHono, { runs }: Service): void {
       answers: {
         202: json("It was asked to; its events and its result tell when it has ended.", RunUnderWay),
         200: json("It had ended already: its result, as it was.", ResultSchema),
-        ...problems(404),
+        ...problems(404, 409),
       },
     },
     async (context, { params: { runId }, query: { user } }) => {
       const earlier = runs.find(user, runId) === null ? await runs.earlier(user, runId) : null;
       if (earlier !== null) return context.json(shownResult(earlier));
+      await refuseElsewhere(runs, history, user, runId);
       const run: KeptRun = runs.cancel(user, runId);
       return run.result === null ? context.json(underWay(run), 202) : context.json(shownResult(run.result));
     },
@@ -140,12 +145,13 @@ function addEvents(app: OpenAPIHono, { runs, streams, history }: Service): void 
           content: { "text/event-stream": { schema: SentEvent } },
         },
         204: { description: "The run has ended, and the event that was read was its last." },
-        ...problems(404, 429),
+        ...problems(404, 409, 429),
       },
     },
     async (context, { params: { runId }, query: { user }, headers }) => {
       const run = runs.find(user, runId);
       const past = run === null ? await history?.events(user, runId) : null;
+      if (!past) await refuseElsewhere(runs, history, user, runId);
       const events = past ?? runs.get(user, runId).events;
       const after = Number(headers["last-event-id"] ?? 0);
       // A browser that asks again after the end is told by this to ask no more.
@@ -159,7 +165,7 @@ function addEvents(app: OpenAPIHono, { runs, streams, history }: Service): void 
   );
 }
 
-function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
+function addFiles(app: OpenAPIHono, { runs, runtime, history }: Service): void {
   const takes = { params: OfRun.extend(OfFile.shape), query: OfWorkspace, headers: FileHeaders };
   addRoute(
     app,
@@ -169,6 +175,7 @@ function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
       answers: { ...FILE_ANSWERS, ...problems(404, 409, 416) },
     },
     async (context, { params: { runId, path }, query: { user, workspace }, headers }) => {
+      await refuseElsewhere(runs, history, user, runId);
       const result = await resultOf(runs, user, runId);
       if (result === null) throw new IsoError("conflict", "The run has not ended yet.", { field: "runId" });
       const { version } = result.workspace;
@@ -178,6 +185,20 @@ function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
       return sendFile(context, file, path, headers);
     },
   );
+}
+
+/** Throws `conflict` for a run that another process of these roots is at. */
+async function refuseElsewhere(
+  runs: RunRegistry,
+  history: RunHistory | null,
+  user: string,
+  runId: string,
+): Promise<void> {
+  if (runs.find(user, runId) !== null || !(await history?.elsewhere(user, runId))) return;
+  throw new IsoError("conflict", "The run is under way in another process.", {
+    field: "runId",
+    hint: "Ask the service that took it, or ask here again when it has ended.",
+  });
 }
 
 /** Null for a run under way. Throws `not_found` for one that this user never had. */

@@ -47,6 +47,8 @@ const OFFENCES: [string, string, string][] = [
   ["home-of-@hono/node-server", "src/cli/d.ts", "@hono/node-server"],
   ["home-of-@hono/zod-openapi", "src/harness/g.ts", "@hono/zod-openapi"],
   ["home-of-commander", "src/harness/b.ts", "commander"],
+  ["home-of-yazl", "src/harness/h.ts", "yazl"],
+  ["home-of-libsql", "src/harness/i.ts", "libsql"],
   ["home-of-ora", "src/harness/d.ts", "ora"],
   ["home-of-picocolors", "src/harness/e.ts", "picocolors"],
   ["layer-client", "src/client/a.ts", "../harness/target.js"],

@@ -67,6 +67,31 @@ describe("the history", () => {
   });
 });
 
+describe("two services over the same roots", () => {
+  it("list each other's runs, and take a key once", async () => {
+    const roots = tempDir();
+    const [one, other] = [await startService({ roots }), await startService({ roots })];
+    const code = 'import os\nprint("ran")\nopen(os.environ["OUTPUT_DIR"] + "/n", "a").write("x")';
+    const headers = { "Idempotency-Key": "once" };
+    const post = async (service: TestService) => service.ask("/v1/runs", { body: { userId: "alice", code }, headers });
+    const answers = await Promise.all([one, other, one, other].map(post));
+    const taken = answers.filter(({ status }) => status === 200);
+    // Between the key and the run of the other's there is a moment, in which it is told to ask again.
+    for (const { status } of answers) expect([200, 429]).toContain(status);
+    const ids = new Set((await Promise.all(taken.map(jsonOf))).map(({ runId }) => runId));
+    expect(ids.size).toBe(1);
+    const [runId] = ids;
+    for (const service of [one, other]) {
+      expect((await jsonOf(await post(service))).runId).toBe(runId);
+      expect((await jsonOf(await service.ask("/v1/runs?user=alice"))).runs).toMatchObject([
+        { runId, status: "succeeded" },
+      ]);
+      expect((await eventsAt(service, runId)).at(-1)).toMatchObject({ type: "run.finished" });
+    }
+    expect(readFileSync(join(roots, "workspace/alice/out/n"), "utf8")).toBe("x");
+  });
+});
+
 const SECRET = "Sesame-4c1f-öffne-dich";
 const KEY = `-----BEGIN PRIVATE KEY-----\n${"MIIEvQIBADANBg\n".repeat(20)}-----END PRIVATE KEY-----\n`;
 const RETURNED = "returned-by-a-tool-77";

@@ -198,6 +198,20 @@ describe("runs of before a restart", () => {
     const alive = [ALIVE];
     const here = await restarted(dir, { alive });
     expect(await listOf(here)).toMatchObject({ runs: [{ runId: run.runId, status: "running" }] });
+    const at = `/v1/runs/${run.runId}`;
+    expect(await jsonOf(await here.ask(at))).toMatchObject({ runId: run.runId, status: "running" });
+    for (const [method, path] of [
+      ["POST", "/cancel"],
+      ["GET", "/events"],
+      ["GET", "/files/a"],
+    ] as const) {
+      expect(await problemIn(await here.ask(at + path, { method })), path).toMatchObject({
+        status: 409,
+        code: "conflict",
+      });
+      expect(await problemIn(await here.ask(at + path, { method, user: "bob" })), path).toMatchObject({ status: 404 });
+    }
+    expect(run.events.closed).toBe(false);
     await run.end();
     await listOf(other);
     expect(await listOf(here)).toMatchObject({ runs: [{ runId: run.runId, status: "succeeded" }] });

@@ -159,7 +159,15 @@ export const SentEvent = z
   })
   .meta({ id: "SentEvent", description: "A server-sent event; its `data` is an event of the run." });
 
-export function underWay({ runId, userId: whose, turnId, mode, scenario, acceptedAt, state }: AskedRun) {
+export function underWay({
+  runId,
+  userId: whose,
+  turnId,
+  mode,
+  scenario,
+  acceptedAt,
+  state,
+}: Omit<AskedRun, "result" | "ended">) {
   return { runId, userId: whose, turnId, mode, scenario, acceptedAt, status: state };
 }
 
