@@ -37,7 +37,10 @@ export function askedFor(fields: Partial<RunRequest>, redaction: Redaction): Ask
   };
   if (code !== undefined) request.code = redaction.text(code);
   for (const name of PLAIN) put(name, redaction.value(fields[name]));
-  put("contract", redaction.value(contract));
+  // By its texts alone: a schema may well describe something that is called a password.
+  const asJson = contract && parsed(redaction.text(JSON.stringify(contract)));
+  if (asJson === null) cut.push("contract");
+  else put("contract", asJson);
   put("args", redaction.value(args));
   put("env", env && redaction.variables(env));
   put("labels", labels && redaction.variables(labels));
@@ -49,4 +52,13 @@ export function askedFor(fields: Partial<RunRequest>, redaction: Redaction): Ask
     request.stdin = clean.slice(0, MAX_STDIN_CHARS);
   }
   return { request, cut };
+}
+
+/** Null where what was masked took a part of the JSON with it. */
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
 }
