@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/e2e/**", "tests/vm/**"],
+          exclude: ["tests/e2e/**", "tests/fuzz/**", "tests/vm/**"],
           // One for each processor: many of them mostly wait.
           maxWorkers: "100%",
         },
@@ -28,6 +28,8 @@ export default defineConfig({
           testTimeout: 120_000,
         },
       },
+      // Takes minutes that others can use.
+      { extends: true, test: { name: "fuzz", include: ["tests/fuzz/**/*.test.ts"] } },
       // On an emulated machine, which is slow.
       { extends: true, test: { name: "vm", include: ["tests/vm/**/*.test.ts"], fileParallelism: false } },
     ],

@@ -25,7 +25,8 @@ const HELP = `npm run bench -- [flags]
   --idle-seconds N   the pause of the row idle (default: 600, which takes ten minutes)
   --runs N           of the row host-memory (default: 20000)
   --output-mib N     of the row output (default: 1024)
-  --quick            a pause of 10 s, 1000 runs, 128 MiB, where nothing else is said
+  --seconds N        how long the row http-load loads the service (default: 60)
+  --quick            a pause of 10 s, 1000 runs, 128 MiB, 10 s of load, where nothing else is said
   --write            accept what was measured: store it in bench/results/ and write the pages
   --pages            write the pages from what is stored, and measure nothing`;
 
@@ -102,6 +103,7 @@ function readFlags() {
     const { values } = parseArgs({
       options: {
         ...{ rows: text, backend: text, rounds: text, "idle-seconds": text, runs: text, "output-mib": text },
+        ...{ seconds: text },
         ...{ quick: yes, write: yes, pages: yes, help: yes },
       },
     });
@@ -118,6 +120,7 @@ function readFlags() {
       idleSeconds: given("idle-seconds", 600, 10),
       runs: given("runs", 20_000, 1000),
       outputMib: given("output-mib", 1024, 128),
+      seconds: given("seconds", 60, 10),
     };
   } catch (error) {
     console.error(`${error.message}\n${HELP}`);

@@ -7,9 +7,9 @@ import { rolldown } from "rolldown";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = join(ROOT, "dist");
-const ENTRANCES = ["index", "cli/main"];
+const ENTRANCES = ["index", "cli/main", "client/index"];
 /** Small, and needed by nearly every run. Other dependencies stay outside, where npm updates them; each is loaded by what needs it. */
-const BUNDLED = ["commander", "mime", "picocolors", "uuidv7", "zod"];
+const BUNDLED = ["@opentelemetry/api", "commander", "mime", "picocolors", "uuidv7", "zod"];
 /** Modules that are loaded together lie together, each with what it imports that is in no group before. The rest is split as it is imported. */
 const GROUPS = [
   // What every command line needs, and all of one that a resident engine serves.

@@ -14,14 +14,15 @@ const PYTHON = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 const reports = mkdtempSync(join(tmpdir(), "iso-reports-"));
 try {
   const unit = await runVitest("unit");
-  // Much of what is tested end to end waits, and the emulated machine computes: beside each other they take less time than one after the
-  // other. What the second says is shown when both are over.
-  const beside = runVitest("vm", { isLater: true });
+  // Much of what is tested end to end waits, and the emulated machine and the fuzzer compute: beside each other they take less time than one
+  // after the other. What they say is shown when all are over.
+  const beside = ["fuzz", "vm"].map((name) => ({ name, over: runVitest(name, { isLater: true }) }));
   const suites = [
     { name: "unit", ...unit },
     { name: "e2e", ...(await runVitest("e2e")) },
   ];
-  suites.push({ name: "vm", ...(await beside) }, { name: "python", ...(await runUnittest()) });
+  for (const { name, over } of beside) suites.push({ name, ...(await over) });
+  suites.push({ name: "python", ...(await runUnittest()) });
 
   console.log("");
   for (const suite of suites) {
@@ -32,6 +33,8 @@ try {
   const total = sum(suites);
   if (process.env.ISO_RUNTIME_TEST_NO_DOCKER === "1")
     console.log("ISO_RUNTIME_TEST_NO_DOCKER=1: nothing was tested on Docker.");
+  if (suites.find(({ name }) => name === "fuzz")?.passed === 0)
+    console.log("The API was not fuzzed; the reason is above.");
   if (suites.find(({ name }) => name === "vm")?.passed === 0)
     console.log("Nothing was tested on an emulated machine; the reason is above.");
   console.log(summaryLine(total));

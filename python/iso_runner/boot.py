@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import gc
 import importlib
+import importlib.util
 import os
 import select
 from typing import NamedTuple, Optional
@@ -24,6 +26,7 @@ PRELOAD = (
     "random",
     "tempfile",
 )
+_OPENSSL_INIT_NO_ATEXIT = 0x80000
 
 
 class Options(NamedTuple):
@@ -59,8 +62,10 @@ def prepare(control_in: int) -> None:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     if shutdown.are_modules_noted():
         return  # it was forked from a process that had loaded all
+    if not _has_spoken(control_in):
+        leave_openssl_whole()
     for name in PRELOAD:
-        if select.select([control_in], [], [], 0)[0]:
+        if _has_spoken(control_in):
             break
         importlib.import_module(name)
     import iso_runner.program  # noqa: F401 - the child must not need the package's folder
@@ -69,3 +74,20 @@ def prepare(control_in: int) -> None:
 
     gc.collect()
     gc.freeze()
+
+
+def _has_spoken(control_in: int) -> bool:
+    return bool(select.select([control_in], [], [], 0)[0])
+
+
+def leave_openssl_whole() -> None:
+    """Before anything loads it: OpenSSL takes itself to pieces at exit, which copies a page for nearly every piece. The kernel
+    frees all at once."""
+    spec = importlib.util.find_spec("_hashlib")
+    if spec is None or spec.origin is None:
+        return
+    try:
+        # Of the very library that it is linked to. The first to initialise it decides.
+        ctypes.CDLL(spec.origin).OPENSSL_init_crypto(ctypes.c_uint64(_OPENSSL_INIT_NO_ATEXIT), None)
+    except (OSError, AttributeError):
+        pass  # built into the interpreter, or another library in its place

@@ -16,6 +16,6 @@ export function chooseScenario(bundle: Bundle, text: string): Scenario {
   const choice = list === "" ? `The bundle "${bundle.name}" has none.` : `There are: ${list}`;
   throw new IsoError("unknown_scenario", `There is no scenario ${shown}. ${choice}`, {
     field: "scenario",
-    hint: "Give its number, as in `--scenario 3`; `iso-runtime scenarios` lists them.",
+    hint: 'Give its number, as `scenario` "3"; `iso-runtime scenarios` and GET /v1/scenarios list them.',
   });
 }

@@ -6,6 +6,7 @@ import { packageFile } from "../model/package-files.js";
 import { keepCompiledCode } from "./compile-cache.js";
 import { addDaemonCommands } from "./daemon-commands.js";
 import { collect, once } from "./flags.js";
+import { addKeysCommands } from "./keys-commands.js";
 import { addReceiptsCommands } from "./receipts-commands.js";
 import { tellFault, usageError } from "./usage-error.js";
 import { addWorkspaceCommands } from "./workspace-commands.js";
@@ -133,15 +134,31 @@ program
 
 program
   .command("serve")
-  .description("the HTTP API for callers on this host, until SIGTERM or SIGINT")
-  .option("--host <address>", "where it listens: an address of this host alone", "127.0.0.1")
+  .description("the HTTP API, until SIGTERM or SIGINT")
+  .option(
+    "--host <address>",
+    "where it listens: an address of this host alone, or any where there are keys",
+    "127.0.0.1",
+  )
   .option("--port <number>", "0: one that is free", "8321")
   .option("--drain <seconds>", "how long runs may go on after the signal; then they are cancelled", "30")
+  .option("--allow-host <name[:port]>", "another name by which it is reached, as behind a proxy; repeatable", collect)
+  .option("--concurrency <number>", "runs at work at once (default: twice the processors, at least 4)")
+  .option("--concurrency-per-user <number>", "of one user (default: half of them)")
+  .option("--queue <number>", "runs that wait for their turn; more are told to ask again later", "4000")
+  .option("--queue-per-user <number>", "of one user", "1000")
+  .option("--rate <runs/unit>", "of each user, as 10/s, 60/m or 1000/h (default: no limit)")
+  .option("--storage <size>", "of each user's workspaces, as 2GiB (default: no limit)")
+  .option("--keep-days <number>", "how long a run is kept that has ended: its result, events and request", "30")
+  .option("--keep-runs <number>", "how many of one user", "10000")
+  .option("--keep-bytes <size>", "how much of one user", "1GiB")
   .option("--profile <name>", "of runs that name none (default: default)")
   .option("--backend <name>", "auto, zygote, bubblewrap or docker")
   .option("--tools <descriptor>", "a tools descriptor")
   .option("--bundle <dir>", "a bundle: tools, scenarios, profiles")
   .option("--config <file>", "a config file that may set everything")
+  .option("--log <format>", "text, json or off: a line on stderr for each request and each run's end", "text")
+  .option("--log-level <level>", "debug, info, warn or error", "info")
   .option("--json", "stdout is one document, when it listens: its address and token")
   .action(async (flags) => {
     const signal = cancelOnSignal();
@@ -149,6 +166,7 @@ program
     process.exitCode = await serveCommand(flags, program.version() ?? "unknown", signal);
   });
 
+addKeysCommands(program);
 addReceiptsCommands(program);
 addWorkspaceCommands(program);
 addDaemonCommands(program, cancelOnSignal);

@@ -4,7 +4,7 @@ import { printResult, writeOut } from "./documents.js";
 import { oneLine } from "./report/printable.js";
 
 /** Commands whose documents are their own; every other command line is answered as a run that was rejected. */
-const OWN_DOCUMENTS = ["scenarios", "doctor", "receipts", "workspace", "bench", "daemon", "serve"];
+const OWN_DOCUMENTS = ["scenarios", "doctor", "receipts", "workspace", "bench", "daemon", "serve", "keys"];
 
 /** Says what is wrong and returns the exit status. `argv` tells which form was wanted, since the flags could not be read. */
 export async function usageError(argv: readonly string[], message: string): Promise<number> {

@@ -75,6 +75,11 @@ export class EventBus {
     return this.#kept.values();
   }
 
+  /** What a reader would get that comes now, at once. */
+  *past(fromSeq = 1): Generator<RunEvent> {
+    for (let seq = fromSeq; seq <= this.#lastSeq; seq += 1) yield this.#at(seq);
+  }
+
   /** True after `run.finished`, or after `close`. */
   get closed(): boolean {
     return this.#closed;

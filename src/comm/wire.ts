@@ -7,6 +7,6 @@ export function toNdjson(event: RunEvent): string {
 }
 
 /** `id` is the event's `seq`: a reader that comes back says it as Last-Event-ID and goes on from the next. */
-export function toSse(event: Pick<RunEvent, "seq" | "type">): string {
-  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+export function toSse(event: Pick<RunEvent, "seq" | "type">, id = event.seq): string {
+  return `id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }

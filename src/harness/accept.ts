@@ -10,6 +10,8 @@ import type { RunResult } from "../model/result.js";
 import type { Profile } from "../sandbox/profile.js";
 import { resolveProfile, type Settings } from "../settings/settings.js";
 import { checkUserId } from "../workspace/user-dir.js";
+import { SecretNames } from "./redaction/names.js";
+import { Redaction } from "./redaction/redaction.js";
 import { parseRequest } from "./request.js";
 import { checkRequirementNames } from "./require.js";
 
@@ -33,6 +35,8 @@ export interface AcceptedRun {
   env: Record<string, string>;
   labels: Record<string, string>;
   progName: string | null;
+  /** What leaves the run goes through it first. */
+  redaction: Redaction;
 }
 
 export interface AcceptContext {
@@ -60,6 +64,7 @@ export function accept(input: Record<string, unknown>, context: AcceptContext): 
   const required = request.require === undefined ? profile.require : [...profile.require, ...request.require];
   checkRequirementNames(required, context.backendNames);
 
+  const env = { ...profile.env, ...request.env };
   return {
     runId,
     ownRunId: request.runId !== undefined,
@@ -76,16 +81,17 @@ export function accept(input: Record<string, unknown>, context: AcceptContext): 
     durability: request.durability ?? "process",
     stdin: request.stdin ?? null,
     args: request.args ?? [],
-    env: { ...profile.env, ...request.env },
+    env,
     labels: request.labels ?? {},
     progName: request.progName ?? null,
+    redaction: new Redaction(new SecretNames(context.settings.secretNames), env),
   };
 }
 
 function scenarioOf(bundle: Bundle | null, text: string): Scenario {
   if (bundle) return chooseScenario(bundle, text);
   throw new IsoError("unknown_scenario", "No bundle is loaded, so there are no scenarios to choose from.", {
-    hint: "Load one with --bundle DIR, or leave out --tools to get the built-in one.",
+    hint: "Load a bundle, or leave out the tools of your own to get the built-in one.",
     field: "scenario",
   });
 }

@@ -28,7 +28,7 @@ export class Once {
   /** The result of an earlier run with an id of its caller's own; null where there is none yet. */
   async find(userId: string, runId: string): Promise<RunResult | null> {
     const found = await this.#ids.find(userId, runId);
-    return found === "interrupted" ? interrupted({ userId, runId, mode: "side-effects" }) : found;
+    return found === "interrupted" ? interruptedResult({ userId, runId, mode: "side-effects" }) : found;
   }
 
   async #claimed(request: AcceptedRun, start: () => Promise<RunResult>, forget: () => void): Promise<RunResult> {
@@ -43,7 +43,7 @@ export class Once {
         forget();
         return claim.result;
       }
-      result = claim.state === "interrupted" ? interrupted(request) : await start();
+      result = claim.state === "interrupted" ? interruptedResult(request) : await start();
     } catch (error) {
       // `start` gives every ending as a result: nothing ran, so the id is free again.
       if (claimed) await this.#ids.unclaim(userId, runId).catch(() => undefined);
@@ -57,9 +57,14 @@ export class Once {
 }
 
 /** The first run with this id died with its process: it may or may not have written files, so it is not run again unasked. */
-function interrupted(request: Pick<AcceptedRun, "userId" | "runId" | "mode">): RunResult {
+export function interruptedResult(
+  request: Pick<AcceptedRun, "userId" | "runId" | "mode"> & { turnId?: string; scenario?: unknown },
+): RunResult {
   const error = new IsoError("interrupted", `The process that ran "${request.runId}" ended before the run did.`, {
     hint: "The workspace is whole: as it was before that run, or as it was after it. Run it again with another runId.",
   });
-  return { ...blankResult(request), status: "failed", mode: request.mode, error: errorOf(error) };
+  const { userId, runId, mode } = request;
+  const blank = blankResult({ userId, runId, turnId: request.turnId });
+  const scenario = typeof request.scenario === "string" ? request.scenario : null;
+  return { ...blank, status: "failed", mode, scenario, error: errorOf(error) };
 }

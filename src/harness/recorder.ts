@@ -8,6 +8,7 @@ import { WholeCharacters } from "../diagnostics/whole-characters.js";
 import type { EventInput } from "../model/events.js";
 import { KEEP } from "../model/limits.js";
 import type { StreamText } from "../model/result.js";
+import type { RedactedStream, Redaction } from "./redaction/redaction.js";
 
 const STREAMS = ["stdout", "stderr", "log"] as const;
 type Stream = (typeof STREAMS)[number];
@@ -19,26 +20,39 @@ export class Recorder {
   readonly #streams = { stdout: new StreamCapture(KEEP.streamBytes), stderr: new StreamCapture(KEEP.streamBytes) };
   readonly #told = { stdout: new WholeCharacters(), stderr: new WholeCharacters(), log: new WholeCharacters() };
   readonly #emit: ((event: EventInput) => void) | null;
-  #bytes = 0;
+  readonly #redaction: Redaction;
+  readonly #clean: Record<Stream, RedactedStream>;
+  /** What the program wrote, secrets and all. */
+  readonly #written = { stdout: 0, stderr: 0, log: 0 };
 
   /** `dir` is a folder of the host's where no program can reach. `emit` is null where nobody hears of output while it comes. */
-  constructor(dir: string, emit: ((event: EventInput) => void) | null) {
+  constructor(dir: string, emit: ((event: EventInput) => void) | null, redaction: Redaction) {
     this.#userLog = new LogFile(join(dir, "user.log"));
     this.#infraLog = new InfraLog(join(dir, "infra.log"));
     this.#emit = emit;
+    this.#redaction = redaction;
+    this.#clean = { stdout: redaction.stream(), stderr: redaction.stream(), log: redaction.stream() };
   }
 
   output(stream: Stream, bytes: Buffer): void {
-    this.#bytes += bytes.length;
+    this.#written[stream] += bytes.length;
+    this.#keep(stream, this.#clean[stream].push(bytes));
+  }
+
+  #keep(stream: Stream, bytes: Buffer): void {
+    if (bytes.length === 0) return;
     this.#userLog.append(bytes);
     this.#scanner.push(bytes, stream);
     if (stream !== "log") this.#streams[stream].push(bytes);
     if (this.#emit !== null) this.#tell(stream, this.#told[stream].push(bytes));
   }
 
-  /** The program writes no more: what it left of an unfinished character is told. */
+  /** The program writes no more: what may have been the beginning of a secret, or of a character, is told. */
   outputEnded(): void {
-    for (const stream of STREAMS) this.#tell(stream, this.#told[stream].end());
+    for (const stream of STREAMS) {
+      this.#keep(stream, this.#clean[stream].end());
+      this.#tell(stream, this.#told[stream].end());
+    }
   }
 
   #tell(stream: Stream, bytes: Buffer): void {
@@ -46,15 +60,15 @@ export class Recorder {
   }
 
   infra(source: string, line: string): void {
-    this.#infraLog.append(source, line);
+    this.#infraLog.append(source, this.#redaction.text(line));
   }
 
   get outputBytes(): number {
-    return this.#bytes;
+    return this.#written.stdout + this.#written.stderr + this.#written.log;
   }
 
   stream(name: "stdout" | "stderr"): StreamText {
-    return this.#streams[name].text();
+    return { ...this.#streams[name].text(), bytes: this.#written[name] };
   }
 
   /** Ends the logs and says what is in them, and what of them the disk did not take or give. */

@@ -1,38 +1,43 @@
 // The runs that a service took: found by user and id while they run and for a while after, with their events kept for whoever comes late.
 // Memory is bounded: of the finished ones the oldest go first, and their results stay on disk.
-import { createHash } from "node:crypto";
 import { uuidv7 } from "uuidv7";
 import type { EventBus } from "../comm/event-bus.js";
 import { IsoError } from "../model/errors.js";
 import { KiB, MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
+import type { RequestKeyRecord } from "../records/run-files.js";
 import { checkUserId } from "../workspace/user-dir.js";
+import { Admission, queueLimits } from "./admission.js";
+import type { Place } from "./fair-queue.js";
+import { timeOfId } from "./past-events.js";
+import { type AskedRun, PastRun, type RunState, same } from "./past-run.js";
 import type { RunRequest } from "./request.js";
 import { rejectedResult } from "./result.js";
+import { digestOf, type RunHistory } from "./run-history.js";
 import type { Runtime, TakenRun } from "./runtime.js";
+import type { StorageQuota } from "./storage-quota.js";
 
 /** Of each run's output, for readers that come late. */
 const KEPT_OUTPUT = { headBytes: 256 * KiB, newestBytes: MiB };
-const DEFAULT_BOUNDS: RegistryBounds = { underWay: 64, finished: 1000, finishedBytes: 256 * MiB };
+const DEFAULT_BOUNDS: RegistryBounds = { finished: 1000, finishedBytes: 256 * MiB };
 
 export interface RegistryBounds {
-  /** Runs that wait or run at once; more are refused. */
-  readonly underWay: number;
   /** Finished runs that are remembered, by number and by what they cost. */
   readonly finished: number;
   readonly finishedBytes: number;
 }
 
-export type RunState = "queued" | "running" | "waiting";
+export interface RegistryOptions {
+  bounds?: Partial<RegistryBounds>;
+  onFinished?: (result: RunResult) => void;
+  admission?: Admission;
+  /** Asked when a run's turn has come, and told when the run has ended. */
+  storage?: Pick<StorageQuota, "check" | "changed">;
+  history?: RunHistory | null;
+}
 
-export interface KeptRun extends Pick<TakenRun, "runId" | "userId" | "turnId" | "mode" | "scenario"> {
-  /** When it was taken, as its id has it. */
-  readonly acceptedAt: string;
+export interface KeptRun extends AskedRun {
   readonly events: EventBus;
-  readonly state: RunState;
-  /** Null until it has ended. */
-  readonly result: RunResult | null;
-  readonly ended: Promise<RunResult>;
 }
 
 /** A key by which the same request, sent again, is the same run. */
@@ -53,37 +58,51 @@ export class RunRegistry {
   readonly #finished = new Set<Entry>();
   readonly #byKey = new Map<string, { entry: Entry; fingerprint: string }>();
   readonly #onFinished: (result: RunResult) => void;
+  readonly #storage: RegistryOptions["storage"];
+  /** Who is taken, and when each has its turn. */
+  readonly admission: Admission;
+  /** Null where nothing outlives this process but results. */
+  readonly #history: RunHistory | null;
   #finishedBytes = 0;
   #closed = false;
 
-  constructor(
-    runtime: RunTaker,
-    options: { bounds?: Partial<RegistryBounds>; onFinished?: (result: RunResult) => void } = {},
-  ) {
+  constructor(runtime: RunTaker, options: RegistryOptions = {}) {
     this.#runtime = runtime;
     this.#bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
     this.#onFinished = options.onFinished ?? (() => undefined);
+    this.#storage = options.storage;
+    this.admission = options.admission ?? new Admission({ queue: queueLimits(), rate: null });
+    this.#history = options.history ?? null;
   }
 
   /** Throws IsoError for a request at fault, `conflict` for a key that was used for another one, `too_busy` and `shutting_down`. */
-  start(request: Omit<RunRequest, "runId" | "signal">, again: RequestKey | null = null): KeptRun {
+  start(request: Omit<RunRequest, "runId" | "signal">, again: RequestKey | null = null): AskedRun {
     const key = again && JSON.stringify([request.userId, again.key]);
-    const fingerprint = again === null ? "" : createHash("sha256").update(again.body).digest("hex");
+    const fingerprint = again === null ? "" : digestOf(again.body);
     const known = key === null ? undefined : this.#byKey.get(key);
-    if (known !== undefined) {
-      if (known.fingerprint === fingerprint) return known.entry;
-      throw new IsoError("conflict", "This Idempotency-Key was used for another request.", {
-        field: "Idempotency-Key",
-        hint: "Send the same body to get the same run, or choose a new key.",
-      });
-    }
+    if (known !== undefined) return same(known.fingerprint === fingerprint, known.entry);
+    const stored = again && { digest: digestOf(again.key), fingerprint };
+    const earlier = stored && (this.#history?.earlier(request.userId, stored.digest) ?? null);
+    if (earlier !== null) return same(earlier.fingerprint === fingerprint, new PastRun(earlier));
     if (this.#closed) throw new IsoError("shutting_down", "The service is stopping and takes no more runs.");
-    if (this.underWay >= this.#bounds.underWay) {
-      throw new IsoError("too_busy", `${this.#bounds.underWay} runs are under way, as many as there may be.`);
+    const place = this.admission.enter(request);
+    let isClaimed = false;
+    try {
+      const runId = uuidv7();
+      const others = stored && (this.#history?.claimKey(request.userId, stored, runId) ?? null);
+      if (others !== null) {
+        place.leave();
+        return same(others.fingerprint === fingerprint, new PastRun(others));
+      }
+      isClaimed = stored !== null;
+      const entry = this.#take({ ...request, runId }, { key, stored, place });
+      if (key !== null) this.#byKey.set(key, { entry, fingerprint });
+      return entry;
+    } catch (error) {
+      place.leave();
+      if (isClaimed && stored !== null) this.#history?.dropKey(request.userId, stored.digest);
+      throw error;
     }
-    const entry = this.#take(request, key);
-    if (key !== null) this.#byKey.set(key, { entry, fingerprint });
-    return entry;
   }
 
   /** Throws `not_found` where this user has no such run, whoever else may have it. */
@@ -101,7 +120,8 @@ export class RunRegistry {
   /** The result of a run that is remembered no more, or was a process's before this one; null where the user had none of that id. */
   async earlier(userId: string, runId: string): Promise<RunResult | null> {
     checkUserId(userId);
-    return await this.#runtime.resultOf(userId, runId);
+    // One that has an id of its caller's own may be no service's.
+    return (await this.#history?.result(userId, runId)) ?? (await this.#runtime.resultOf(userId, runId));
   }
 
   /** Newest first, from below `before` on. */
@@ -155,18 +175,41 @@ export class RunRegistry {
     });
   }
 
-  #take(request: Omit<RunRequest, "runId" | "signal">, key: string | null): Entry {
+  #take(
+    request: Omit<RunRequest, "signal">,
+    { key, stored, place }: { key: string | null; stored: RequestKeyRecord | null; place: Place },
+  ): Entry {
     const cancel = new AbortController();
+    const turn = async (signal: AbortSignal) => {
+      await place.turn(signal);
+      // A run that keeps nothing needs no room.
+      if (request.workspace !== null) await this.#storage?.check(request.userId);
+    };
     // An id of our own making that the runtime takes for the caller's: so its result is written down, and found after a restart.
-    const taken = this.#runtime.take({ ...request, runId: uuidv7(), signal: cancel.signal }, KEPT_OUTPUT);
+    const taken = this.#runtime.take({ ...request, signal: cancel.signal }, KEPT_OUTPUT, turn);
     const entry = new Entry(taken, cancel, key);
+    try {
+      // Nothing of it has run yet: what follows is told of a run that is on disk.
+      const { runId, userId, turnId, mode, scenario, acceptedAt } = entry;
+      const { asked, events } = taken;
+      this.#history?.accepted({ runId, userId, turnId, mode, scenario, acceptedAt, key: stored, asked }, events);
+    } catch (error) {
+      entry.cancel("It cannot be written down.");
+      throw error;
+    }
     this.#runs.set(entry.runId, entry);
-    void entry.ended.then((result) => this.#ended(entry, result));
+    void entry.ended.then((result) => {
+      // Before the next one's turn, which looks at the storage.
+      this.#storage?.changed(request);
+      place.leave();
+      this.#ended(entry, result);
+    });
     return entry;
   }
 
   #ended(entry: Entry, result: RunResult): void {
     this.#onFinished(result);
+    this.#history?.ended(result, entry.events);
     this.#finished.add(entry);
     this.#finishedBytes += entry.bytes;
     for (const oldest of this.#finished) {
@@ -205,7 +248,7 @@ class Entry implements KeptRun {
       scenario: this.scenario,
       events: this.events,
     } = taken);
-    this.acceptedAt = new Date(Number.parseInt(this.runId.replace("-", "").slice(0, 12), 16)).toISOString();
+    this.acceptedAt = timeOfId(this.runId) ?? "";
     this.#cancel = cancel;
     this.key = key;
     // A run that cannot even fail would be under way for ever.

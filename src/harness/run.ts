@@ -19,6 +19,7 @@ import { deadlineOf, type Seams, unlimited, watched } from "./seams.js";
 import { Stopwatch } from "./stopwatch.js";
 import { sync } from "./sync.js";
 import { openToolSession } from "./tool-session.js";
+import { phase, type RunTrace } from "./trace.js";
 
 export interface RunParts {
   store: WorkspaceStore;
@@ -28,9 +29,13 @@ export interface RunParts {
   /** How this backend came to be the run's, in a sentence. */
   why: string;
   receipt: RunReceipt;
+  /** Where others decide when a run begins. */
+  turn?: ((signal: AbortSignal) => Promise<void>) | undefined;
   seams: Seams;
   /** Whether somebody may hear of output while it comes. */
   isLive: boolean;
+  /** Null where nobody follows traces. */
+  trace: RunTrace | null;
 }
 
 /** Throws for faults that are ours or the caller's; every ending of the program is a result. `signal` cancels in each state. */
@@ -40,15 +45,18 @@ export async function run(
   emit: (event: EventInput) => void,
   signal: AbortSignal,
 ): Promise<RunResult> {
-  const { store } = parts;
-  const watch = new Stopwatch();
+  const { store, trace } = parts;
+  const watch = new Stopwatch(trace);
 
-  await using lock = await watch.time("queueMs", () => store.lock(request.ref, signal));
+  await using lock = await watch.time("queueMs", async () => {
+    await parts.turn?.(signal);
+    return await store.lock(request.ref, signal);
+  });
   await using held = await acquire(request, parts, { watch, lock, signal });
   const { prepared, sandbox, warm } = held;
   step("run.acquired");
 
-  const recorder = new Recorder(held.logDir, parts.isLive ? emit : null);
+  const recorder = new Recorder(held.logDir, parts.isLive ? emit : null, request.redaction);
   recorder.infra(
     "runtime",
     `sandbox ${sandbox.id} on ${parts.backend.name}${warm ? ", booted ahead" : ""}: ${parts.why}`,
@@ -74,8 +82,11 @@ export async function run(
 
   step("run.ended");
   recorder.outputEnded();
-  const kernel = await sandbox.stop(execution.exit?.kernel);
-  await tools.settled();
+  const kernel = await phase(trace, "stop", async () => {
+    const counted = await sandbox.stop(execution.exit?.kernel);
+    await tools.settled();
+    return counted;
+  });
   step("run.stopped");
   await sandbox.collect();
   step("run.collected");
@@ -89,7 +100,9 @@ export async function run(
   emit({ type: "workspace.synced", workspace: synced });
   step("run.synced");
 
-  const findings = await diagnose({ recorder, prepared, sandbox, logDir: held.logDir, out: judged.diff.tree });
+  const findings = await phase(trace, "diagnose", () =>
+    diagnose({ recorder, prepared, sandbox, logDir: held.logDir, out: judged.diff.tree }),
+  );
   emit({ type: "report", diagnostics: findings.diagnostics });
   if (findings.diagnostics.hasError) {
     const { errorLines, tracebacks } = findings.diagnostics;
@@ -97,18 +110,20 @@ export async function run(
   }
 
   const { backend } = parts;
-  return report({
-    request,
-    prepared,
-    backend,
-    sandbox,
-    warm,
-    execution,
-    judged,
-    synced,
-    findings,
-    tools,
-    recorder,
-    watch,
-  });
+  return await phase(trace, "report", () =>
+    report({
+      request,
+      prepared,
+      backend,
+      sandbox,
+      warm,
+      execution,
+      judged,
+      synced,
+      findings,
+      tools,
+      recorder,
+      watch,
+    }),
+  );
 }

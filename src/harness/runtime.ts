@@ -14,13 +14,17 @@ import { ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
 import type { HostState } from "./host-state.js";
+import { type Asked, askedFor } from "./kept-request.js";
 import { checkOptions, type RuntimeOptions } from "./options.js";
 import { type ReceiptLines, recentReceipt } from "./recent-receipt.js";
+import type { Redaction } from "./redaction/redaction.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult, withInfra } from "./result.js";
 import { run } from "./run.js";
+import type { HistoryOptions, RunHistory } from "./run-history.js";
 import { RunReceipt } from "./run-receipt.js";
 import type { Seams } from "./seams.js";
+import { RunTrace } from "./trace.js";
 import { Workspaces } from "./workspaces.js";
 
 const DEFAULT_WARM = 2;
@@ -61,9 +65,20 @@ async function chooseTools(options: RuntimeOptions, settings: Settings, bundle: 
 /** A run that was accepted: its id and events at once, its result later. */
 export interface TakenRun extends Pick<AcceptedRun, "runId" | "userId" | "turnId" | "mode"> {
   scenario: string | null;
+  /** What may be kept of the request. */
+  asked: Asked;
   /** All events, also for readers that come late. */
   events: EventBus;
   result: Promise<RunResult>;
+}
+
+/** Resolves when a run may begin; rejects with what keeps it from that, or with the signal's reason. */
+export type TurnOf = (signal: AbortSignal) => Promise<void>;
+
+/** What a run waits for before it begins, and what ends it. */
+interface Waits {
+  callers: AbortSignal | undefined;
+  turn?: TurnOf;
 }
 
 export class Runtime implements AsyncDisposable {
@@ -115,21 +130,37 @@ export class Runtime implements AsyncDisposable {
     }
   }
 
-  /** Starts a run that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
-  take(request: RunRequest, kept: Pick<EventBusOptions, "headBytes" | "newestBytes"> = {}): TakenRun {
+  /** Starts a run, when `turn` resolves, that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
+  take(
+    request: RunRequest,
+    kept: Pick<EventBusOptions, "headBytes" | "newestBytes"> = {},
+    turn: TurnOf = async () => undefined,
+  ): TakenRun {
     this.#checkOpen();
+    const startedAt = performance.now();
     const fields = copyOf(request);
     const accepted = accept(fields, this.#acceptContext());
     const { runId, userId, turnId, mode, scenario } = accepted;
     const events = new EventBus(kept);
     events.open(runId);
-    const result = this.#track(this.#finish(this.#perform(accepted, fields.signal, events), events));
-    return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, events, result };
+    const waits = { callers: fields.signal, turn };
+    const result = this.#track(this.#finish(this.#perform(accepted, waits, events, startedAt), events));
+    const asked = askedFor(fields, accepted.redaction);
+    return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, asked, events, result };
   }
 
   /** The result of a run that had an id of its caller's own, in this process or one before; null where there is none. */
   async resultOf(userId: string, runId: string): Promise<RunResult | null> {
     return await (await this.#opened()).once.find(userId, runId);
+  }
+
+  /** The runs that a service keeps. Whoever opens it closes it, before the runtime. */
+  async openHistory({ keep, log }: Pick<HistoryOptions, "keep" | "log">): Promise<RunHistory> {
+    // Loaded by who keeps runs: a command has one, and its database takes longer to load than the run.
+    const [{ RunHistory: History }, { store }] = await Promise.all([import("./run-history.js"), this.#opened()]);
+    const owner = { id: store.instance.id, isAlive: (id: string) => store.isAlive(id) };
+    const turn = () => store.turn("history");
+    return await History.open({ stateDir: store.stateDir, owner, turn, log, ...(keep && { keep }) });
   }
 
   /** Boots sandboxes for a profile ahead of the first run. */
@@ -200,6 +231,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #attempt(request: RunRequest, bus: EventBus): Promise<RunResult> {
+    const startedAt = performance.now();
     let fields: Partial<RunRequest> = {};
     let accepted: AcceptedRun;
     try {
@@ -208,30 +240,37 @@ export class Runtime implements AsyncDisposable {
     } catch (error) {
       return rejectedResult(fields, error);
     }
-    return await this.#perform(accepted, fields.signal, bus);
+    return await this.#perform(accepted, { callers: fields.signal }, bus, startedAt);
   }
 
-  async #perform(accepted: AcceptedRun, callers: AbortSignal | undefined, bus: EventBus): Promise<RunResult> {
+  async #perform(accepted: AcceptedRun, waits: Waits, bus: EventBus, startedAt: number): Promise<RunResult> {
+    const trace = RunTrace.begin(accepted, startedAt);
+    let result: RunResult;
     try {
       const engine = await this.#opened();
-      return await engine.once.run(accepted, () => this.#execute(engine, accepted, callers, bus));
+      result = await engine.once.run(accepted, () => this.#execute(engine, accepted, waits, bus, trace));
     } catch (error) {
-      return failedResult(accepted, error);
+      result = failedResult(accepted, error);
     }
+    trace?.end(result);
+    return result;
   }
 
   async #execute(
     engine: Engine,
     accepted: AcceptedRun,
-    callers: AbortSignal | undefined,
+    { callers, turn }: Waits,
     bus: EventBus,
+    trace: RunTrace | null,
   ): Promise<RunResult> {
     // One that joins others is never forgotten by those that live on, as the runtime's own does: only where there are two.
     const signal = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
     const batch = new OutputBatch((event) => void bus.emit(event));
-    const emit = (event: EventInput) => batch.emit(event);
+    const { redaction } = accepted;
+    // Output is clean as it comes, word by word.
+    const emit = (event: EventInput) => batch.emit(event.type === "output" ? event : redaction.value(event));
     const receipt = new RunReceipt(engine.receipts, accepted, this.tools.table, emit);
     let result: RunResult;
     let workspace: RunResult["workspace"] | null = null;
@@ -242,7 +281,7 @@ export class Runtime implements AsyncDisposable {
         wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const parts = { ...engine, tools: this.tools, backend, why, receipt, isLive: bus.isLive };
+      const parts = { ...engine, tools: this.tools, backend, why, receipt, turn, isLive: bus.isLive, trace };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;
@@ -255,9 +294,11 @@ export class Runtime implements AsyncDisposable {
     }
     batch.flush();
     if (scenario && this.bundle) bus.emit({ type: "comm.followups", followups: followups(this.bundle) });
+    result = cleanResult(result, redaction);
     const { labels, env, progName } = accepted;
     try {
-      engine.history.append(result, { labels, envNames: Object.keys(env), progName });
+      const given = { labels: redaction.variables(labels), envNames: Object.keys(env), progName };
+      engine.history.append(result, given);
     } catch (error) {
       const why = toIsoError(error).message;
       result = withInfra(result, "runtime", [`this run has no line in history.jsonl: ${why}`]);
@@ -309,6 +350,12 @@ function copyOf(request: RunRequest): Partial<RunRequest> {
 function cancelled(thrown: unknown): unknown {
   if (thrown instanceof IsoError && thrown.code !== "internal") return thrown;
   return new IsoError("cancelled", "The caller cancelled the run before it started.", { cause: thrown });
+}
+
+/** What the steps found, without what they found of secrets. Who and which run it was is nobody's secret. */
+function cleanResult(result: RunResult, redaction: Redaction): RunResult {
+  const { runId, userId, turnId, sandbox, paths } = result;
+  return { ...redaction.value(result), runId, userId, turnId, sandbox, paths };
 }
 
 /** What a fault after the program began leaves of the workspace. */

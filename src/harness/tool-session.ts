@@ -22,5 +22,6 @@ export function openToolSession(
     output: new TreeOutputFiles(() => Tree.open(prepared.out), prepared.owner),
     log: (line) => recorder.infra("tools", line),
     emit,
+    clean: (value) => request.redaction.learn(value),
   });
 }

@@ -12,6 +12,7 @@ import { openPastFile } from "../workspace/past-file.js";
 import type { WorkspaceLock, WorkspaceStore } from "../workspace/store.js";
 import { checkUserId } from "../workspace/user-dir.js";
 import { type DiffView, type HistoryView, type ListedFile, WorkspaceView } from "../workspace/view.js";
+import { type Archive, openArchive } from "./workspace-archive.js";
 
 export type { ComparedVersion, DiffView, HistoryView, ListedFile } from "../workspace/view.js";
 
@@ -88,6 +89,11 @@ export class Workspaces {
   /** A file as a version had it, by the version's id. */
   async openFileOf(name: WorkspaceName, version: string, path: string): Promise<OpenedFile> {
     return openedFile(await openPastFile(this.#roots, checked(name), version, path));
+  }
+
+  /** All files, or those of a folder, to be read as they are now. Whoever has it disposes of it. */
+  async archive(name: WorkspaceName, folder?: string): Promise<Archive> {
+    return await openArchive(this.#view(name).open(), folder ?? null);
   }
 
   async history(name: WorkspaceName): Promise<HistoryView> {

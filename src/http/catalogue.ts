@@ -6,7 +6,7 @@ import { json, problems } from "./schemas/common.js";
 import type { Service } from "./service.js";
 
 export function addCatalogueRoutes(app: OpenAPIHono, { runtime }: Service): void {
-  const route = { method: "get", tag: "catalogue", takes: { query: NoQuery } } as const;
+  const route = { method: "get", tag: "catalogue", takes: { query: NoQuery }, everybody: true } as const;
   addRoute(
     app,
     {

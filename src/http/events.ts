@@ -1,9 +1,9 @@
 // A run's events as a stream of server-sent events: each once, in order, at the pace of its reader, with a comment where there is silence.
-import type { EventBus } from "../comm/event-bus.js";
 import { toSse } from "../comm/wire.js";
-import { IsoError } from "../model/errors.js";
+import type { EventSource } from "../harness/past-events.js";
 import type { RunEvent } from "../model/events.js";
 import { within } from "../model/in-time.js";
+import { Counts } from "./counts.js";
 import { shownResult } from "./schemas/result.js";
 
 const HEARTBEAT_MS = 15_000;
@@ -12,12 +12,15 @@ const MAX_READERS = 256;
 const STALL_MS = 60_000;
 /** Of one run: nobody needs more, and one run must not take all. */
 const MAX_READERS_OF_RUN = 32;
+const MAX_READERS_OF_USER = 128;
+const REFUSAL = "As many readers follow events as there may be.";
 
 export class EventStreams {
   readonly stallMs: number;
   readonly #heartbeatMs: number;
-  readonly #readers = new Map<EventBus, number>();
-  #total = 0;
+  /** By id. */
+  readonly #ofRun = new Counts<string>({ all: MAX_READERS, each: MAX_READERS_OF_RUN });
+  readonly #ofUser = new Counts<string>({ all: MAX_READERS, each: MAX_READERS_OF_USER });
 
   constructor({ heartbeatMs = HEARTBEAT_MS, stallMs = STALL_MS }: { heartbeatMs?: number; stallMs?: number } = {}) {
     this.#heartbeatMs = heartbeatMs;
@@ -25,27 +28,18 @@ export class EventStreams {
   }
 
   get readers(): number {
-    return this.#total;
+    return this.#ofRun.all;
   }
 
-  /** What follows the event `after`. Ends with the run; throws `too_busy`. */
-  open(bus: EventBus, after: number): ReadableStream<Uint8Array> {
-    const ofRun = this.#readers.get(bus) ?? 0;
-    if (this.#total >= MAX_READERS || ofRun >= MAX_READERS_OF_RUN) {
-      throw new IsoError("too_busy", "As many readers follow events as there may be.");
-    }
-    this.#readers.set(bus, ofRun + 1);
-    this.#total += 1;
-    const events = bus.events({ fromSeq: after + 1 });
+  /** What follows the event `after`, for a reader of this user's. Ends with the run; throws `too_busy`. */
+  open(of: { user: string; runId: string }, source: EventSource, after: number): ReadableStream<Uint8Array> {
+    const places = this.#take(of);
+    const events = source.events({ fromSeq: after + 1 });
     let waiting: Promise<IteratorResult<RunEvent, undefined>> | null = null;
     let isOpen = true;
     const leave = () => {
-      if (!isOpen) return;
       isOpen = false;
-      this.#total -= 1;
-      const rest = (this.#readers.get(bus) ?? 1) - 1;
-      if (rest === 0) this.#readers.delete(bus);
-      else this.#readers.set(bus, rest);
+      for (const place of places) place[Symbol.dispose]();
     };
     const encoder = new TextEncoder();
     return new ReadableStream<Uint8Array>(
@@ -60,7 +54,7 @@ export class EventStreams {
           if (next === null) return controller.enqueue(encoder.encode(": still here\n\n"));
           waiting = null;
           const event = next.value.value;
-          if (event !== undefined) return controller.enqueue(encoder.encode(toSse(shown(event))));
+          if (event !== undefined) return controller.enqueue(encoder.encode(toSse(shown(event), source.idOf?.(event))));
           leave();
           controller.close();
         },
@@ -71,6 +65,16 @@ export class EventStreams {
       },
       { highWaterMark: 0 },
     );
+  }
+
+  #take({ user, runId }: { user: string; runId: string }): Disposable[] {
+    const ofUser = this.#ofUser.take(user, REFUSAL);
+    try {
+      return [ofUser, this.#ofRun.take(runId, REFUSAL)];
+    } catch (error) {
+      ofUser[Symbol.dispose]();
+      throw error;
+    }
   }
 }
 

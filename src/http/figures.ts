@@ -33,7 +33,7 @@ export class RunFigures {
         ...Object.entries(this.#starts).map(([start, count]) => row("sandboxes_total", count, { start })),
       ]),
       ...this.#total.lines("run_seconds", "How long runs took in all."),
-      ...this.#queued.lines("run_queue_seconds", "How long runs waited for their workspace."),
+      ...this.#queued.lines("run_queue_seconds", "How long runs waited for their turn."),
     ];
   }
 }

@@ -1,13 +1,15 @@
-// Who may: a request must be for the address that is served, come from no other page's script, and carry the token.
-import { createHash, timingSafeEqual } from "node:crypto";
+// Who may: a request must be for an address that is served, come from no other page's script, and carry a key or the token.
 import type { MiddlewareHandler } from "hono";
 import { IsoError } from "../model/errors.js";
+import { type Credentials, callerOf } from "./caller.js";
 
 export interface GuardOptions {
   /** Host headers of this service, in lower case. Known once it listens. */
   hosts: () => readonly string[];
-  token: string;
-  /** What needs no token: it tells nothing of any user. */
+  /** Those that the operator gave names to beside. TLS may end before them. */
+  allowedHosts: () => readonly string[];
+  credentials: Credentials;
+  /** What needs neither key nor token: it tells nothing of any user. */
   open: readonly string[];
 }
 
@@ -30,39 +32,33 @@ export const answerHeaders: MiddlewareHandler = async (context, next) => {
   }
 };
 
-export function guard({ hosts, token, open }: GuardOptions): MiddlewareHandler {
-  const expected = digest(token);
+export function guard({ hosts, allowedHosts, credentials, open }: GuardOptions): MiddlewareHandler {
   return async (context, next) => {
     const header = (name: string) => context.req.header(name);
-    checkAddress(header, hosts());
-    if (!open.includes(context.req.path)) checkToken(header("Authorization"), expected);
+    checkAddress(header, hosts(), allowedHosts());
+    if (!open.includes(context.req.path)) context.set("caller", callerOf(header("Authorization"), credentials));
     await next();
   };
 }
 
 /** A name that an attacker's page made point here arrives as its own in Host; a script of that page tells its own in Origin. */
-function checkAddress(header: (name: string) => string | undefined, hosts: readonly string[]): void {
+function checkAddress(
+  header: (name: string) => string | undefined,
+  hosts: readonly string[],
+  allowed: readonly string[],
+): void {
   const host = header("Host")?.toLowerCase();
-  if (host === undefined || !hosts.includes(host)) {
+  if (host === undefined || !(hosts.includes(host) || allowed.includes(host))) {
     throw new IsoError("forbidden", "The Host header names another address than this service has.", {
-      hint: `It is served as ${hosts.join(", ")}.`,
+      hint: `It is served as ${[...hosts, ...allowed].join(", ")}.`,
       field: "Host",
     });
   }
   const origin = header("Origin");
   const site = header("Sec-Fetch-Site");
-  const isForeign = origin !== undefined && !hosts.some((own) => origin.toLowerCase() === `http://${own}`);
+  const origins = [...hosts, ...allowed].map((own) => `http://${own}`).concat(allowed.map((own) => `https://${own}`));
+  const isForeign = origin !== undefined && !origins.includes(origin.toLowerCase());
   if (isForeign || (site !== undefined && !OWN_SITE.includes(site))) {
     throw new IsoError("forbidden", "Requests from pages of other origins are refused.", { field: "Origin" });
   }
 }
-
-function checkToken(authorization: string | undefined, expected: Buffer): void {
-  const given = /^Bearer +([^\s]+) *$/i.exec(authorization ?? "")?.[1];
-  // Of digests, which are of one length whatever was sent.
-  if (given !== undefined && timingSafeEqual(digest(given), expected)) return;
-  const what = authorization === undefined ? "carries no token" : "carries another token than this service's";
-  throw new IsoError("unauthorized", `The request ${what}.`);
-}
-
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

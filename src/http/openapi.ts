@@ -5,9 +5,20 @@ import type { Service } from "./service.js";
 
 export const DESCRIPTION_PATH = "/openapi.json";
 
+const TAGS = [
+  { name: "runs", description: "Start a run, wait for it, follow it, end it." },
+  { name: "workspace", description: "A user's files, and their versions." },
+  { name: "catalogue", description: "What runs may be asked with." },
+  { name: "operation", description: "For whoever looks after the service." },
+];
+
 export function addDescription(app: OpenAPIHono, { version }: Service): void {
   app.openAPIRegistry.registerComponent("securitySchemes", TOKEN_SCHEME, {
-    ...{ type: "http", scheme: "bearer", description: "The service prints it when it starts." },
+    ...{
+      type: "http",
+      scheme: "bearer",
+      description: "A key of `iso-runtime keys create`, or the token that the service prints when it starts.",
+    },
   });
   let document: object | null = null;
   app.get(DESCRIPTION_PATH, (context) => {
@@ -20,7 +31,7 @@ export function addDescription(app: OpenAPIHono, { version }: Service): void {
         license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
       },
       servers: [{ url: "/" }],
-      tags: [{ name: "runs" }, { name: "workspace" }, { name: "catalogue" }, { name: "operation" }],
+      tags: TAGS,
     });
     return context.json(document);
   });

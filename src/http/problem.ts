@@ -20,7 +20,8 @@ const CODE_OF_STATUS = new Map<number, ErrorCode>([
   [413, "too_large"],
   [415, "unsupported_media_type"],
 ]);
-const RETRY_AFTER: Partial<Record<ErrorCode, string>> = { too_busy: "1", shutting_down: "5" };
+/** Where the place that raised the error knew no better. */
+const RETRY_AFTER_MS: Partial<Record<ErrorCode, number>> = { too_busy: 1000, shutting_down: 5000 };
 
 export interface ProblemOptions {
   headers?: Record<string, string>;
@@ -45,13 +46,13 @@ export function problem(thrown: unknown, { headers, runId, log, hidden = [] }: P
     ...(field !== undefined && { field }),
     ...(runId !== undefined && { runId }),
   };
-  const retryAfter = RETRY_AFTER[code];
+  const retryAfterMs = error.retryAfterMs ?? RETRY_AFTER_MS[code];
   return new Response(JSON.stringify(body), {
     // An ending of a run is no failure of a request: whoever makes a problem of one has made a mistake of ours.
     status: status < 400 ? 500 : status,
     headers: {
       "Content-Type": "application/problem+json",
-      ...(retryAfter !== undefined && { "Retry-After": retryAfter }),
+      ...(retryAfterMs !== undefined && { "Retry-After": String(Math.ceil(retryAfterMs / 1000)) }),
       ...(code === "unauthorized" && { "WWW-Authenticate": "Bearer" }),
       ...headers,
     },

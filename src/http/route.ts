@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { sayIssue } from "../model/say-issue.js";
+import { type Access, boundTo, type Caller, callerIn, checkAccess } from "./caller.js";
 import type { Answer } from "./schemas/common.js";
 
 interface Shapes {
@@ -31,12 +32,16 @@ export interface Route<S extends Shapes> {
   maxBytes?: number;
   /** The body of a type that is not JSON, for the description alone. */
   rawBody?: Answer["content"];
-  /** True where no token is needed. */
+  /** True where neither key nor token is needed. */
   open?: boolean;
+  /** Of a route that names no user: true where what it tells is no user's. Else it is not for keys of one user. */
+  everybody?: boolean;
   answers: Record<number, Answer>;
 }
 
 const REST = "{.+}";
+/** A file's name may have a line break, which a dot is not. */
+const ANY_REST = "{[\\s\\S]+}";
 export const TOKEN_SCHEME = "token";
 
 export function addRoute<S extends Shapes>(
@@ -45,8 +50,24 @@ export function addRoute<S extends Shapes>(
   handle: (context: Context, input: Taken<S>) => Response | Promise<Response>,
 ): void {
   describe(app, route);
-  const path = route.path.replace(/\{([A-Za-z]+)\}/g, ":$1");
-  app.on(route.method.toUpperCase(), path, async (context) => handle(context, await take(context, route)));
+  const path = route.path.replace(/\{([A-Za-z]+)\}/g, ":$1").replace(REST, ANY_REST);
+  const access = accessOf(route);
+  app.on(route.method.toUpperCase(), path, async (context) => {
+    const caller = route.open ? null : callerIn(context);
+    if (caller !== null) checkAccess(caller, access);
+    return handle(context, await take(context, route, caller));
+  });
+}
+
+function accessOf<S extends Shapes>({ method, takes, everybody }: Route<S>): Access {
+  const named = Object.keys({ ...takes.params?.shape, ...takes.query?.shape, ...takes.body?.shape });
+  const isAboutUser = named.includes("user") || named.includes("userId");
+  return { changes: method !== "get", for: isAboutUser ? "user" : everybody ? "everybody" : "operator" };
+}
+
+/** A path of the router's as the description has it. */
+export function describedPath(path: string): string {
+  return path.replace(ANY_REST, "").replace(/:(\w+)/g, "{$1}");
 }
 
 function describe<S extends Shapes>(app: OpenAPIHono, route: Route<S>): void {
@@ -74,19 +95,24 @@ function operationOf(method: string, path: string): string {
   return [method, ...words].map((word, at) => (at === 0 ? word : word[0]?.toUpperCase() + word.slice(1))).join("");
 }
 
-async function take<S extends Shapes>({ req }: Context, { takes, maxBytes = 0 }: Route<S>): Promise<Taken<S>> {
+async function take<S extends Shapes>(
+  { req }: Context,
+  { takes, maxBytes = 0 }: Route<S>,
+  caller: Caller | null,
+): Promise<Taken<S>> {
   const { params, query, headers, body } = takes;
+  const own = (schema: z.ZodObject, given: unknown) => boundTo(caller, Object.keys(schema.shape), given);
   const text = body === undefined ? "" : await readText(req.raw, maxBytes);
   const taken = {
-    ...(params && { params: checked(params, req.param()) }),
-    ...(query && { query: checked(query, once(req.queries())) }),
+    ...(params && { params: checked(params, own(params, req.param())) }),
+    ...(query && { query: checked(query, own(query, once(req.queries()))) }),
     ...(headers && {
       headers: checked(
         headers,
         pick(Object.keys(headers.shape), (name) => req.header(name)),
       ),
     }),
-    ...(body && { body: checked(body, parse(text, req.header("Content-Type"))) }),
+    ...(body && { body: checked(body, own(body, parse(text, req.header("Content-Type")))) }),
     text,
   };
   // Each key is there exactly where its schema is, with what that schema gave.

@@ -1,33 +1,33 @@
 // Routes of runs: start, look, list, cancel, follow. A user's runs are nobody else's: others get the answer of a run that there is not.
-import type { Socket } from "node:net";
-import type { HttpBindings } from "@hono/node-server";
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
-import { z } from "zod";
+import type { z } from "zod";
 import type { RunRequest } from "../harness/request.js";
+import type { RunHistory } from "../harness/run-history.js";
 import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
 import { IsoError } from "../model/errors.js";
 import { MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
+import { Counts } from "./counts.js";
 import { faultOf, problem } from "./problem.js";
+import { note } from "./record.js";
 import { addRoute } from "./route.js";
 import { header, json, OfRun, OfUser, problems } from "./schemas/common.js";
 import { ResultSchema, shownResult } from "./schemas/result.js";
 import {
   EventHeaders,
-  ListQuery,
   RunBody,
   RunHeaders,
-  RunList,
   RunOrResult,
   RunQuery,
   RunUnderWay,
-  summaryOf,
+  SentEvent,
   underWay,
 } from "./schemas/runs.js";
 import { OfFile, OfWorkspace } from "./schemas/workspace.js";
 import { FILE_ANSWERS, FileHeaders, sendFile } from "./send-file.js";
 import type { Service } from "./service.js";
+import { cutOffStalled } from "./stalled.js";
+import { inTraceOf } from "./trace-parent.js";
 
 /** A snippet and its input of 4 MiB each, and what JSON makes of them. */
 const MAX_BODY_BYTES = 16 * MiB;
@@ -45,6 +45,9 @@ export function addRunRoutes(app: OpenAPIHono, service: Service): void {
 function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
   const takes = { query: RunQuery, headers: RunHeaders, body: RunBody };
   const location = { Location: header("Where the run is looked at.") };
+  const { atOnce, perUser, queued, queuedPerUser } = runs.admission.limits;
+  // As many as may wait for runs of their own: more wait again and again for the same one, by its key.
+  const waiters = new Counts<string>({ all: atOnce + queued, each: perUser + queuedPerUser });
   addRoute(
     app,
     {
@@ -58,14 +61,19 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
     },
     async (context, { query, headers, body, text }) => {
       const key = headers["idempotency-key"];
-      const run = runs.start(requestOf(body, query.user), key === undefined ? null : { key, body: text });
+      const again = key === undefined ? null : { key, body: text };
+      const request = requestOf(body, query.user);
       const isAsync = /(^|[,\s])respond-async\s*([,;]|$)/i.test(headers.prefer ?? "");
+      using _ = isAsync ? null : waiters.take(request.userId, "As many callers wait for runs as there may be.");
+      const run = inTraceOf(context, () => runs.start(request, again));
+      note(context, { user: run.userId, runId: run.runId });
       const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
       if (isAsync && run.result === null) {
         return context.json(underWay(run), 202, { ...at, "Preference-Applied": "respond-async" });
       }
       const result = await run.ended;
       const fault = faultOf(result);
+      if (fault !== null) note(context, { code: fault.code });
       if (fault !== null) return problem(fault, { headers: at, runId: run.runId, log, hidden });
       return context.json(shownResult(result), 200, at);
     },
@@ -84,21 +92,7 @@ function requestOf(body: z.output<typeof RunBody>, user: string | undefined): Ru
   return { ...body, userId } as RunRequest;
 }
 
-function addLook(app: OpenAPIHono, { runs }: Service): void {
-  addRoute(
-    app,
-    {
-      ...{ method: "get", path: "/v1/runs", tag: TAG, takes: { query: ListQuery } },
-      summary: "A user's runs, the newest first",
-      answers: { 200: json("Runs of this user that the service remembers.", RunList), ...problems() },
-    },
-    (context, { query: { user, before, limit } }) => {
-      const found = runs.list(user, { before, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      const next = found.length > limit ? (page.at(-1)?.runId ?? null) : null;
-      return context.json({ runs: page.map(summaryOf), next });
-    },
-  );
+function addLook(app: OpenAPIHono, { runs, history }: Service): void {
   addRoute(
     app,
     {
@@ -107,13 +101,16 @@ function addLook(app: OpenAPIHono, { runs }: Service): void {
       answers: { 200: json("The result document, or a run under way.", RunOrResult), ...problems(404) },
     },
     async (context, { params: { runId }, query: { user } }) => {
+      const other = runs.find(user, runId) === null ? await history?.elsewhere(user, runId) : null;
+      // How far it is, its own process knows.
+      if (other) return context.json(underWay({ ...other, state: "running" }));
       const result = await resultOf(runs, user, runId);
       return context.json(result === null ? underWay(runs.get(user, runId)) : shownResult(result));
     },
   );
 }
 
-function addCancel(app: OpenAPIHono, { runs }: Service): void {
+function addCancel(app: OpenAPIHono, { runs, history }: Service): void {
   addRoute(
     app,
     {
@@ -122,17 +119,20 @@ function addCancel(app: OpenAPIHono, { runs }: Service): void {
       answers: {
         202: json("It was asked to; its events and its result tell when it has ended.", RunUnderWay),
         200: json("It had ended already: its result, as it was.", ResultSchema),
-        ...problems(404),
+        ...problems(404, 409),
       },
     },
-    (context, { params: { runId }, query: { user } }) => {
+    async (context, { params: { runId }, query: { user } }) => {
+      const earlier = runs.find(user, runId) === null ? await runs.earlier(user, runId) : null;
+      if (earlier !== null) return context.json(shownResult(earlier));
+      await refuseElsewhere(runs, history, user, runId);
       const run: KeptRun = runs.cancel(user, runId);
       return run.result === null ? context.json(underWay(run), 202) : context.json(shownResult(run.result));
     },
   );
 }
 
-function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
+function addEvents(app: OpenAPIHono, { runs, streams, history }: Service): void {
   const takes = { params: OfRun, query: OfUser, headers: EventHeaders };
   addRoute(
     app,
@@ -142,27 +142,30 @@ function addEvents(app: OpenAPIHono, { runs, streams }: Service): void {
       answers: {
         200: {
           description: "Server-sent events; the last is run.finished.",
-          content: { "text/event-stream": { schema: z.string() } },
+          content: { "text/event-stream": { schema: SentEvent } },
         },
         204: { description: "The run has ended, and the event that was read was its last." },
-        ...problems(404, 429),
+        ...problems(404, 409, 429),
       },
     },
-    (context, { params: { runId }, query: { user }, headers }) => {
-      const { events } = runs.get(user, runId);
+    async (context, { params: { runId }, query: { user }, headers }) => {
+      const run = runs.find(user, runId);
+      const past = run === null ? await history?.events(user, runId) : null;
+      if (!past) await refuseElsewhere(runs, history, user, runId);
+      const events = past ?? runs.get(user, runId).events;
       const after = Number(headers["last-event-id"] ?? 0);
       // A browser that asks again after the end is told by this to ask no more.
-      if (events.closed && after >= events.lastSeq) return context.body(null, 204);
+      const lastId = past?.lastId ?? (run?.events.closed ? run.events.lastSeq : Number.POSITIVE_INFINITY);
+      if (after >= lastId) return context.body(null, 204);
       if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
-      const stream = streams.open(events, after);
-      // Nothing is written to a reader that has no room, so that its socket is idle then.
-      socketOf(context)?.setTimeout(streams.stallMs);
+      const stream = streams.open({ user, runId }, events, after);
+      cutOffStalled(context, streams.stallMs);
       return context.body(stream, 200, EVENT_STREAM);
     },
   );
 }
 
-function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
+function addFiles(app: OpenAPIHono, { runs, runtime, history }: Service): void {
   const takes = { params: OfRun.extend(OfFile.shape), query: OfWorkspace, headers: FileHeaders };
   addRoute(
     app,
@@ -172,6 +175,7 @@ function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
       answers: { ...FILE_ANSWERS, ...problems(404, 409, 416) },
     },
     async (context, { params: { runId, path }, query: { user, workspace }, headers }) => {
+      await refuseElsewhere(runs, history, user, runId);
       const result = await resultOf(runs, user, runId);
       if (result === null) throw new IsoError("conflict", "The run has not ended yet.", { field: "runId" });
       const { version } = result.workspace;
@@ -183,13 +187,22 @@ function addFiles(app: OpenAPIHono, { runs, runtime }: Service): void {
   );
 }
 
+/** Throws `conflict` for a run that another process of these roots is at. */
+async function refuseElsewhere(
+  runs: RunRegistry,
+  history: RunHistory | null,
+  user: string,
+  runId: string,
+): Promise<void> {
+  if (runs.find(user, runId) !== null || !(await history?.elsewhere(user, runId))) return;
+  throw new IsoError("conflict", "The run is under way in another process.", {
+    field: "runId",
+    hint: "Ask the service that took it, or ask here again when it has ended.",
+  });
+}
+
 /** Null for a run under way. Throws `not_found` for one that this user never had. */
 async function resultOf(runs: RunRegistry, user: string, runId: string): Promise<RunResult | null> {
   const run = runs.find(user, runId);
   return run === null ? ((await runs.earlier(user, runId)) ?? runs.get(user, runId).result) : run.result;
-}
-
-/** Null where there is none, as for a request that no network brought. */
-function socketOf({ env }: Context<{ Bindings: Partial<HttpBindings> }>): Socket | null {
-  return env?.incoming?.socket ?? null;
 }

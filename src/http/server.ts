@@ -1,17 +1,24 @@
 // The API on a socket: where it listens and where it refuses to, what a connection may cost, and how it stops without losing anything.
 import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, BlockList, isIP, type Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import type { Admission } from "../harness/admission.js";
+import type { ApiKeys } from "../harness/api-keys.js";
+import type { RunHistory } from "../harness/run-history.js";
 import { RunRegistry } from "../harness/run-registry.js";
 import type { Runtime } from "../harness/runtime.js";
+import { StorageQuota } from "../harness/storage-quota.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import { within } from "../model/in-time.js";
 import { KiB } from "../model/limits.js";
+import type { RunResult } from "../model/result.js";
+import { allowedHosts, listenAddress, ownHosts, urlOf } from "./address.js";
 import { createApp } from "./app.js";
 import { EventStreams } from "./events.js";
 import { RunFigures } from "./figures.js";
 import { problem } from "./problem.js";
+import { runEntry, type Tell } from "./record.js";
 import type { Service } from "./service.js";
 
 const LIMITS = {
@@ -23,7 +30,8 @@ const LIMITS = {
   /** Between two looks for those that are over. */
   connectionsCheckingInterval: 5_000,
 };
-const MAX_CONNECTIONS = 1024;
+/** Beside those that wait for their run's end: a full line keeps nobody from asking. */
+const MAX_OTHER_CONNECTIONS = 1024;
 /** For answers on their way when all runs have ended. */
 const LAST_WORDS_MS = 5_000;
 
@@ -36,13 +44,23 @@ export interface ServeOptions {
   drainMs: number;
   version: string;
   log: (line: string) => void;
+  /** What becomes of requests and runs; nobody where it is left out. */
+  tell?: Tell;
   streams?: EventStreams;
+  keys: Pick<ApiKeys, "find" | "any">;
+  /** As `--allow-host` has them. */
+  allowHosts?: readonly string[];
+  admission?: Admission;
+  /** Of each user; null or left out: no limit. */
+  storageBytes?: number | null;
+  /** Closed when all runs have ended. Without it runs are remembered for a while, and no longer than the process. */
+  history?: RunHistory | null;
 }
 
 export interface Listening {
   url: string;
-  /** Made anew at each start. */
-  token: string;
+  /** Made anew at each start; null on addresses that others reach: it is nobody's own, and could be revoked by a new start alone. */
+  token: string | null;
 }
 
 /** Serves until `signal` aborts; resolves when every run has its end and every answer is sent. Throws IsoError where it cannot listen. */
@@ -51,39 +69,53 @@ export async function serveApi(
   signal: AbortSignal,
   onListening: (listening: Listening) => void,
 ): Promise<void> {
-  const { runtime, version, log, drainMs } = options;
-  const host = loopback(options.host);
+  const { runtime, version, log, drainMs, keys, allowHosts = [], admission, storageBytes = null } = options;
+  const { history = null, tell = () => undefined } = options;
+  const address = listenAddress(options.host, () => keys.any);
+  allowedHosts(allowHosts, options.port);
   const figures = new RunFigures();
-  const runs = new RunRegistry(runtime, { onFinished: (result) => figures.count(result) });
-  const token = randomBytes(32).toString("base64url");
+  const storage = StorageQuota.of(runtime.settings, storageBytes);
+  const onFinished = (result: RunResult) => {
+    figures.count(result);
+    tell(runEntry(result));
+  };
+  const runs = new RunRegistry(runtime, { onFinished, storage, history, ...(admission && { admission }) });
+  const token = address.isLoopback ? randomBytes(32).toString("base64url") : null;
   let hosts: string[] = [];
+  let allowed: string[] = [];
   const app = createApp({
-    ...{ runtime, runs, version, token, log, streams: options.streams ?? new EventStreams() },
-    figures,
-    hidden: runtime.workspaces.roots,
+    ...{ runtime, runs, history, version, token, log, tell, streams: options.streams ?? new EventStreams() },
+    ...{ figures, keys, storage, hidden: runtime.workspaces.roots },
     hosts: () => hosts,
+    allowedHosts: () => allowed,
   });
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: (error) => problem(new IsoError("invalid_request", "It is no request.", { cause: error })),
   });
   const server = createServer(LIMITS, listener);
-  server.maxConnections = MAX_CONNECTIONS;
+  const { queued, atOnce } = runs.admission.limits;
+  server.maxConnections = queued + atOnce + MAX_OTHER_CONNECTIONS;
   const silent = silentSockets(server);
-  const { port } = await listen(server, host, options.port);
-  const name = isIP(host) === 6 ? `[${host}]` : host;
-  // A client leaves out the port that is everybody's.
-  hosts = [name, "localhost"].flatMap((own) => (port === 80 ? [own, `${own}:80`] : `${own}:${port}`));
-  onListening({ url: `http://${name}:${port}/`, token });
+  const { port } = await listen(server, address.host, options.port);
+  hosts = ownHosts(address, port);
+  allowed = allowedHosts(allowHosts, port);
+  const url = urlOf(address.host, port);
+  onListening({ url, token });
+  tell({ level: "info", event: "service", fields: { state: "listening", url, version } });
   await aborted(signal);
+  tell({ level: "info", event: "service", fields: { state: "stopping", underWay: runs.underWay } });
 
   runs.close();
   const waited = await within(runs.idle(), drainMs);
   if (waited === null)
     log(`${runs.underWay} runs are cancelled: they were under way for ${drainMs / 1000} s after the stop`);
+  await history?.stop();
   await runtime.close();
   await runs.idle();
   await close(server, silent);
+  await history?.close();
+  tell({ level: "info", event: "service", fields: { state: "stopped" } });
 }
 
 /** Connections that have asked for nothing yet: browsers open some ahead, and Node does not count them as idle. */
@@ -95,20 +127,6 @@ function silentSockets(server: Server): Set<Socket> {
   });
   server.on("request", ({ socket }) => silent.delete(socket));
   return silent;
-}
-
-/** Beyond this host there would have to be keys to tell callers apart, which there are not yet. */
-function loopback(host: string): string {
-  const address = host === "localhost" ? "127.0.0.1" : host;
-  const family = isIP(address);
-  const list = new BlockList();
-  list.addSubnet("127.0.0.0", 8, "ipv4");
-  list.addAddress("::1", "ipv6");
-  if (family !== 0 && list.check(address, family === 6 ? "ipv6" : "ipv4")) return address;
-  throw new IsoError("config_invalid", `--host: "${host.slice(0, 200)}" is no address of this host alone.`, {
-    field: "--host",
-    hint: "The service listens on 127.0.0.1 or ::1. Reach it from elsewhere through a tunnel, as `ssh -L 8321:127.0.0.1:8321`.",
-  });
 }
 
 function listen(server: Server, host: string, port: number): Promise<AddressInfo> {

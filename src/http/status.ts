@@ -19,17 +19,19 @@ export function addStatus(app: OpenAPIHono, { runtime, runs, streams, figures, v
   addRoute(
     app,
     {
-      ...{ method: "get", path: "/v1/status", tag: "operation", takes: { query: NoQuery } },
+      ...{ method: "get", path: "/v1/status", tag: "operation", takes: { query: NoQuery }, everybody: true },
       summary: "How the service and its host are doing",
       answers: { 200: json("Figures of now; none of them names a user.", Status), ...problems() },
     },
     async (context) => {
       const state = await runtime.hostState();
       const { user, system } = process.cpuUsage();
+      const { atWork, queued, refused, limits } = runs.admission.counts();
       return context.json({
         ...{ version, node: process.versions.node },
         ...{ uptimeMs: Math.round(process.uptime() * 1000), stopping: runs.closed },
         runs: { ...runs.counts(), ...figures.totals() },
+        places: { all: limits.atOnce, ofEachUser: limits.perUser, taken: atWork, queued, refused },
         readers: streams.readers,
         backend: state?.chosen ?? null,
         pool: state?.pool ?? [],

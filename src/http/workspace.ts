@@ -1,7 +1,7 @@
 // Routes of a user's files and versions. Files are a program's: they go out as downloads that no browser runs, and come in as a whole or not.
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { IsoError } from "../model/errors.js";
 import { KiB, LIMITS } from "../model/limits.js";
+import { Counts } from "./counts.js";
 import { addRoute, boundedBody } from "./route.js";
 import { json, problems } from "./schemas/common.js";
 import {
@@ -22,6 +22,8 @@ import type { Service } from "./service.js";
 const MAX_UPLOAD_BYTES = LIMITS.fileSize.default;
 /** At once: each may fill that much of the disk before it has its place. */
 const MAX_UPLOADS = 16;
+/** A user that sends slowly keeps nobody else from sending. */
+const MAX_UPLOADS_OF_USER = 4;
 const TAG = "workspace";
 const FILES = "/v1/workspace/files";
 const FILE = `${FILES}/{path}{.+}`;
@@ -70,8 +72,8 @@ function addGet(app: OpenAPIHono, { runtime }: Service): void {
   );
 }
 
-function addPut(app: OpenAPIHono, { runtime }: Service): void {
-  let underWay = 0;
+function addPut(app: OpenAPIHono, { runtime, storage }: Service): void {
+  const uploads = new Counts({ all: MAX_UPLOADS, each: MAX_UPLOADS_OF_USER });
   addRoute(
     app,
     {
@@ -81,19 +83,16 @@ function addPut(app: OpenAPIHono, { runtime }: Service): void {
       answers: { 200: json("It has its place.", FilePut), ...problems(409, 413, 429) },
     },
     async (context, { params: { path }, query: { user, workspace } }) => {
-      if (underWay >= MAX_UPLOADS) throw new IsoError("too_busy", "As many files are being sent as there may be.");
-      underWay += 1;
-      try {
-        const body = boundedBody(context.req.raw, MAX_UPLOAD_BYTES);
-        return context.json({ path, ...(await runtime.workspaces.put({ userId: user, workspace }, path, body)) });
-      } finally {
-        underWay -= 1;
-      }
+      const name = { userId: user, workspace };
+      using _ = uploads.take(user, "As many files are being sent as there may be.");
+      const body = boundedBody(context.req.raw, MAX_UPLOAD_BYTES);
+      const put = (counted: AsyncIterable<Uint8Array>) => runtime.workspaces.put(name, path, counted);
+      return context.json({ path, ...(await storage.receive(name, body, put)) });
     },
   );
 }
 
-function addDelete(app: OpenAPIHono, { runtime }: Service): void {
+function addDelete(app: OpenAPIHono, { runtime, storage }: Service): void {
   addRoute(
     app,
     {
@@ -102,12 +101,17 @@ function addDelete(app: OpenAPIHono, { runtime }: Service): void {
       answers: { 200: json("It is gone.", FileRemoved), ...problems(404, 409) },
     },
     async (context, { params: { path }, query: { user, workspace } }) => {
-      return context.json({ path, version: await runtime.workspaces.remove({ userId: user, workspace }, path) });
+      const name = { userId: user, workspace };
+      try {
+        return context.json({ path, version: await runtime.workspaces.remove(name, path) });
+      } finally {
+        storage.changed(name);
+      }
     },
   );
 }
 
-function addVersions(app: OpenAPIHono, { runtime }: Service): void {
+function addVersions(app: OpenAPIHono, { runtime, storage }: Service): void {
   addRoute(
     app,
     {
@@ -129,7 +133,11 @@ function addVersions(app: OpenAPIHono, { runtime }: Service): void {
     },
     async (context, { query: { user, workspace }, body: { version, withEdits } }) => {
       const name = { userId: user, workspace };
-      return context.json(await runtime.workspaces.undo(name, { version, withEdits }));
+      try {
+        return context.json(await runtime.workspaces.undo(name, { version, withEdits }));
+      } finally {
+        storage.changed(name);
+      }
     },
   );
 }

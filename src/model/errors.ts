@@ -45,12 +45,19 @@ export const ERRORS = {
   ),
   not_found: caller(404),
   conflict: caller(409),
-  unauthorized: caller(401, "Send the service's token as `Authorization: Bearer …`; it printed it when it started."),
+  unauthorized: caller(
+    401,
+    "Send a key, or the token that the service printed when it started, as `Authorization: Bearer …`.",
+  ),
   forbidden: caller(403),
   method_not_allowed: caller(405),
   too_large: caller(413),
   unsupported_media_type: caller(415),
   range_not_satisfiable: caller(416),
+  quota_exceeded: caller(
+    403,
+    "Remove files that are not needed any more, or ask whoever runs the service for more room.",
+  ),
   too_busy: { ...caller(429, "Wait as long as Retry-After says, and ask again."), exit: 3 },
   tools_invalid: caller(),
   bundle_invalid: caller(),
@@ -84,13 +91,20 @@ export class IsoError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly field: string | undefined;
+  /** When it is worth asking again, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; field?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { hint?: string; field?: string; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     const row: ErrorRow = ERRORS[code];
     this.hint = options.hint ?? row.hint;
     this.field = options.field;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

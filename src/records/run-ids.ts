@@ -21,13 +21,13 @@ export class RunIds {
 
   /** `stateDir` is the workspace root's `.iso-runtime`. */
   constructor(stateDir: string, owner: RunIdOwner) {
-    this.#dir = join(stateDir, "runs");
+    this.#dir = runsDir(stateDir);
     this.#owner = owner;
   }
 
   /** Claims an id for a new run, or tells how the run that had it ended. Throws `invalid_request` while another process is at it. */
   async claim(userId: string, runId: string): Promise<Claim> {
-    const file = this.#file(userId, runId);
+    const file = resultFile(this.#dir, userId, runId);
     mkdirSync(join(file, ".."), { recursive: true, mode: 0o700 });
     const mark = `${file}.${this.#owner.id}`;
     try {
@@ -45,7 +45,7 @@ export class RunIds {
   /** How the run with this id ended; null where there was none, or it is under way still. */
   async find(userId: string, runId: string): Promise<RunResult | "interrupted" | null> {
     try {
-      const found = await this.#existing(this.#file(userId, runId), runId);
+      const found = await this.#existing(resultFile(this.#dir, userId, runId), runId);
       return found.state === "finished" ? found.result : "interrupted";
     } catch (error) {
       if (error instanceof IsoError || (error instanceof Error && "code" in error && error.code === "ENOENT"))
@@ -56,12 +56,12 @@ export class RunIds {
 
   /** Gives up a claim of ours for which nothing ran. */
   async unclaim(userId: string, runId: string): Promise<void> {
-    rmSync(this.#file(userId, runId), { force: true });
+    rmSync(resultFile(this.#dir, userId, runId), { force: true });
   }
 
   /** Puts the result in the place of the claim. */
   async finish(userId: string, runId: string, result: RunResult): Promise<void> {
-    const file = this.#file(userId, runId);
+    const file = resultFile(this.#dir, userId, runId);
     const whole = `${file}.${this.#owner.id}`;
     try {
       writeFileSync(whole, JSON.stringify(result), { mode: 0o600 });
@@ -87,12 +87,19 @@ export class RunIds {
     }
     return { state: "interrupted" };
   }
+}
 
-  #file(userId: string, runId: string): string {
-    // The hash keeps file systems that fold case from mixing ids that differ only in it.
-    const of = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32);
-    return join(this.#dir, of(userId), `${of(runId)}.json`);
-  }
+export const runsDir = (stateDir: string): string => join(stateDir, "runs");
+
+/** A hash keeps file systems that fold case from mixing ids that differ only in it. */
+export const hashName = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
+
+export function resultFile(dir: string, userId: string, runId: string): string {
+  return join(dir, hashName(userId), `${hashName(runId)}.json`);
+}
+
+export function wholeResult(value: unknown): RunResult | null {
+  return isResult(value) ? value : null;
 }
 
 /** Written by us in a folder only we can enter; the schema's name is enough to tell a result from a claim. */

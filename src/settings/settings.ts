@@ -9,6 +9,7 @@ import type { VersionLimits } from "../model/versions.js";
 import type { Profile } from "../sandbox/profile.js";
 import type { Environment } from "./environment.js";
 import { BUILTIN_PROFILES, configError, makeProfile, ProfileConfig } from "./profiles.js";
+import { RedactionConfig } from "./redaction.js";
 import { chooseRoots, type RootFlags } from "./roots.js";
 import { chooseVersions, VersionsConfig } from "./versions.js";
 
@@ -36,6 +37,7 @@ const Config = z.strictObject({
   defaultProfile: z.string().optional(),
   profiles: z.record(z.string().min(1).max(128), z.unknown()).optional(),
   versions: VersionsConfig.optional(),
+  redaction: RedactionConfig.optional(),
   receipts: z
     .strictObject({ key: z.string().refine((path) => isAbsolute(path), "must be an absolute path") })
     .optional(),
@@ -47,6 +49,8 @@ export interface ConfigInput {
   versions?: z.input<typeof VersionsConfig>;
   /** The ed25519 private key, PEM, that signs receipts. */
   receipts?: { key: string };
+  /** Names, in any case, whose values are secrets beside those that are known for it. */
+  redaction?: z.input<typeof RedactionConfig>;
 }
 
 export interface SettingsFlags extends RootFlags {
@@ -81,6 +85,8 @@ export interface Settings {
   readonly sandboxUid: number;
   /** A private key that signs receipts; null: the one in the state folder, where there is one. */
   readonly receiptsKey: string | null;
+  /** Names whose values are secrets, beside those that are known for it. */
+  readonly secretNames: readonly string[];
   /** Whom programs run as there, each as another one; null for a range of ours. */
   readonly sandboxUids: { readonly first: number; readonly last: number } | null;
   /** What a person should know of how these settings came to be. */
@@ -113,6 +119,7 @@ export function loadSettings({ flags, env, cwd }: SettingsInput): Settings {
     searchPath: env.PATH ?? "",
     dockerHost: env.DOCKER_HOST || null,
     hostPathMap: parsePathMap(env.ISO_RUNTIME_DOCKER_HOST_PATH_MAP ?? ""),
+    secretNames: config.redaction?.names ?? [],
     receiptsKey: receiptsKey ? at(receiptsKey) : null,
     sandboxUid: parseUid(env.ISO_RUNTIME_SANDBOX_UID),
     sandboxUids: parseUids(env.ISO_RUNTIME_SANDBOX_UIDS),
@@ -159,7 +166,7 @@ export function resolveProfile(
   if (asked !== undefined && asked !== "auto" && profile.backend !== "auto" && asked !== profile.backend) {
     throw new IsoError("invalid_request", `backend: the profile "${name}" is for ${profile.backend}, not ${asked}`, {
       field: "backend",
-      hint: "Leave --backend out, or choose a profile for that backend.",
+      hint: "Leave `backend` out, or choose a profile for that backend.",
     });
   }
   return profile.backend === "auto" ? onBackend(profile, asked ?? byDefault) : profile;
@@ -273,6 +280,7 @@ function refuseMoreThanLimits(config: z.output<typeof Config>, file: string): vo
   // Whoever keeps fewer versions drops those that are there.
   if (config.versions !== undefined) throw tooMuch(file, "versions");
   if (config.receipts !== undefined) throw tooMuch(file, "receipts");
+  if (config.redaction !== undefined) throw tooMuch(file, "redaction");
   for (const [name, profile] of Object.entries(config.profiles ?? {})) {
     const keys = typeof profile === "object" && profile !== null ? Object.keys(profile) : [];
     const key = keys.find((candidate) => candidate in ProfileConfig.shape && !FOUND_CONFIG_KEYS.includes(candidate));

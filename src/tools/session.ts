@@ -25,6 +25,8 @@ export interface SessionContext {
   output: OutputFiles;
   log(line: string): void;
   emit(event: EventInput): void;
+  /** What may be told of a value of the program's or a tool's: the value without its secrets. */
+  clean?<T>(value: T): T;
   /** Calls of one run, refused ones included. */
   maxCalls?: number;
 }
@@ -104,31 +106,40 @@ export class ToolSession {
   /** Beyond the first call too many, a flood costs the host an answer each: no event, and no record once the list is full. */
   #refuseUntold(call: ToolCall): ToolAnswer {
     const error = asError(this.#cancelled === null ? this.#tooMany() : cancelledBy(this.#cancelled));
-    if (this.#records.length < KEEP.listEntries) this.#record(call, brief(call.params).kept).error = error;
+    if (this.#records.length < KEEP.listEntries) {
+      const told = this.#clean(call);
+      this.#record(told, brief(told.params).kept).error = this.#clean(error);
+    }
     return { id: call.id, ok: false, error };
   }
 
   async #answer(call: ToolCall): Promise<ToolAnswer> {
     const from = performance.now();
-    const { kept: params, bytes } = brief(call.params);
-    const record = this.#record(call, params);
-    const { id, toolId } = record;
-    this.#context.emit({ type: "tool.called", id, toolId, params, callReason: call.reason });
+    const { kept, bytes } = brief(call.params);
+    const told = this.#clean(call);
+    const params = told.params === call.params ? kept : brief(told.params).kept;
+    const record = this.#record(told, params);
+    const { id, toolId, callReason } = record;
+    this.#context.emit({ type: "tool.called", id, toolId, params, callReason });
     let answer: ToolAnswer;
     try {
       const ret = plainJson(await this.#execute(call, bytes));
       record.ok = true;
-      record.ret = brief(ret).kept;
-      answer = { id, ok: true, ret };
+      record.ret = brief(this.#clean(ret)).kept;
+      answer = { id: call.id, ok: true, ret };
     } catch (thrown) {
       const error = asError(thrown);
-      record.error = error;
-      answer = { id, ok: false, error };
+      record.error = this.#clean(error);
+      answer = { id: call.id, ok: false, error };
     }
     record.durationMs = Math.round((performance.now() - from) * 100) / 100;
     const { ok, error, durationMs } = record;
     this.#context.emit({ type: "tool.returned", id, toolId, ok, durationMs, ...(error && { error }) });
     return answer;
+  }
+
+  #clean<T>(value: T): T {
+    return this.#context.clean?.(value) ?? value;
   }
 
   #record(call: ToolCall, params: unknown): ToolCallRecord {

@@ -210,7 +210,7 @@ function notAsItWas({ record }: StoredVersion, { edited, lost }: Checked): IsoEr
     ...(lost > 0 ? [`${lost} of its files are gone`] : []),
   ];
   return new IsoError("conflict", `Version ${record.number} is not as it was any more: ${what.join("; ")}.`, {
-    hint: "An edit in place reaches all versions that share the file. `--with-edits` brings the version back with these edits.",
+    hint: "An edit in place reaches all versions that share the file. `withEdits` (`--with-edits`) brings the version back with these edits.",
   });
 }
 

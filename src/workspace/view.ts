@@ -82,7 +82,7 @@ export class WorkspaceView {
       "not_found",
       `The user ${JSON.stringify(ref.userId)} has ${which} in "${layout.workspaceRoot}".`,
       {
-        hint: "The first run that keeps a file makes it. Check --user, --workspace, and ISO_RUNTIME_USER_WORKSPACE_ROOT.",
+        hint: "The first run that keeps a file makes it. Check the user, the name of the workspace, and ISO_RUNTIME_USER_WORKSPACE_ROOT.",
       },
     );
   }
@@ -97,6 +97,11 @@ export class WorkspaceView {
       }
       return files;
     });
+  }
+
+  /** The live tree, which is the caller's to close. It stays whole while a new one takes its place, until it is removed. */
+  open(): Tree {
+    return Tree.open(this.#paths.live);
   }
 
   /** A descriptor of a regular file, which is the caller's to close. */

@@ -45,6 +45,7 @@ const COMMANDS = [
   "workspace undo",
   ...["start", "stop", "status"].map((name) => `daemon ${name}`),
   ...["verify", "head", "show", "keygen"].map((name) => `receipts ${name}`),
+  ...["create", "list", "revoke"].map((name) => `keys ${name}`),
 ];
 
 describe("the command line", () => {

@@ -14,8 +14,13 @@ const OPEN_TO: Record<Passage["door"], string[]> = {
   "wall clock": [
     "bench/report.ts",
     "cli/documents.ts",
+    "cli/keys.ts",
+    "cli/service-log.ts",
     "comm/event-bus.ts",
     "diagnostics/infra-log.ts",
+    "harness/retention.ts",
+    "harness/trace.ts",
+    "records/api-keys.ts",
     "records/history.ts",
     "records/receipts.ts",
     "sandbox/linux/cgroup.ts",

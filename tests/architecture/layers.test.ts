@@ -47,8 +47,15 @@ const OFFENCES: [string, string, string][] = [
   ["home-of-@hono/node-server", "src/cli/d.ts", "@hono/node-server"],
   ["home-of-@hono/zod-openapi", "src/harness/g.ts", "@hono/zod-openapi"],
   ["home-of-commander", "src/harness/b.ts", "commander"],
+  ["home-of-yazl", "src/harness/h.ts", "yazl"],
+  ["home-of-libsql", "src/harness/i.ts", "libsql"],
   ["home-of-ora", "src/harness/d.ts", "ora"],
   ["home-of-picocolors", "src/harness/e.ts", "picocolors"],
+  ["layer-client", "src/client/a.ts", "../harness/target.js"],
+  ["client-is-by-itself", "src/client/b.ts", "../model/target.js"],
+  ["client-is-by-itself", "src/client/c.ts", "zod"],
+  ["client-is-by-itself", "src/client/d.ts", "node:util"],
+  ["nobody-imports-the-client", "src/cli/e.ts", "../client/target.js"],
   ["nobody-imports-the-entrance", "src/cli/c.ts", "../index.js"],
   ["index-exports-no-command", "src/index.ts", "./cli/target.js"],
   ["processes-have-their-doors", "src/sandbox/b.ts", "node:child_process"],
@@ -98,7 +105,7 @@ async function violations(files: Map<string, string>): Promise<Map<string, strin
 const importing = (specifier: string) => `import * as it from "${specifier}";\nexport const used = it;\n`;
 
 const FOLDERS =
-  "model safefs sandbox workspace contract tools diagnostics comm records settings bundles harness attack bench http cli";
+  "model safefs sandbox workspace contract tools diagnostics comm records settings bundles harness attack bench http client cli";
 const targets = (): Map<string, string> =>
   new Map([
     ...FOLDERS.split(" ").map((folder): [string, string] => [`src/${folder}/target.ts`, PLAIN]),

@@ -83,7 +83,7 @@ describe("a mistake beside run", () => {
   it.each<[string[], RegExp]>([
     [
       ["nope", "--json"],
-      /unknown command 'nope'. There are: run, scenarios, doctor, bench, serve, receipts, workspace, daemon, help/,
+      /unknown command 'nope'. There are: run, scenarios, doctor, bench, serve, keys, receipts, workspace, daemon, help/,
     ],
     [["Run", "-c", "1", "--json"], /unknown command 'Run'/],
     [["--json", "run", "-c", "1"], /unknown option '--json'. Flags follow the command/],

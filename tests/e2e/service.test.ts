@@ -190,9 +190,11 @@ describe("docs/service.md", () => {
     expect(JSON.parse(outputs[1] ?? "")).toMatchObject({ userId: "alice", status: "queued" });
     expect(outputs[2]).toMatch(/^id: 2\n[\s\S]*event: run\.finished\n/m);
     expect(outputs[2]).not.toMatch(/^id: 1$/m);
-    expect(outputs[4]).toContain("local_tools.write_note");
-    expect(outputs[4]).toMatch(/^iso_runtime_runs_total\{status="succeeded"\} [12]$/m);
-    expect(outputs[3]).toMatch(/^\{"path":"notes\/readme.md".*\}# iso-runt$/);
+    expect(JSON.parse(outputs[3] ?? "")).toMatchObject({ runs: [{ status: "succeeded" }], next: null });
+    expect(JSON.parse(outputs[4] ?? "")).toMatchObject({ userId: "alice", total: { byStatus: { succeeded: 2 } } });
+    expect(outputs.at(-1)).toContain("local_tools.write_note");
+    expect(outputs.at(-1)).toMatch(/^iso_runtime_runs_total\{status="succeeded"\} [12]$/m);
+    expect(outputs[5]).toMatch(/^\{"path":"notes\/readme.md".*\}# iso-runt$/);
   });
 });
 

@@ -1,13 +1,21 @@
 // The API without a socket: real routes over runs that a test begins, tells about and ends.
 
 import { EventBus } from "../../src/comm/event-bus.js";
+import type { Admission } from "../../src/harness/admission.js";
+import { askedFor } from "../../src/harness/kept-request.js";
+import { SecretNames } from "../../src/harness/redaction/names.js";
+import { Redaction } from "../../src/harness/redaction/redaction.js";
 import type { RunRequest } from "../../src/harness/request.js";
 import { blankResult } from "../../src/harness/result.js";
+import type { RunHistory } from "../../src/harness/run-history.js";
 import { type RegistryBounds, RunRegistry, type RunTaker } from "../../src/harness/run-registry.js";
 import type { TakenRun } from "../../src/harness/runtime.js";
+import { StorageQuota } from "../../src/harness/storage-quota.js";
 import { createApp } from "../../src/http/app.js";
+import type { KeyRing } from "../../src/http/caller.js";
 import { EventStreams } from "../../src/http/events.js";
 import { RunFigures } from "../../src/http/figures.js";
+import type { Entry } from "../../src/http/record.js";
 import type { Service } from "../../src/http/service.js";
 import { IsoError } from "../../src/model/errors.js";
 import type { RunResult } from "../../src/model/result.js";
@@ -44,6 +52,7 @@ export class FakeRuns implements RunTaker {
     });
     const run: Begun = {
       ...{ request, runId, userId: request.userId, turnId: runId, mode: "side-effects", scenario: null, events },
+      asked: askedFor(request, new Redaction(new SecretNames(), request.env ?? {})),
       result: promise,
       end: async (result = {}) => {
         const whole: RunResult = {
@@ -81,17 +90,28 @@ interface Asked {
 export function bed(
   options: {
     bounds?: Partial<RegistryBounds>;
+    admission?: Admission;
+    keys?: KeyRing;
+    token?: string | null;
+    storage?: StorageQuota;
+    allowedHosts?: string[];
     heartbeatMs?: number;
     stallMs?: number;
     runtime?: Partial<Service["runtime"]>;
+    history?: RunHistory;
   } = {},
 ) {
   const runs = new FakeRuns();
   const logged: string[] = [];
+  const told: Entry[] = [];
   const figures = new RunFigures();
+  const nothing = { workspacesOf: () => [], storedBytes: async () => ({ files: 0, versions: 0 }) };
+  const storage = options.storage ?? new StorageQuota(nothing, { limitBytes: null, freeVersionBytes: 0 });
   const registry = new RunRegistry(runs, {
-    ...{ onFinished: (result) => figures.count(result) },
+    storage,
+    ...{ onFinished: (result) => figures.count(result), history: options.history ?? null },
     ...(options.bounds && { bounds: options.bounds }),
+    ...(options.admission && { admission: options.admission }),
   });
   const streams = new EventStreams(options);
   const service: Service = {
@@ -99,14 +119,19 @@ export function bed(
     runtime: (options.runtime ?? { hostState: async () => null }) as Service["runtime"],
     ...{
       runs: registry,
+      history: options.history ?? null,
       streams,
       figures,
       version: "1.2.3",
-      token: TOKEN,
+      token: options.token === undefined ? TOKEN : options.token,
+      keys: options.keys ?? { find: () => null },
+      storage,
       hidden: ["/secret", ...(options.runtime?.workspaces?.roots ?? [])],
     },
     hosts: () => [HOST, "localhost:8321"],
+    allowedHosts: () => options.allowedHosts ?? [],
     log: (line) => logged.push(line),
+    tell: (entry) => told.push(entry),
   };
   const app = createApp(service);
   const ask = async (path: string, { method, user = "alice", headers = {}, body }: Asked = {}): Promise<Response> => {
@@ -120,7 +145,7 @@ export function bed(
       ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
     });
   };
-  return { app, ask, runs, registry, streams, logged, service };
+  return { app, ask, runs, registry, streams, logged, told, service };
 }
 
 const JSON_TYPE: [string, string] = ["Content-Type", "application/json"];

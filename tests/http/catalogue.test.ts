@@ -74,6 +74,10 @@ describe("/metrics", () => {
     expect(figure('run_seconds_bucket{le="+Inf"}')).toBe(2);
     expect(figure("run_seconds_sum")).toBeCloseTo(20.7);
     expect(figure("run_queue_seconds_count")).toBe(2);
+    expect(figure('places{state="taken"}')).toBe(1);
+    expect(figure('places{state="all"}')).toBeGreaterThanOrEqual(4);
+    expect(figure("queued_runs")).toBe(0);
+    expect(figure('refused_runs_total{why="queue"}')).toBe(0);
     expect(figure("memory_bytes")).toBeGreaterThan(1e6);
     expect([...figures.values()].every(Number.isFinite)).toBe(true);
     for (const name of [...figures.keys()].map((key) => /^[a-z_]+?(?=_bucket|_sum|_count|\{|$)/.exec(key)?.[0]))

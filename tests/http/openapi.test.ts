@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { blankResult } from "../../src/harness/result.js";
+import { describedPath } from "../../src/http/route.js";
 import { ResultSchema, type ShownResult, shownResult } from "../../src/http/schemas/result.js";
 import { bed, jsonOf } from "./bed.js";
 
@@ -16,7 +17,7 @@ describe("/openapi.json", () => {
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "1.2.3" } });
     const served = it.app.routes
       .filter(({ method, path }) => method !== "ALL" && path.startsWith("/v1/"))
-      .map(({ method, path }) => `${method} ${path.replace("{.+}", "").replace(/:(\w+)/g, "{$1}")}`);
+      .map(({ method, path }) => `${method} ${describedPath(path)}`);
     const described = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );

@@ -1,5 +1,6 @@
 // The routes of runs: what they take, what they answer, and to whom.
 import { describe, expect, it } from "vitest";
+import { Admission, queueLimits } from "../../src/harness/admission.js";
 import { ASYNC, bed, jsonOf, problemIn } from "./bed.js";
 
 const NOBODYS = "0193a2c0-8f4e-7c31-b5a2-3f1de2c4a901";
@@ -98,12 +99,19 @@ describe("POST /v1/runs", () => {
   });
 
   it("takes no more than there may be, and none while it stops", async () => {
-    const it = bed({ bounds: { underWay: 1 } });
+    const queue = queueLimits({ atOnce: 1, perUser: 1, queued: 0 });
+    const it = bed({ admission: new Admission({ queue, rate: null }) });
     const { run } = await startAsync(it);
     const busy = await it.ask("/v1/runs", { body: { code: "" } });
     expect(busy.headers.get("Retry-After")).toBe("1");
     expect(await problemIn(busy)).toMatchObject({ status: 429, code: "too_busy" });
     await run.end();
+    const rate = { count: 1, perMs: 90_000 };
+    const often = bed({ admission: new Admission({ queue: queueLimits(), rate }) });
+    await startAsync(often);
+    const tooOften = await often.ask("/v1/runs", { body: { code: "" } });
+    expect(tooOften.headers.get("Retry-After")).toBe("90");
+    expect(await problemIn(tooOften)).toMatchObject({ status: 429, code: "too_busy" });
     it.registry.close();
     const stopping = await it.ask("/v1/runs", { body: { code: "" } });
     expect(stopping.headers.get("Retry-After")).not.toBeNull();
@@ -125,6 +133,19 @@ describe("Idempotency-Key", () => {
     expect(again.status).toBe(200);
     expect(await jsonOf(again)).toMatchObject({ runId: run.runId, status: "succeeded" });
     expect(it.runs.begun).toHaveLength(1);
+  });
+
+  it("does not let one user have all connections wait for one run", async () => {
+    const queue = queueLimits({ atOnce: 2, perUser: 1, queued: 4, queuedPerUser: 2 });
+    const it = bed({ admission: new Admission({ queue, rate: null }) });
+    const wait = (user: string) => it.ask("/v1/runs", { user, body: { code: "" }, headers: keyed });
+    const waiting = [1, 2, 3].map(() => wait("alice"));
+    expect(await problemIn(await wait("alice"))).toMatchObject({ status: 429, code: "too_busy" });
+    const others = wait("bob");
+    await expect.poll(() => it.runs.begun.length).toBe(2);
+    for (const run of it.runs.begun) await run.end();
+    for (const response of await Promise.all([...waiting, others])) expect(response.status).toBe(200);
+    expect((await wait("alice")).status).toBe(200);
   });
 
   it("is refused with another request, and is each user's own", async () => {

@@ -3,6 +3,8 @@ import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { EventStreams } from "../../src/http/events.js";
 import { type Listening, type ServeOptions, serveApi } from "../../src/http/server.js";
+import { ApiKeys } from "../../src/records/api-keys.js";
+import { tempDir } from "../support/temp.js";
 import { ASYNC, FakeRuns, jsonOf } from "./bed.js";
 
 async function serving(options: Partial<ServeOptions> = {}) {
@@ -13,7 +15,7 @@ async function serving(options: Partial<ServeOptions> = {}) {
     workspaces: { roots: [] },
     tools: null,
     bundle: null,
-    settings: null,
+    settings: { versions: { maxBytes: 0 } },
     close: async () => runs.cancelAll(),
   };
   // What the routes under test use of a runtime.
@@ -27,6 +29,7 @@ async function serving(options: Partial<ServeOptions> = {}) {
       drainMs: 5000,
       version: "1",
       log: (line: string) => void logged.push(line),
+      keys: { find: () => null, any: false },
     };
     done = serveApi({ ...given, ...options }, stop.signal, resolve);
     done.catch(reject);
@@ -72,6 +75,32 @@ describe("listening", () => {
     },
   );
 
+  it("is done anywhere where there is a key, without a token, for the names of the address alone", async () => {
+    const keys = new ApiKeys(tempDir());
+    await expect(serving({ host: "0.0.0.0", keys })).rejects.toMatchObject({
+      hint: expect.stringContaining("keys create"),
+    });
+    const { key } = keys.create({ user: "alice", readOnly: false, label: "", expiresAt: null });
+    const service = await serving({ host: "0.0.0.0", keys, allowHosts: ["api.example.org"] });
+    expect(service.token).toBeNull();
+    const { port } = new URL(service.url);
+    const status = async (authorization: string, host: string) => {
+      const head = `Host: ${host}\r\nAuthorization: Bearer ${authorization}\r\nConnection: close\r\n`;
+      return /^HTTP\/1.1 (\d+)/.exec(await raw(service.url, `GET /v1/runs HTTP/1.1\r\n${head}\r\n`))?.[1];
+    };
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, "api.example.org", `api.example.org:${port}`]) {
+      expect(await status(key, host), host).toBe("200");
+      expect(await status("null", host), host).toBe("401");
+    }
+    for (const host of ["evil.example", `0.0.0.0:${port}`, "127.0.0.1:1"]) {
+      expect(await status(key, host), host).toBe("403");
+    }
+    await expect(serving({ allowHosts: ["*"] })).rejects.toMatchObject({
+      code: "config_invalid",
+      field: "--allow-host",
+    });
+  });
+
   it.each(["localhost", "127.0.0.2", "::1"])("is done on %s, which is this host alone", async (host) => {
     const { ask, url } = await serving({ host });
     expect((await ask("/healthz")).status, url).toBe(200);
@@ -85,7 +114,7 @@ describe("listening", () => {
   it("has another token each time", async () => {
     const [one, two] = [await serving(), await serving()];
     expect(one.token).not.toBe(two.token);
-    expect(one.token.length).toBeGreaterThanOrEqual(43);
+    expect(one.token?.length).toBeGreaterThanOrEqual(43);
     expect((await one.ask("/v1/runs?user=a", { headers: { Authorization: `Bearer ${two.token}` } })).status).toBe(401);
   });
 });

@@ -55,6 +55,20 @@ describe("a file that is sent", () => {
     expect((await ask(file("c.bin"))).status).toBe(404);
   });
 
+  it.each(["a\nb", "x/\r\n", "\u2028\u2029", "%41", "?a=b#c", " ", "{.+}", ":path", "\u007f|"])(
+    "may be called %j",
+    async (path) => {
+      const { ask, put, file, out } = await withRuntime();
+      const address = path.split("/").map(encodeURIComponent).join("/");
+      expect(await jsonOf(await put(address, "here"))).toMatchObject({ path, bytes: 4 });
+      expect(readFileSync(join(out(), path), "utf8")).toBe("here");
+      expect(await (await ask(file(address))).text()).toBe("here");
+      expect((await ask(file(address), { method: "PATCH" })).headers.get("Allow")).toBe("GET, PUT, DELETE");
+      expect(await jsonOf(await ask(file(address), { method: "DELETE" }))).toMatchObject({ path });
+      expect((await ask(file(address))).status).toBe(404);
+    },
+  );
+
   it.each([
     ["..%2Fescaped", "path"],
     ["a%2F..%2F..%2Fescaped", "path"],
@@ -182,12 +196,17 @@ describe("files that are sent at once", () => {
     const put = () => ended.then(() => ({ bytes: 0, version: null }));
     // A put that takes its time; nothing else of a runtime is asked for.
     const { ask } = bed({ runtime: { workspaces: { roots: [], put } as unknown as Workspaces } });
-    const send = () => ask("/v1/workspace/files/a", { method: "PUT", body: "x" });
-    const sent = Array.from({ length: 16 }, send);
-    expect(await problemIn(await send())).toMatchObject({ status: 429, code: "too_busy" });
+    const send = (user: string) => ask("/v1/workspace/files/a", { method: "PUT", body: "x", user });
+    const busy = async (user: string) =>
+      expect(await problemIn(await send(user))).toMatchObject({ status: 429, code: "too_busy" });
+    const sent = [1, 2, 3, 4].map(() => send("alice"));
+    // One user's do not keep another from sending.
+    await busy("alice");
+    for (const user of ["bob", "carol", "dan"]) for (const _ of [1, 2, 3, 4]) sent.push(send(user));
+    await busy("eve");
     end();
     for (const response of await Promise.all(sent)) expect(response.status).toBe(200);
-    expect((await send()).status).toBe(200);
+    for (const user of ["alice", "eve"]) expect((await send(user)).status).toBe(200);
   });
 });
 

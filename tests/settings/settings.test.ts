@@ -83,6 +83,14 @@ describe("loadSettings", () => {
       expect(() => load({}, { ISO_RUNTIME_VERSIONS: variable }), variable).toThrow(/ISO_RUNTIME_VERSIONS/);
   });
 
+  it("takes names of secrets from a config that was named", () => {
+    expect(load().secretNames).toEqual([]);
+    expect(load({ config: { redaction: { names: ["SHIBBOLETH"] } } }).secretNames).toEqual(["SHIBBOLETH"]);
+    const found = configIn(tempDir(), { redaction: { names: ["x"] } });
+    expect(() => load({}, {}, found)).toThrow(/redaction: .*limits only/);
+    expect(() => load({ config: { redaction: { names: [""] } } })).toThrow(/redaction\.names/);
+  });
+
   it("takes the key of the receipts from the environment, else from a config that was named", () => {
     const dir = configIn(tempDir(), { receipts: { key: "/k" } });
     const config = join(dir, "iso-runtime.config.json");

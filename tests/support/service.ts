@@ -69,6 +69,7 @@ function failed({ status, stderr }: CliResult): never {
 export const jsonOf = async (response: Response): Promise<any> => response.json();
 
 interface SeenEvent {
+  at: string;
   seq: number;
   type: string;
   text?: string;

@@ -21,7 +21,12 @@ export function onWorkspaceStep(listen: ((name: string) => void) | null): void {
 }
 
 /** Steps that another test reaches, where directories cannot be exchanged. */
-export const ELSEWHERE: Record<string, string> = { "commit.gap": "tests/workspace/crash.test.ts" };
+export const ELSEWHERE: Record<string, string> = {
+  "commit.gap": "tests/workspace/crash.test.ts",
+  "retention.counted": "tests/harness/retention.test.ts",
+  "retention.forgotten": "tests/harness/retention.test.ts",
+  "retention.removed": "tests/harness/retention.test.ts",
+};
 
 const ON_THIS_KERNEL = ["boot.engine", "boot.joined", "dispose.slot"];
 

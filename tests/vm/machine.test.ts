@@ -24,6 +24,30 @@ except BlockingIOError:
 /** Half a minute each, so CI takes one of each kind. */
 const FULL = count(0, 1) === 1;
 type Part = "scenario" | "memory" | "processes" | "doctor";
+/** As docs/operation.md has it, from this folder in the place of a package. */
+const UNIT = `
+set -e
+useradd --system --home-dir /var/lib/iso-runtime --shell /usr/sbin/nologin iso-runtime
+ln -s /project/dist/cli/main.js /usr/bin/iso-runtime
+ln -sf "$(command -v node)" /usr/bin/node 2>/dev/null || true
+cp /project/deploy/iso-runtime.service /etc/systemd/system/
+mkdir -p /etc/iso-runtime
+echo ISO_RUNTIME_SERVE_FLAGS=--drain=5 > /etc/iso-runtime/environment
+systemctl daemon-reload
+systemctl start iso-runtime
+for try in $(seq 300); do
+  if [ -s /run/iso-runtime/service.json ]; then exit 0; fi
+  systemctl is-failed -q iso-runtime && break
+  sleep 0.3
+done
+journalctl -u iso-runtime -o cat; exit 1
+`;
+const CALLER = `
+import { readFileSync } from "node:fs";
+import { createClient } from "/project/dist/client/index.js";
+const { url, token } = JSON.parse(readFileSync("/run/iso-runtime/service.json", "utf8"));
+console.log(JSON.stringify(await createClient({ url, token, user: "alice" }).runs.create(JSON.parse(process.argv[1]))));
+`;
 const NOTHING_LEFT = `find /sys/fs/cgroup -path '*/iso-runtime/*' -name cgroup.procs; pgrep -a bwrap; pgrep -af '[i]so_runner'; true`;
 
 describe.skipIf(missing !== null)("on a machine with systemd", { timeout: 900_000 }, () => {
@@ -84,6 +108,32 @@ describe.skipIf(missing !== null)("on a machine with systemd", { timeout: 900_00
       if (enforcedBy !== "rlimit") expect(check).toMatchObject({ status: "ok" });
       else expect(check).toMatchObject({ status: "warn", fix: expect.stringContaining("-p Delegate=yes") });
     });
+  });
+
+  it("serves as the unit that the package has, without privileges, with limits that the kernel holds, and stops in order", async () => {
+    const started = await guest.run(UNIT);
+    expect(started.status, `${started.stdout}${started.stderr}`).toBe(0);
+    const run = async (code: string) => {
+      const body = JSON.stringify({ code, contract: [{ path: "a.txt", description: "a file" }] });
+      const { stdout, stderr } = await guest.run(`node --input-type=module -e ${quoted(CALLER)} ${quoted(body)}`);
+      return JSON.parse(stdout || JSON.stringify(stderr));
+    };
+    const result = await run("import os\nopen(os.environ['OUTPUT_DIR'] + '/a.txt', 'w').write('a')");
+    expect(result).toMatchObject({ ok: true, contract: [{ status: "satisfied" }] });
+    const { limits, isolation } = result.sandbox.policy;
+    expect([limits.memory.enforcedBy, limits.processes.enforcedBy]).toEqual(["cgroup-v2", "cgroup-v2"]);
+    expect(isolation.seccomp).toBe(true);
+    expect(await run(MEMORY_BOMB)).toMatchObject({ status: "failed", error: { code: "out_of_memory" } });
+    expect(await run("print(1)")).toMatchObject({ error: { code: "contract_unmet" } });
+    const unit = await guest.run(
+      "systemctl show iso-runtime -p ActiveState -p NRestarts -p User; stat -c '%a %U' /run/iso-runtime /run/iso-runtime/service.json; " +
+        "systemctl stop iso-runtime; systemctl show iso-runtime -p Result -p ExecMainStatus; journalctl -u iso-runtime -o cat | tail -n 30",
+    );
+    expect(unit.stdout).toContain("NRestarts=0\nUser=iso-runtime\nActiveState=active\n");
+    expect(unit.stdout).toContain("700 iso-runtime\n600 iso-runtime\n");
+    expect(unit.stdout).toMatch(/Result=success\nExecMainStatus=0\n[\s\S]*"event":"run"[\s\S]*"state":"stopped"/);
+    expect(unit.stdout).not.toContain('"token"');
+    expect((await guest.run(NOTHING_LEFT)).stdout).toBe("");
   });
 
   it.each(

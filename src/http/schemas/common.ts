@@ -6,7 +6,12 @@ export const User = z
   .string("is missing: name the user")
   .min(1)
   .max(256)
-  .meta({ description: "Whose it is: 1–128 characters, as a run's `userId`.", example: "alice" });
+  // Characters, of which a text here may have two units each; the id's own check counts them.
+  .meta({
+    description: "Whose it is: 1–128 characters, as a run's `userId`. A key of one user may leave it out.",
+    example: "alice",
+    maxLength: 128,
+  });
 
 export const OfUser = z.strictObject({ user: User });
 
@@ -41,15 +46,18 @@ export interface Answer {
 
 export const header = (description: string) => ({ schema: { type: "string" as const }, description });
 
-const problemAnswer = (description: string): Answer => ({
+const RETRY_AFTER = { "Retry-After": header("Seconds until it is worth asking again.") };
+
+const problemAnswer = (status: number, description = ""): Answer => ({
   description,
+  ...((status === 429 || status === 503) && { headers: RETRY_AFTER }),
   content: { "application/problem+json": { schema: ProblemSchema } },
 });
 
 const PROBLEMS: Record<number, string> = {
   400: "The request is wrong; `field` names where.",
-  401: "There is no token, or another one.",
-  403: "Another Host or Origin than this service's.",
+  401: "There is neither key nor token, or none that is valid.",
+  403: "Another Host or Origin than this service's; not for this key; or the user's storage is full.",
   404: "There is no such thing, or it is another user's.",
   409: "It clashes with what is there.",
   413: "The body is too large.",
@@ -64,7 +72,7 @@ const PROBLEMS: Record<number, string> = {
 /** Answers that a route may give beside what it is for. */
 export function problems(...further: (keyof typeof PROBLEMS)[]): Record<number, Answer> {
   const statuses = [400, 401, 403, 500, ...further];
-  return Object.fromEntries(statuses.map((status) => [status, problemAnswer(PROBLEMS[status] ?? "")]));
+  return Object.fromEntries(statuses.map((status) => [status, problemAnswer(status, PROBLEMS[status])]));
 }
 
 export const json = (description: string, schema: z.ZodType, headers?: Answer["headers"]): Answer => ({

@@ -10,6 +10,9 @@ const Name = z
   .meta({ description: "Another workspace of the same user." });
 
 export const OfWorkspace = z.strictObject({ user: User, workspace: Name });
+export const ZipQuery = OfWorkspace.extend({
+  path: z.string().min(1).max(4096).optional().meta({ description: "Only what is in this folder.", example: "a" }),
+});
 export const OfFile = z.object({
   path: z.string().min(1).meta({ description: "Relative, with its slashes.", example: "a/b.txt" }),
 });

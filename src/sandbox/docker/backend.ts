@@ -23,6 +23,7 @@ import type { Connection } from "./one-off.js";
 import { NAMESPACES, policyOf } from "./policy.js";
 import { probeDocker, refuseUnfit, refuseUnknownRuntime } from "./probe.js";
 import { explain } from "./refusal.js";
+import { removeRunnerCopy } from "./runner-copy.js";
 import { DockerSandbox } from "./sandbox.js";
 import { weakened } from "./weaken.js";
 
@@ -265,6 +266,7 @@ export class DockerBackend implements SandboxBackend {
     await Promise.allSettled([...this.#booting]);
     // A boot that was under way may have left one, and an engine may have been busy at the first attempt.
     await this.#removeOwed();
+    await removeRunnerCopy(this.#context);
     const connection = await this.#connection.there();
     if (connection) hangUp(connection.docker);
   }

@@ -1,10 +1,12 @@
 // What a container of ours is made with: pure. Each line closes something.
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { ContainerCreateOptions, HostConfig, MountSettings } from "dockerode";
 import type { FileOwner } from "../../model/instance.js";
 import { type Limits, MiB } from "../../model/limits.js";
 import type { BackendContext } from "../backend.js";
 import type { EngineInfo } from "./engine.js";
+import { daemonPath } from "./path-names.js";
+import { runnerFor } from "./runner-copy.js";
 
 /** Where the program finds its folders. */
 export const INSIDE = { work: "/sandbox/work", out: "/sandbox/out" } as const;
@@ -122,23 +124,17 @@ function kernelLimits({ memory, processes, cpus }: Limits, engine: Engine): Host
 /** What of the host a sandbox sees, by the names the daemon has for it. `accounts` are files that stand for those of /etc. */
 export function sandboxMounts(
   slotDir: string,
-  { runnerDir, docker: { hostPathMap } }: Pick<BackendContext, "runnerDir" | "docker">,
+  context: Pick<BackendContext, "runnerDir" | "slotsDir" | "instance" | "docker">,
   accounts: readonly string[] = [],
 ): MountSettings[] {
+  const { hostPathMap } = context.docker;
   return [
     bind(daemonPath(slotDir, hostPathMap), "/sandbox", false),
-    bind(daemonPath(join(runnerDir, "iso_runner"), hostPathMap), RUNNER, true),
+    bind(daemonPath(runnerFor(context), hostPathMap), RUNNER, true),
     ...accounts.map((path) => bind(daemonPath(path, hostPathMap), `/etc/${basename(path)}`, true)),
   ];
 }
 
 function bind(source: string, target: string, readOnly: boolean): MountSettings {
   return { Type: "bind", Source: source, Target: target, ReadOnly: readOnly };
-}
-
-/** What the daemon calls a path of ours: the longest prefix of the map decides. */
-export function daemonPath(path: string, map: BackendContext["docker"]["hostPathMap"]): string {
-  const fits = map.filter(({ from }) => path === from || path.startsWith(from.endsWith("/") ? from : `${from}/`));
-  const longest = fits.sort((a, b) => b.from.length - a.from.length)[0];
-  return longest ? longest.to + path.slice(longest.from.length) : path;
 }

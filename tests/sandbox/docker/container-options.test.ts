@@ -1,13 +1,9 @@
 // What a container is made with.
 import { describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS, type Limits, MiB } from "../../../src/model/limits.js";
-import {
-  containerOptions,
-  daemonPath,
-  RUNNER_COMMAND,
-  sandboxMounts,
-} from "../../../src/sandbox/docker/container-options.js";
+import { containerOptions, RUNNER_COMMAND, sandboxMounts } from "../../../src/sandbox/docker/container-options.js";
 import type { EngineInfo } from "../../../src/sandbox/docker/engine.js";
+import { daemonPath } from "../../../src/sandbox/docker/path-names.js";
 import { ABLE, makeContext } from "./bed.js";
 
 function made(limits: Partial<Limits> = {}, engine: Partial<EngineInfo> = {}, runtime: string | null = null) {
@@ -108,13 +104,13 @@ describe("a container", () => {
   });
 
   it("is told of both by the daemon's names for them", () => {
-    const { runnerDir, docker } = makeContext({
+    const context = makeContext({
       hostPathMap: [
         { from: "/slots", to: "/srv/slots" },
         { from: "/python", to: "/opt/python" },
       ],
     });
-    expect(sandboxMounts("/slots/i-1", { runnerDir, docker }).map(({ Source }) => Source)).toEqual([
+    expect(sandboxMounts("/slots/i-1", context).map(({ Source }) => Source)).toEqual([
       "/srv/slots/i-1",
       "/opt/python/iso_runner",
     ]);

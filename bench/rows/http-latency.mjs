@@ -1,0 +1,77 @@
+// What a request costs beside a call of the library: the same run through `POST /v1/runs`, on a kept connection; then at a tenth of the load it
+// can carry, sent by the clock whether or not the one before was answered.
+import { setTimeout as sleep } from "node:timers/promises";
+import { inParallel, ms } from "../context.mjs";
+import { difference, quantile, ratio } from "../figures.mjs";
+import { takeTurns } from "../rounds.mjs";
+import { Service } from "../service.mjs";
+
+const CARRIED = { atOnce: 4, runs: 120 };
+const OPEN_LOOP = { share: 0.1, runs: 300 };
+const SETTLE_MS = 250;
+
+export default {
+  title: "warm `POST /v1/runs`, of the library's run",
+  rounds: 60,
+  backends: null,
+  async measure(context) {
+    const { request, settled } = await context.runtime({ backend: "auto" });
+    const service = await Service.start(context, context.folder("service"));
+    try {
+      const post = async (userId = "bench") => {
+        const { status, text } = await service.ask("/v1/runs", { userId, ...context.change() });
+        const result = JSON.parse(text);
+        if (status !== 200 || !result.ok) throw new Error(`${status}: ${text.slice(0, 300)}`);
+        return result;
+      };
+      const sides = [
+        { name: "library", run: () => request(context.change()) },
+        { name: "HTTP", run: () => post() },
+      ].map((side) => ({ ...side, check: ({ sandbox, workspace }) => sandbox.warm && workspace.synced }));
+      const settle = async () => {
+        await settled();
+        await sleep(SETTLE_MS);
+      };
+      const [library, http] = await takeTurns(sides, context.rounds, settle);
+      const carried = await load(post);
+      const open = await openLoop(post, carried * OPEN_LOOP.share);
+      const [p50, p99] = [0.5, 0.99].map((share) => quantile(open, share));
+      return {
+        figures: [
+          difference("more than the library, p50", "ms", http.samples, library.samples, { most: 1.5 }),
+          ratio("p99 of p50 at a tenth of the load it carries", open, open, { most: 4 }, 0.99),
+        ],
+        detail: [
+          `library p50 ${ms(library.p50)}, HTTP p50 ${ms(http.p50)}`,
+          `carries ${carried.toFixed(0)} runs/s; at ${(carried * OPEN_LOOP.share).toFixed(1)}/s p50 ${ms(p50)}, p99 ${ms(p99)}`,
+        ],
+      };
+    } finally {
+      await service.close();
+    }
+  },
+};
+
+/** Runs a second that it carries. */
+async function load(post) {
+  const { atOnce, runs } = CARRIED;
+  await inParallel(atOnce, atOnce * 4, (worker) => post(`user-${worker}`));
+  const startedAt = performance.now();
+  await inParallel(atOnce, runs, (worker) => post(`user-${worker}`));
+  return runs / ((performance.now() - startedAt) / 1000);
+}
+
+/** How long each took from the moment it was due, sorted. */
+async function openLoop(post, perSecond) {
+  const startedAt = performance.now();
+  const answers = [];
+  let dueMs = 0;
+  for (let count = 0; count < OPEN_LOOP.runs; count += 1) {
+    // Arrivals that know nothing of each other.
+    dueMs += (-Math.log(1 - Math.random()) * 1000) / perSecond;
+    await sleep(startedAt + dueMs - performance.now());
+    const due = startedAt + dueMs;
+    answers.push(post(`user-${count % CARRIED.atOnce}`).then(() => performance.now() - due));
+  }
+  return (await Promise.all(answers)).sort((a, b) => a - b);
+}

@@ -1,0 +1,90 @@
+// The built service as a process of its own, and a client of it that keeps its connections and spends little itself.
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { fileURLToPath } from "node:url";
+import { PYTHON } from "./context.mjs";
+
+const CLI = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+
+export class Service {
+  #agent = new Agent({ keepAlive: true, maxSockets: 1024 });
+  #child;
+  #url;
+  #token;
+
+  /** Serves below `root` until it is closed; further flags as on the command line. */
+  static async start(context, root, flags = []) {
+    const service = new Service();
+    const args = ["serve", "--port", "0", "--json", "--drain", "0", ...flags];
+    service.#child = context.spawn(process.execPath, [CLI, ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: {
+        ...process.env,
+        ...{
+          ISO_RUNTIME_PYTHON: PYTHON,
+          ISO_RUNTIME_USER_WORKSPACE_ROOT: `${root}/w`,
+          ISO_RUNTIME_SANDBOX_ROOT: `${root}/s`,
+        },
+      },
+    });
+    const [line] = await Promise.race([
+      once(service.#child.stdout, "data"),
+      once(service.#child, "exit").then(([code]) => {
+        throw new Error(`the service ended with ${code}`);
+      }),
+    ]);
+    const { url, token } = JSON.parse(String(line));
+    service.#url = new URL(url);
+    service.#token = token;
+    return service;
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** What it has in memory, in MiB. */
+  residentMiB() {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))[1]) / 1024;
+  }
+
+  /** `{ status, headers, text }`; a body is sent as JSON. */
+  ask(path, body, headers = {}) {
+    return this.#sent(path, body, headers, async (response) => {
+      const chunks = [];
+      for await (const chunk of response) chunks.push(chunk);
+      return { status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString() };
+    });
+  }
+
+  /** The response as it comes. */
+  follow(path, headers = {}) {
+    return this.#sent(path, undefined, headers, (response) => response);
+  }
+
+  async close() {
+    this.#agent.destroy();
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill("SIGTERM");
+    await once(this.#child, "exit");
+  }
+
+  #sent(path, body, headers, read) {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const sent = request({
+        ...{ host: this.#url.hostname, port: this.#url.port, path, agent: this.#agent },
+        method: text === undefined ? "GET" : "POST",
+        headers: {
+          Authorization: `Bearer ${this.#token}`,
+          ...(text !== undefined && { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) }),
+          ...headers,
+        },
+      });
+      sent.once("error", reject);
+      sent.once("response", (response) => resolve(read(response)));
+      sent.end(text);
+    });
+  }
+}

@@ -1,0 +1,79 @@
+// A user's files and versions. What changes them is only sent again where the service said that it had done nothing.
+import { filePath } from "./paths.js";
+import type { Sent, Transport } from "./transport.js";
+import type {
+  ListedFile,
+  OfWorkspace,
+  RemovedFile,
+  StoredFile,
+  UndoneVersion,
+  UndoRequest,
+  Versions,
+} from "./types.js";
+
+export type FileBody = string | Uint8Array | Blob | ReadableStream<Uint8Array>;
+
+export interface FilesOptions extends OfWorkspace {
+  /** Of one page; all pages are asked for, one after another. */
+  pageSize?: number | undefined;
+  /** Files whose names come after this one. */
+  after?: string | undefined;
+}
+export interface FileOptions extends OfWorkspace {
+  /** A part of it, as `bytes=0-99`. */
+  range?: string | undefined;
+}
+
+const FILES = "v1/workspace/files";
+
+export class Workspace {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** The files, by name. */
+  async *list({ pageSize, after, ...whose }: FilesOptions = {}): AsyncGenerator<ListedFile, void, undefined> {
+    for (let from = after; ; ) {
+      const sent = this.#sent(whose, { query: { limit: pageSize, after: from }, repeatable: true });
+      const page = await this.#transport.json<{ files: ListedFile[]; next: string | null }>(FILES, sent);
+      yield* page.files;
+      if (page.next === null) return;
+      from = page.next;
+    }
+  }
+
+  /** A file: its bytes are in the answer's body. */
+  async get(path: string, { range, ...whose }: FileOptions = {}): Promise<Response> {
+    const sent = this.#sent(whose, { headers: { Range: range }, repeatable: true });
+    return await this.#transport.send(`${FILES}/${filePath(path)}`, sent);
+  }
+
+  /** The whole of it or nothing, in the place of one that is there. */
+  async put(path: string, body: FileBody, whose: OfWorkspace = {}): Promise<StoredFile> {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const sent = this.#sent(whose, { method: "PUT", headers, body });
+    return await this.#transport.json(`${FILES}/${filePath(path)}`, sent);
+  }
+
+  /** A file, or a folder with all that is in it. */
+  async delete(path: string, whose: OfWorkspace = {}): Promise<RemovedFile> {
+    return await this.#transport.json(`${FILES}/${filePath(path)}`, this.#sent(whose, { method: "DELETE" }));
+  }
+
+  async versions(whose: OfWorkspace = {}): Promise<Versions> {
+    return await this.#transport.json("v1/workspace/versions", this.#sent(whose, { repeatable: true }));
+  }
+
+  /** Back to the state before the last version, or to that of `version`. */
+  async undo(request: UndoRequest = {}, whose: OfWorkspace = {}): Promise<UndoneVersion> {
+    const headers = { "Content-Type": "application/json" };
+    const sent = this.#sent(whose, { method: "POST", headers, body: JSON.stringify(request) });
+    return await this.#transport.json("v1/workspace/undo", sent);
+  }
+
+  #sent({ user, workspace, signal }: OfWorkspace, sent: Sent): Sent {
+    return { ...sent, signal, query: { ...sent.query, user: user ?? this.#transport.user, workspace } };
+  }
+}

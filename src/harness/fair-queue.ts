@@ -1,0 +1,219 @@
+// Who is next where there are more runs than may be at work: users by turns, each user's in the order of asking, and of one workspace
+// one at a time, since a second would only hold its place and wait for the first. It knows nothing of runs and of what they do.
+import { IsoError } from "../model/errors.js";
+
+export interface QueueLimits {
+  /** Places: runs at work at once. */
+  readonly atOnce: number;
+  /** Of one user. */
+  readonly perUser: number;
+  /** Runs that wait for a place; more are refused. */
+  readonly queued: number;
+  readonly queuedPerUser: number;
+  /** What those that wait may keep in memory. */
+  readonly queuedBytes: number;
+  readonly queuedBytesPerUser: number;
+}
+
+export interface Asked {
+  readonly user: string;
+  /** Of the user's: what only one may be at work on at once; null where there is no such thing. */
+  readonly lane: string | null;
+  /** Kept in memory while it waits. */
+  readonly bytes: number;
+}
+
+/** A place, or one's stand in the line for it. */
+export interface Place {
+  /** Resolves when the place is had. Rejects with the signal's reason where that comes first, and the stand is given up. */
+  turn(signal: AbortSignal): Promise<void>;
+  /** Gives up whichever it is. Idempotent. */
+  leave(): void;
+}
+
+export interface QueueCounts {
+  readonly atWork: number;
+  readonly queued: number;
+  readonly queuedBytes: number;
+  /** Users that have a run at work or waiting. */
+  readonly users: number;
+  /** Runs that were refused since the start. */
+  readonly refused: number;
+}
+
+interface User {
+  /** The first is served next. */
+  readonly line: Stand[];
+  readonly lanes: Set<string>;
+  atWork: number;
+  queuedBytes: number;
+}
+
+const SHORTEST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 60_000;
+/** How much the last run counts for how long runs take. */
+const NEWEST_COUNTS = 0.1;
+
+export class FairQueue {
+  readonly limits: QueueLimits;
+  readonly #now: () => number;
+  /** Those that have a run; whose turn is next stands first. */
+  readonly #users = new Map<string, User>();
+  #atWork = 0;
+  #queued = 0;
+  #queuedBytes = 0;
+  #refused = 0;
+  /** How long a place is held, about. */
+  #heldMs = 0;
+
+  constructor(limits: QueueLimits, now: () => number = () => performance.now()) {
+    this.limits = limits;
+    this.#now = now;
+  }
+
+  /** A place where one is free, else a stand in the line. Throws `too_busy` where the line is full. */
+  enter(asked: Asked): Place {
+    const user = this.#users.get(asked.user) ?? { line: [], lanes: new Set(), atWork: 0, queuedBytes: 0 };
+    // Nobody who could have the free place waits: it would have been given to them when it became free.
+    const isNow = this.#atWork < this.limits.atOnce && this.#mayHavePlace(user, asked.lane);
+    if (!isNow) this.#checkRoom(user, asked);
+    this.#users.set(asked.user, user);
+    const stand = new Stand(asked, (left) => this.#left(user, left));
+    if (isNow) {
+      this.#serve(user, stand);
+    } else {
+      user.line.push(stand);
+      this.#wait(user, stand, 1);
+    }
+    return stand;
+  }
+
+  counts(): QueueCounts {
+    return {
+      ...{ atWork: this.#atWork, queued: this.#queued, queuedBytes: this.#queuedBytes },
+      ...{ users: this.#users.size, refused: this.#refused },
+    };
+  }
+
+  of(name: string): { atWork: number; queued: number } {
+    const user = this.#users.get(name);
+    return { atWork: user?.atWork ?? 0, queued: user?.line.length ?? 0 };
+  }
+
+  #mayHavePlace({ atWork, lanes }: User, lane: string | null): boolean {
+    return atWork < this.limits.perUser && (lane === null || !lanes.has(lane));
+  }
+
+  #checkRoom({ line, queuedBytes, atWork }: User, { bytes }: Asked): void {
+    const { queuedPerUser, queuedBytesPerUser, queued, queuedBytes: allBytes } = this.limits;
+    if (line.length >= queuedPerUser || queuedBytes + bytes > queuedBytesPerUser) {
+      this.#refuse(`${line.length} runs of this user wait already, as many as may.`, atWork);
+    }
+    if (this.#queued >= queued || this.#queuedBytes + bytes > allBytes) {
+      this.#refuse(`${this.#queued} runs wait already, as many as may.`, this.#atWork);
+    }
+  }
+
+  /** When one of so many at work has ended, the next one of the line begins and there is room in it again. */
+  #refuse(message: string, atWork: number): never {
+    this.#refused += 1;
+    const waitMs = this.#heldMs / Math.max(1, atWork);
+    const retryAfterMs = Math.min(Math.max(waitMs, SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
+    throw new IsoError("too_busy", message, { retryAfterMs });
+  }
+
+  #next(): void {
+    while (this.#atWork < this.limits.atOnce) {
+      const found = this.#first();
+      if (found === null) return;
+      const { user, at } = found;
+      const [stand] = user.line.splice(at, 1);
+      if (stand === undefined) return;
+      this.#wait(user, stand, -1);
+      this.#serve(user, stand);
+    }
+  }
+
+  #first(): { user: User; at: number } | null {
+    for (const user of this.#users.values()) {
+      const at = user.line.findIndex(({ asked }) => this.#mayHavePlace(user, asked.lane));
+      if (at >= 0) return { user, at };
+    }
+    return null;
+  }
+
+  #serve(user: User, stand: Stand): void {
+    this.#atWork += 1;
+    user.atWork += 1;
+    if (stand.asked.lane !== null) user.lanes.add(stand.asked.lane);
+    // Behind the others.
+    this.#users.delete(stand.asked.user);
+    this.#users.set(stand.asked.user, user);
+    stand.serve(this.#now());
+  }
+
+  #wait(user: User, { asked }: Stand, count: 1 | -1): void {
+    this.#queued += count;
+    this.#queuedBytes += count * asked.bytes;
+    user.queuedBytes += count * asked.bytes;
+  }
+
+  #left(user: User, stand: Stand): void {
+    const { asked, servedAt } = stand;
+    if (servedAt === null) {
+      user.line.splice(user.line.indexOf(stand), 1);
+      this.#wait(user, stand, -1);
+    } else {
+      this.#atWork -= 1;
+      user.atWork -= 1;
+      if (asked.lane !== null) user.lanes.delete(asked.lane);
+      const heldMs = this.#now() - servedAt;
+      this.#heldMs = this.#heldMs === 0 ? heldMs : this.#heldMs + (heldMs - this.#heldMs) * NEWEST_COUNTS;
+    }
+    if (user.atWork === 0 && user.line.length === 0) this.#users.delete(asked.user);
+    this.#next();
+  }
+}
+
+class Stand implements Place {
+  readonly asked: Asked;
+  readonly #onLeft: (stand: Stand) => void;
+  servedAt: number | null = null;
+  #isLeft = false;
+  #onServed: (() => void) | null = null;
+
+  constructor(asked: Asked, onLeft: (stand: Stand) => void) {
+    this.asked = asked;
+    this.#onLeft = onLeft;
+  }
+
+  serve(at: number): void {
+    this.servedAt = at;
+    this.#onServed?.();
+  }
+
+  async turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.servedAt !== null) return;
+    if (this.#isLeft) throw new IsoError("cancelled", "The place in the line was given up.");
+    let abort = () => {};
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#onServed = resolve;
+        abort = () => reject(signal.reason);
+        signal.addEventListener("abort", abort, { once: true });
+      });
+    } catch (error) {
+      this.leave();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  leave(): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    this.#onLeft(this);
+  }
+}

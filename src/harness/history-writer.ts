@@ -1,0 +1,131 @@
+// Writes behind the runs: the events of those that ended, and the index's rows. What comes close together goes into one transaction, which
+// costs each a fraction; whoever is to look into the index has what there is written at once.
+import type { EventBus } from "../comm/event-bus.js";
+import { toIsoError } from "../model/errors.js";
+import type { RunResult } from "../model/result.js";
+import { isDamage } from "../records/database.js";
+import { placeOf, type RunFiles, type RunRecord } from "../records/run-files.js";
+import type { RunIndex } from "../records/run-index.js";
+import { pacer } from "../safefs/pace.js";
+import { linesOf } from "./past-events.js";
+
+const GATHER_MS = 100;
+const MAX_BATCH = 100;
+/** What could not be written is tried again after this, so many times in all. */
+const RETRY_MS = 1000;
+const TRIES = 3;
+
+export interface ToWrite {
+  record: RunRecord;
+  /** Null for one that was only taken. */
+  ended: { result: RunResult; events: EventBus } | null;
+}
+
+interface Parts {
+  files: RunFiles;
+  index: RunIndex;
+  log: (line: string) => void;
+  onDamage(error: unknown): void;
+}
+
+export class HistoryWriter {
+  readonly #parts: Parts;
+  /** In the order they came. */
+  readonly #waiting: ToWrite[] = [];
+  /** All that came, and those of them that wait no more. */
+  #added = 0;
+  #done = 0;
+  #isWriting = false;
+  #hurry: () => void = () => undefined;
+  readonly #waiters = new Set<{ upTo: number; resolve: () => void }>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  add(entry: ToWrite): void {
+    this.#waiting.push(entry);
+    this.#added += 1;
+    if (!this.#isWriting) void this.#write();
+  }
+
+  /** Resolves when all that was added before is written, whatever comes meanwhile. */
+  async settled(): Promise<void> {
+    const upTo = this.#added;
+    if (this.#done >= upTo) return;
+    await new Promise<void>((resolve) => {
+      this.#waiters.add({ upTo, resolve });
+      this.#hurry();
+    });
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    for (let tries = 0; this.#waiting.length > 0; ) {
+      await this.#pause(tries === 0 ? GATHER_MS : RETRY_MS);
+      const batch = this.#waiting.slice(0, MAX_BATCH);
+      try {
+        await this.#writeAll(batch);
+        tries = 0;
+      } catch (error) {
+        tries += 1;
+        const { log, onDamage } = this.#parts;
+        if (isDamage(error)) onDamage(error);
+        else if (tries < TRIES) continue;
+        // Their files are there: the next start finds them.
+        else log(`${batch.length} runs are not in the history's index yet: ${toIsoError(error).message}`);
+        tries = 0;
+      }
+      this.#waiting.splice(0, batch.length);
+      this.#done += batch.length;
+      this.#wake();
+    }
+    this.#isWriting = false;
+  }
+
+  async #writeAll(batch: readonly ToWrite[]): Promise<void> {
+    const { files, index } = this.#parts;
+    const pause = pacer();
+    const over = new Set<string>();
+    const rows: { record: RunRecord; result: RunResult | null; bytes: number }[] = [];
+    for (const { record, ended } of batch) {
+      if (ended === null) continue;
+      const { userId, runId } = record;
+      if (!files.hasResult(userId, runId)) files.putResult(ended.result);
+      try {
+        files.putEvents(userId, runId, await linesOf(ended.events));
+      } catch (error) {
+        // No reason to lose the others: of this one there is the result.
+        this.#parts.log(`the events of run ${runId} are not kept: ${toIsoError(error).message}`);
+      }
+      rows.push({ record, result: ended.result, bytes: files.bytes(placeOf(userId, runId)) });
+      over.add(runId);
+      await pause();
+    }
+    const begun = batch.filter(({ record, ended }) => ended === null && !over.has(record.runId));
+    index.together(() => {
+      for (const { record } of begun) index.put(record, null, 0);
+      for (const { record, result, bytes } of rows) index.put(record, result, bytes);
+    });
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.upTo > this.#done) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#waiters.size > 0) return await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = () => undefined;
+  }
+}
