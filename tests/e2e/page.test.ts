@@ -240,6 +240,11 @@ describe("users", () => {
       await page.getByRole("link", { name: "History" }).first().click();
       await page.locator(".runs-row").first().waitFor();
       expect(await page.locator(".runs-row").count()).toBe(1);
+      await page.getByLabel("Search runs by text").fill(`of ${user.slice(0, 4)}`);
+      await page.getByLabel("Ending").selectOption("failed");
+      await page.getByText("No run is like that").waitFor();
+      await page.getByLabel("Ending").selectOption("");
+      await page.locator(".runs-row").waitFor();
       await page.goBack();
     }
     const foreign = runIdOf(one.page);

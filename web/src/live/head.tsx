@@ -32,7 +32,7 @@ export function RunHead({ run }: { run: WatchedRun }) {
         {result !== null && (
           <button type="button" class="button" onClick={() => void takeCode(run)}>
             <Icon name="edit" size={14} />
-            Edit its code
+            Edit code
           </button>
         )}
         {result === null && (

@@ -50,6 +50,11 @@ function Now({ state: now }: { state: State }) {
           says={runs.waiting > 0 ? `${runs.waiting} wait for a tool` : "now"}
         />
         <Tile name="Queued" value={runs.queued} says="wait for their turn" />
+        <Tile
+          name="Places"
+          value={`${now.places.taken}/${now.places.all}`}
+          says={`taken; at most ${now.places.ofEachUser} of one user`}
+        />
         <Tile name="Ready" value={ready} says="sandboxes booted ahead" />
         <Tile
           name="Warm starts"
