@@ -33,6 +33,7 @@ export function pagePaths(folder = PAGE_FOLDER): string[] {
   return ["/", ...readdirSync(join(folder, "assets")).map((name) => `/assets/${name}`)];
 }
 
+/** All is read at once: a package that is replaced meanwhile has other files, which do not fit together with these. */
 export function addPage(app: OpenAPIHono, folder = PAGE_FOLDER): void {
   for (const path of pagePaths(folder)) {
     if (path === "/") addHtml(app, join(folder, "index.html"));
@@ -41,10 +42,10 @@ export function addPage(app: OpenAPIHono, folder = PAGE_FOLDER): void {
 }
 
 function addHtml(app: OpenAPIHono, file: string): void {
-  const html = once(() => readFileSync(file, "utf8"));
+  const html = readFileSync(file, "utf8");
   app.get("/", (context) => {
     const nonce = randomBytes(16).toString("base64");
-    return context.body(html().replaceAll(NONCE, nonce), 200, {
+    return context.body(html.replaceAll(NONCE, nonce), 200, {
       "Content-Type": "text/html; charset=utf-8",
       "Content-Security-Policy": policy(nonce),
       "Cross-Origin-Opener-Policy": "same-origin",
@@ -53,21 +54,21 @@ function addHtml(app: OpenAPIHono, file: string): void {
 }
 
 function addAsset(app: OpenAPIHono, path: string, file: string): void {
-  const plain = once(() => readFileSync(file));
-  const packed = once(() => gzipSync(plain(), { level: 9 }));
+  const plain = readFileSync(file);
+  const packed = once(() => gzipSync(plain, { level: 9 }));
   const type = TYPES[path.slice(path.lastIndexOf(".") + 1)] ?? "application/octet-stream";
   app.get(path, (context) => {
     const isPacked = /(^|[,\s])gzip\s*(,|;\s*q=(?!0(\.0*)?\s*(,|$))|$)/i.test(
       context.req.header("Accept-Encoding") ?? "",
     );
-    return context.body(new Uint8Array(isPacked ? packed() : plain()), 200, {
+    return context.body(new Uint8Array(isPacked ? packed() : plain), 200, {
       ...{ "Content-Type": type, "Cache-Control": FOR_EVER, Vary: "Accept-Encoding" },
       ...(isPacked && { "Content-Encoding": "gzip" }),
     });
   });
 }
 
-/** Read when it is first asked for. */
+/** Made when it is first asked for. */
 function once<T>(make: () => T): () => T {
   let made: { value: T } | null = null;
   return () => {

@@ -1,9 +1,11 @@
 // Every view of the page for every eye and hand: on a desk and a phone, light and dark, by keyboard, without a token, without a service.
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { runCli } from "../support/cli.js";
 import { DESKTOP, ended, PHONE, pageBed, picture, runSnippet, tab, usable } from "../support/page.js";
+import { jsonOf } from "../support/service.js";
 
-const { open, served } = pageBed();
+const { open, served, roots } = pageBed();
 const TABS = ["Contract", "Changes", "Tools", "Logs", "Tree", "Policy", "Receipt"];
 const SHOWS = `import os
 out = os.environ["OUTPUT_DIR"]
@@ -18,11 +20,17 @@ const shown = async (page: Page, view: string, name: string): Promise<void> => {
   await page.getByRole("heading", { level: 1, name }).waitFor();
 };
 
-describe.each([
-  ["desk", DESKTOP, ["light", "dark"]],
-  ["phone", PHONE, ["dark", "light"]],
-] as const)("on a %s", (name, viewport, schemes) => {
+const PLACES = [
+  { name: "desk", viewport: DESKTOP, schemes: ["light", "dark"] },
+  { name: "phone", viewport: PHONE, schemes: ["dark", "light"] },
+] as const;
+
+describe("on a desk and on a phone", () => {
   it("every view can be used by everybody, and is pictured light and dark", async () => {
+    await Promise.all(PLACES.map(through));
+  });
+
+  const through = async ({ name, viewport, schemes }: (typeof PLACES)[number]): Promise<void> => {
     const { page, complaints } = await open(name, { viewport });
     let looks = 0;
     const look = async (what: string) => {
@@ -76,7 +84,7 @@ describe.each([
     await page.getByRole("button", { name: /^User/ }).click();
     await look("user");
     expect(complaints).toEqual([]);
-  });
+  };
 });
 
 describe("without a mouse", () => {
@@ -134,7 +142,7 @@ describe("the token", () => {
     await usable(other, "the door");
     await other.getByLabel("Token or key").fill("a-wrong-one");
     await other.keyboard.press("Enter");
-    await other.getByText(/another token/).waitFor();
+    await other.getByText(/no key or token that is valid/).waitFor();
     await picture(other, "phone-light-token");
     await other.getByLabel("Token or key").fill(token);
     await other.keyboard.press("Enter");
@@ -143,6 +151,25 @@ describe("the token", () => {
     await other.getByLabel("User", { exact: true }).fill("stranger");
     await other.keyboard.press("Enter");
     await other.locator(".scenario-run").first().waitFor();
+  });
+});
+
+describe("a key", () => {
+  it("of one user needs no name of one, and says so where another one is chosen", async () => {
+    const { stdout } = await runCli(["keys", "create", "--json", "--user", "bound"], { roots });
+    const { page } = await open("bound", {}, `#token=${JSON.parse(stdout).key}`);
+    await page.getByRole("button", { name: "User: the key's own" }).waitFor();
+    await page.locator(".scenario-run").nth(12).click();
+    await ended(page, "succeeded");
+    const { runs } = await jsonOf(await served().ask("/v1/runs?user=bound"));
+    expect(runs).toHaveLength(1);
+    await page.goto(`${served().url}#/u/somebody-else/history`);
+    await page.getByText("This key is bound to another user than somebody-else.").waitFor();
+    await usable(page, "a key that is another user's");
+    await picture(page, "desk-light-other-user");
+    await page.getByRole("button", { name: "Act for the key's own user" }).click();
+    await page.locator(".scenario-run").nth(3).click();
+    await ended(page, "failed");
   });
 });
 

@@ -2,7 +2,7 @@
 import { deflateSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { ended, outputLines, pageBed, runSnippet, tab, write } from "../support/page.js";
+import { ended, outputLines, pageBed, picture, runSnippet, tab, write } from "../support/page.js";
 import { SCENARIO_ROWS } from "../support/scenarios.js";
 import { jsonOf } from "../support/service.js";
 
@@ -53,6 +53,7 @@ describe("a live run", () => {
     await runSnippet(page, 'print("ready", flush=True)\nwhile True: pass');
     await page.locator(".line-text", { hasText: "ready" }).waitFor();
     await page.locator(".run-state .ending", { hasText: "running" }).waitFor();
+    await picture(page, "desk-light-live");
     const took = await page.evaluate(async () => {
       const button = [...document.querySelectorAll("button")].find(({ textContent }) => textContent === "Cancel");
       const start = performance.now();
@@ -109,7 +110,8 @@ describe("a live run", () => {
     await page.locator(".lines").focus();
     await page.keyboard.press("/");
     await page.keyboard.type("line 999998");
-    await page.locator(".line mark", { hasText: "line 999998" }).waitFor();
+    await page.locator(".line.is-found", { hasText: "line 999998" }).waitFor();
+    expect(await page.locator(".line.is-found mark").allTextContents()).toEqual(["line", " 999998"]);
     expect(complaints).toEqual([]);
   });
 
@@ -238,6 +240,11 @@ describe("users", () => {
       await page.getByRole("link", { name: "History" }).first().click();
       await page.locator(".runs-row").first().waitFor();
       expect(await page.locator(".runs-row").count()).toBe(1);
+      await page.getByLabel("Search runs by text").fill(`of ${user.slice(0, 4)}`);
+      await page.getByLabel("Ending").selectOption("failed");
+      await page.getByText("No run is like that").waitFor();
+      await page.getByLabel("Ending").selectOption("");
+      await page.locator(".runs-row").waitFor();
       await page.goBack();
     }
     const foreign = runIdOf(one.page);

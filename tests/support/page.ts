@@ -25,6 +25,7 @@ export interface Window {
 }
 
 export function pageBed() {
+  const roots = suiteDir();
   let browser: Browser | undefined;
   let service: TestService | undefined;
   let stop: (() => Promise<void>) | undefined;
@@ -33,7 +34,7 @@ export function pageBed() {
     if (executablePath === undefined) throw new Error(`there is no Chromium: ${BROWSERS.join(", ")}`);
     // Chromium's own sandbox needs another user than root.
     const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-    const started = serve({ roots: suiteDir() });
+    const started = serve({ roots });
     stop = started.stop;
     [browser, service] = await Promise.all([chromium.launch({ executablePath, args }), started.ready]);
   });
@@ -67,7 +68,7 @@ export function pageBed() {
     await page.goto(`${url}${hash ?? `#token=${token}&user=${encodeURIComponent(user)}`}`);
     return { page, user, complaints, strangers };
   };
-  return { open, served };
+  return { open, served, roots };
 }
 
 /** The head of the run that is shown says so. */

@@ -8,9 +8,9 @@ import { HistoryView } from "./history/history-view.js";
 import { RunView } from "./live/run-view.js";
 import { loadCatalogue } from "./state/catalogue.js";
 import type { Place } from "./state/places.js";
-import { go, place } from "./state/route.js";
+import { actFor, go, place } from "./state/route.js";
 import { show } from "./state/runs.js";
-import { isOnline, token, user } from "./state/session.js";
+import { isOnline, isOthersKey, token, user } from "./state/session.js";
 import { StatusView } from "./status/status-view.js";
 import { Header } from "./ui/header.js";
 import { Help } from "./ui/help.js";
@@ -84,6 +84,14 @@ function Signed() {
         <p class="offline" role="alert">
           <Icon name="pulse" size={14} /> The service cannot be reached. The page goes on by itself when it answers;
           runs go on without it.
+        </p>
+      )}
+      {isOthersKey.value && (
+        <p class="offline" role="alert">
+          <Icon name="key" size={14} /> This key is bound to another user than {user.value}.
+          <button type="button" class="link" onClick={() => actFor("")}>
+            Act for the key's own user
+          </button>
         </p>
       )}
       <main id="content" class="content" tabIndex={-1}>

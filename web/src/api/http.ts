@@ -1,5 +1,5 @@
 // One way to the service: the token and the user go along, and what comes back as a problem is thrown as one.
-import { lost, reached, refuse, token, user } from "../state/session.js";
+import { isOthersKey, lost, reached, refuse, token, user } from "../state/session.js";
 
 export class Problem extends Error {
   readonly status: number;
@@ -73,6 +73,7 @@ export async function ask(path: string, asked: Asked = {}): Promise<Response> {
   if (response.ok) return response;
   const problem = await problemOf(response);
   if (problem.status === 401) refuse(problem.message);
+  if (problem.status === 403 && /^user(Id)?$/.test(problem.field ?? "")) isOthersKey.value = true;
   throw problem;
 }
 

@@ -35,6 +35,8 @@ export interface RunSummary {
   acceptedAt: string;
   status: RunState | Status;
   code: string | null;
+  /** Where the service tells it. */
+  totalMs?: number | null;
 }
 
 export interface RunList {

@@ -6,7 +6,7 @@ import { addressTo, go } from "../state/route.js";
 import { endings } from "../state/runs.js";
 import { user } from "../state/session.js";
 import { Ending, lookOf } from "../ui/ending.js";
-import { ago, shortId } from "../ui/format.js";
+import { ago, duration, shortId } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
 import { addKeys } from "../ui/keys.js";
 import { Empty, Fault, Loading } from "../ui/states.js";
@@ -72,7 +72,7 @@ export function HistoryView() {
             <span class="unseen">Search runs by text</span>
             <input
               type="search"
-              placeholder="Search"
+              placeholder="Words of the code, the error or the output"
               value={text.value}
               onInput={(event) => {
                 text.value = event.currentTarget.value;
@@ -122,6 +122,7 @@ export function HistoryView() {
                 <Ending status={run.status} />
                 <span class="runs-what">{run.scenario === null ? "Snippet" : `Scenario ${run.scenario}`}</span>
                 <span class="quiet runs-code">{run.code ?? ""}</span>
+                <span class="quiet runs-took">{run.totalMs == null ? "" : duration(run.totalMs)}</span>
                 <code class="quiet runs-id">{shortId(run.runId)}</code>
                 <time class="quiet" dateTime={run.acceptedAt} title={new Date(run.acceptedAt).toLocaleString()}>
                   {ago(run.acceptedAt)}

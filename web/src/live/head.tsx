@@ -1,5 +1,6 @@
 // What runs, how it ends, how long it has taken; and the button that ends it.
 import { useEffect, useState } from "preact/hooks";
+import { takeCode } from "../report/jump.js";
 import { scenarios } from "../state/catalogue.js";
 import type { WatchedRun } from "../state/run.js";
 import { cancelShown } from "../state/runs.js";
@@ -28,6 +29,12 @@ export function RunHead({ run }: { run: WatchedRun }) {
         {run.retryAt.value !== null && <span class="ending is-warn">connection lost, trying again…</span>}
         <Ending status={run.status.value} />
         <strong class="run-time">{result ? duration(result.timings?.totalMs) : <Elapsed run={run} />}</strong>
+        {result !== null && (
+          <button type="button" class="button" onClick={() => void takeCode(run)}>
+            <Icon name="edit" size={14} />
+            Edit code
+          </button>
+        )}
         {result === null && (
           <button
             type="button"

@@ -1,7 +1,7 @@
 // Where in the page one is. A reload, a link and the way back lead to the same place.
 import { computed, signal } from "@preact/signals";
 import { addressOf, type Place, parseRoute, type Route } from "./places.js";
-import { remember, user } from "./session.js";
+import { isOthersKey, remember, user } from "./session.js";
 
 const current = signal<Route>({ user: null, place: { view: "run", runId: null } });
 export const place = computed(() => current.value.place);
@@ -17,6 +17,7 @@ export function go(to: Place, { replace = false } = {}): void {
 
 export function actFor(name: string): void {
   user.value = name;
+  isOthersKey.value = false;
   remember(name);
   go({ view: "run", runId: null });
 }

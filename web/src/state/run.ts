@@ -11,6 +11,8 @@ export interface Followup {
   label: string;
 }
 
+const LOOK_AGAIN_MS = 2_000;
+
 export class WatchedRun {
   readonly runId: string;
   readonly status = signal<RunState | Status>("queued");
@@ -62,7 +64,8 @@ export class WatchedRun {
       if (this.result.value === null && !left.aborted) await this.#look();
     } catch (error) {
       if (left.aborted) return;
-      if (error instanceof Problem && error.status === 404) await this.#look();
+      // No events are kept of it, or another process is at it: what there is to see is seen by asking.
+      if (error instanceof Problem && (error.status === 404 || error.status === 409)) await this.#lookUntilOver();
       else this.failure.value = error instanceof Error ? error : new Error(sayError(error));
     }
   }
@@ -82,10 +85,21 @@ export class WatchedRun {
     }
   }
 
+  async #lookUntilOver(): Promise<void> {
+    for (;;) {
+      await this.#look();
+      if (this.isOver || this.failure.value !== null || this.#left.signal.aborted) return;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+  }
+
   async #look(): Promise<void> {
     try {
       const found = await askJson<Result | RunSummary>(`/v1/runs/${this.runId}`, { signal: this.#left.signal });
-      if ("schema" in found) this.#finish(found, null);
+      if ("schema" in found) return this.#finish(found, null);
+      this.status.value = found.status;
+      this.scenario.value = found.scenario;
+      this.marks.value = { ...this.marks.value, accepted: Date.parse(found.acceptedAt) };
     } catch (error) {
       if (!this.#left.signal.aborted) this.failure.value = error instanceof Error ? error : new Error(sayError(error));
     }

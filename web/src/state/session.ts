@@ -11,6 +11,8 @@ export const token = signal<string | null>(null);
 export const user = signal<string | null>(null);
 /** Why the service refused the token. */
 export const refused = signal<string | null>(null);
+/** The key is bound to another user than the chosen one. */
+export const isOthersKey = signal(false);
 /** False while the service cannot be reached. */
 export const isOnline = signal(true);
 export const knownUsers = signal<string[]>([]);

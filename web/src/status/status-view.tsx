@@ -1,7 +1,5 @@
 // How the service and its host are doing: what waits, what runs, and what of the host is used.
-import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { askJson } from "../api/http.js";
 import type { State, Status } from "../api/types.js";
 import { profiles } from "../state/catalogue.js";
 import { lookOf } from "../ui/ending.js";
@@ -11,6 +9,7 @@ import { Fault, Loading } from "../ui/states.js";
 import { TableBox } from "../ui/table-box.js";
 import { LivePlot } from "./live-plot.js";
 import { state, stateFailure, watch } from "./poll.js";
+import { Usage } from "./usage.js";
 
 const EVERY_MS = 1_000;
 
@@ -51,6 +50,11 @@ function Now({ state: now }: { state: State }) {
           says={runs.waiting > 0 ? `${runs.waiting} wait for a tool` : "now"}
         />
         <Tile name="Queued" value={runs.queued} says="wait for their turn" />
+        <Tile
+          name="Places"
+          value={`${now.places.taken}/${now.places.all}`}
+          says={`taken; at most ${now.places.ofEachUser} of one user`}
+        />
         <Tile name="Ready" value={ready} says="sandboxes booted ahead" />
         <Tile
           name="Warm starts"
@@ -141,8 +145,8 @@ function Now({ state: now }: { state: State }) {
           <h2>Endings</h2>
           <Endings ended={runs.ended} />
         </section>
-        <Limits />
         <Usage />
+        <Limits />
       </div>
     </>
   );
@@ -231,35 +235,3 @@ const UNITS: Record<string, string> = {
   output: "bytes",
   timeout: "ms",
 };
-
-/** Where the service counts it. */
-function Usage() {
-  const usage = useSignal<Record<string, unknown> | null>(null);
-  useEffect(() => {
-    askJson<Record<string, unknown>>("/v1/usage").then(
-      (found) => {
-        usage.value = found;
-      },
-      () => undefined,
-    );
-  }, []);
-  const figures = Object.entries(usage.value ?? {}).filter(
-    (pair): pair is [string, number] => typeof pair[1] === "number",
-  );
-  if (figures.length === 0) return null;
-  return (
-    <section class="card">
-      <h2>Usage of this user</h2>
-      <dl class="facts">
-        {figures.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>
-              {/bytes/i.test(name) ? bytes(value) : /ms$/i.test(name) ? duration(value) : value.toLocaleString("en")}
-            </dd>
-          </div>
-        ))}
-      </dl>
-    </section>
-  );
-}

@@ -1,10 +1,9 @@
 // The head of the page: for whom, where to, how the service is doing.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { Problem } from "../api/http.js";
 import type { Place } from "../state/places.js";
 import { actFor, addressTo, place } from "../state/route.js";
-import { isOnline, knownUsers, signOut, user } from "../state/session.js";
+import { isOnline, isOthersKey, knownUsers, signOut, user } from "../state/session.js";
 import { state, stateFailure, watch } from "../status/poll.js";
 import { Dialog } from "./dialog.js";
 import { Keycap } from "./help.js";
@@ -100,8 +99,7 @@ function UserButton() {
     [],
   );
   const name = user.value === "" ? "the key's own" : user.value;
-  const { value: failure } = stateFailure;
-  const isRefused = failure instanceof Problem && failure.status === 403;
+  const { value: isRefused } = isOthersKey;
   return (
     <>
       <button
