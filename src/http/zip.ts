@@ -68,7 +68,11 @@ function zipOf(archive: Archive, leave: () => void, log: (line: string) => void)
   const zip = new ZipFile();
   const out = zip.outputStream as Readable;
   let reading: Readable | null = null;
+  let isOver = false;
+  // Once: by a second time the number of what it closes may be another file's.
   const end = () => {
+    if (isOver) return;
+    isOver = true;
     reading?.destroy();
     archive[Symbol.dispose]();
     leave();
@@ -112,18 +116,21 @@ function zipOf(archive: Archive, leave: () => void, log: (line: string) => void)
       pull: async (controller) => {
         try {
           const { value, done } = await chunks.next();
+          if (isOver) return;
           if (!done) return controller.enqueue(value);
           end();
           controller.close();
         } catch (error) {
+          // Its reader has left.
+          if (isOver) return;
           log(`a zip broke off: ${toIsoError(error).message}`);
           end();
           controller.error(error);
         }
       },
       cancel: () => {
-        out.destroy();
         end();
+        out.destroy();
       },
     },
     { highWaterMark: 0 },
