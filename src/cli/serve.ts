@@ -1,6 +1,7 @@
 // `iso-runtime serve`: the HTTP API, until it is told to stop.
 import { keysOf } from "../harness/api-keys.js";
 import { createRuntime } from "../harness/runtime.js";
+import { allowedHosts, listenAddress } from "../http/address.js";
 import { LEVELS } from "../http/record.js";
 import { type Listening, serveApi } from "../http/server.js";
 import { IsoError } from "../model/errors.js";
@@ -43,15 +44,19 @@ export async function serveCommand(flags: ServeFlags, version: string, signal: A
     const tell = serviceLog({ format, level, write: (text) => void process.stderr.write(text) });
     const { warm: _, ...options } = runtimeOptions({ ...flags, args: [], user: "", color: false });
     const runtime = await createRuntime(options);
+    const keys = keysOf(runtime.settings);
+    const { host, allowHost: allowHosts = [] } = flags;
     const log = (message: string) => tell({ level: "error", event: "service", fields: { message } });
     try {
+      // While nothing is on disk yet.
+      listenAddress(host, () => keys.any);
+      allowedHosts(allowHosts, port);
       // Where no run could have a sandbox, the operator is told now and not the first caller.
       await runtime.warm();
       const history = await runtime.openHistory({ keep, log });
-      const { host, allowHost: allowHosts = [] } = flags;
       const options = {
         ...{ runtime, history, host, port, drainMs, version, log, tell },
-        ...{ keys: keysOf(runtime.settings), allowHosts, ...limits },
+        ...{ keys, allowHosts, ...limits },
       };
       await serveApi(options, signal, ({ url, token }) => {
         void writeOut(flags.json ? `${JSON.stringify({ ok: true, url, token })}\n` : greeting({ url, token }));

@@ -3,14 +3,14 @@
 
 import { Runs } from "./runs.js";
 import { type ClientOptions, Transport } from "./transport.js";
-import type { OfUser, Profiles, Scenarios, Tools } from "./types.js";
+import type { OfUser, Profiles, Scenarios, Tools, Usage, UsageOptions } from "./types.js";
 import { Workspace } from "./workspace.js";
 
 export { ConnectionError, type ProblemCode, ProblemError } from "./errors.js";
 export type { FollowOptions, ListOptions, Runs, StartOptions } from "./runs.js";
 export type { ClientOptions } from "./transport.js";
 export type * from "./types.js";
-export type { FileBody, FileOptions, FilesOptions, Workspace } from "./workspace.js";
+export type { FileBody, FilesOptions, Workspace, ZipOptions } from "./workspace.js";
 
 export interface Client {
   readonly runs: Runs;
@@ -20,6 +20,8 @@ export interface Client {
   /** The host tools that snippets may call. */
   tools(options?: Pick<OfUser, "signal">): Promise<Tools>;
   profiles(options?: Pick<OfUser, "signal">): Promise<Profiles>;
+  /** What a user's runs used, also those that are kept no more. */
+  usage(options?: UsageOptions): Promise<Usage>;
 }
 
 /** Connects to nothing yet. Throws TypeError where `url` is none. */
@@ -34,5 +36,7 @@ export function createClient(options: ClientOptions): Client {
     scenarios: look<Scenarios>("v1/scenarios"),
     tools: look<Tools>("v1/tools"),
     profiles: look<Profiles>("v1/profiles"),
+    usage: ({ user = transport.user, since, until, signal } = {}) =>
+      transport.json<Usage>("v1/usage", { query: { user, since, until }, signal, repeatable: true }),
   };
 }

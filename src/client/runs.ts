@@ -1,9 +1,23 @@
 // Runs: start, wait, look, follow, end.
-import { ConnectionError } from "./errors.js";
+import { ConnectionError, ProblemError } from "./errors.js";
 import { follow } from "./follow.js";
 import { filePath } from "./paths.js";
 import type { Transport } from "./transport.js";
-import type { OfUser, OfWorkspace, RunEvent, RunRequest, RunResult, RunSummary, RunUnderWay } from "./types.js";
+import type {
+  FileOptions,
+  KeptRequest,
+  OfUser,
+  RunEvent,
+  RunRequest,
+  RunResult,
+  RunStatus,
+  RunSummary,
+  RunUnderWay,
+} from "./types.js";
+import { backoffMs, wait } from "./wait.js";
+
+/** Between two looks at a run that another process is at, once it takes long. */
+const MAX_LOOK_MS = 4000;
 
 export interface StartOptions {
   signal?: AbortSignal | undefined;
@@ -15,6 +29,13 @@ export interface ListOptions extends OfUser {
   pageSize?: number | undefined;
   /** Runs that are older than this one. */
   before?: string | undefined;
+  status?: RunStatus | readonly RunStatus[] | undefined;
+  /** Words of the code, the error or the beginning of the output; runs that have all of them. */
+  text?: string | undefined;
+  /** Runs that were taken then or later; a text is a time as `2031-01-31T12:00:00Z`. */
+  since?: Date | string | undefined;
+  /** Runs that were taken before. */
+  until?: Date | string | undefined;
 }
 export interface FollowOptions extends OfUser {
   /** The number of the last event that was read. */
@@ -43,10 +64,17 @@ export class Runs {
     return await this.#transport.json(of(runId), { query: this.#query(user), signal, repeatable: true });
   }
 
-  /** The runs that the service remembers, the newest first. */
-  async *list({ user, signal, pageSize, before }: ListOptions = {}): AsyncGenerator<RunSummary, void, undefined> {
+  /** What was asked for, without its secrets. */
+  async request(runId: string, { user, signal }: OfUser = {}): Promise<KeptRequest> {
+    return await this.#transport.json(`${of(runId)}/request`, { query: this.#query(user), signal, repeatable: true });
+  }
+
+  /** The runs that the service keeps, the newest first. */
+  async *list(options: ListOptions = {}): AsyncGenerator<RunSummary, void, undefined> {
+    const { user, signal, pageSize, before, status, text, since, until } = options;
+    const wanted = { status: status && [status].flat().join(","), text, since: timeOf(since), until: timeOf(until) };
     for (let from = before; ; ) {
-      const query = { ...this.#query(user), limit: pageSize, before: from };
+      const query = { ...this.#query(user), ...wanted, limit: pageSize, before: from };
       const page = await this.#transport.json<{ runs: RunSummary[]; next: string | null }>("v1/runs", {
         ...{ query, signal, repeatable: true },
       });
@@ -67,16 +95,30 @@ export class Runs {
     return follow(this.#transport, { path: `${of(runId)}/events`, query: this.#query(user), after, signal });
   }
 
-  /** Its result, once it has ended. */
-  async wait(runId: string, options: OfUser = {}): Promise<RunResult> {
-    for await (const event of this.events(runId, options)) if (event.type === "run.finished") return event.result;
-    throw new ConnectionError("the events ended without the run's result");
+  /** Its result, once it has ended. One that another process of the service is at is looked at again and again. */
+  async wait(runId: string, { user, signal }: OfUser = {}): Promise<RunResult> {
+    for (let looks = 0; ; looks += 1) {
+      try {
+        for await (const event of this.events(runId, { user, signal })) {
+          if (event.type === "run.finished") return event.result;
+        }
+        throw new ConnectionError("the events ended without the run's result");
+      } catch (error) {
+        // Events of a run have no other conflict.
+        if (!(error instanceof ProblemError && error.code === "conflict")) throw error;
+      }
+      const run = await this.get(runId, { user, signal });
+      if ("ok" in run) return run;
+      await wait(Math.min(backoffMs(looks), MAX_LOOK_MS), signal);
+    }
   }
 
   /** A file as the run left it. */
-  async file(runId: string, path: string, { user, workspace, signal }: OfWorkspace = {}): Promise<Response> {
+  async file(runId: string, path: string, options: FileOptions = {}): Promise<Response> {
+    const { user, workspace, range, ifRange, signal } = options;
     const query = { ...this.#query(user), workspace };
-    return await this.#transport.send(`${of(runId)}/files/${filePath(path)}`, { query, signal, repeatable: true });
+    const sent = { query, headers: { Range: range, "If-Range": ifRange }, signal, repeatable: true };
+    return await this.#transport.send(`${of(runId)}/files/${filePath(path)}`, sent);
   }
 
   #query(user: string | undefined) {
@@ -95,6 +137,8 @@ export class Runs {
     return await this.#transport.json<T>("v1/runs", sent);
   }
 }
+
+const timeOf = (time: Date | string | undefined) => (time instanceof Date ? time.toISOString() : time);
 
 const of = (runId: string) => `v1/runs/${encodeURIComponent(runId)}`;
 

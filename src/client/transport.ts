@@ -12,8 +12,9 @@ const LONG_MS = 30_000;
 export interface ClientOptions {
   /** Where the service is; it may be below a path. */
   url: string | URL;
+  /** A key of `iso-runtime keys create`, or the token that the service printed. */
   token: string;
-  /** Whose runs and files they are, where a call does not say it. */
+  /** Whose runs and files they are, where a call does not say it. A key of one user needs none. */
   user?: string | undefined;
   /** How often in a row a request is sent again; 0: never. Default 5. */
   retries?: number | undefined;

@@ -4,8 +4,10 @@ import type { ProfileList, ScenarioList, ToolList } from "../http/schemas/catalo
 import type { ResultSchema } from "../http/schemas/result.js";
 import type {
   RunBody,
+  RunRequestKept,
   RunSummary as RunSummarySchema,
   RunUnderWay as RunUnderWaySchema,
+  UsageAnswer,
 } from "../http/schemas/runs.js";
 import type { FileList, FilePut, FileRemoved, UndoBody, Undone, VersionList } from "../http/schemas/workspace.js";
 import type { RunEvent as AnyEvent } from "../model/events.js";
@@ -15,6 +17,11 @@ export type RunRequest = Omit<z.input<typeof RunBody>, "contract"> & { contract?
 export type RunResult = z.output<typeof ResultSchema>;
 export type RunUnderWay = z.output<typeof RunUnderWaySchema>;
 export type RunSummary = z.output<typeof RunSummarySchema>;
+/** Of a run in a list: how far it is, or how it ended. */
+export type RunStatus = RunSummary["status"];
+/** What was asked for with a run, without its secrets. */
+export type KeptRequest = z.output<typeof RunRequestKept>;
+export type Usage = z.output<typeof UsageAnswer>;
 /** `run.finished` has the result as the service answers it. */
 export type RunEvent =
   | Exclude<AnyEvent, { type: "run.finished" }>
@@ -31,7 +38,7 @@ export type Scenarios = z.output<typeof ScenarioList>;
 export type Tools = z.output<typeof ToolList>;
 export type Profiles = z.output<typeof ProfileList>;
 
-/** Whose it is, where the client was not told once for all. */
+/** Whose it is, where the client was not told once for all. A key of one user needs no word of it. */
 export interface OfUser {
   user?: string | undefined;
   signal?: AbortSignal | undefined;
@@ -39,4 +46,15 @@ export interface OfUser {
 export interface OfWorkspace extends OfUser {
   /** Another workspace of the same user. */
   workspace?: string | undefined;
+}
+export interface FileOptions extends OfWorkspace {
+  /** A part of it, as `bytes=0-99`. */
+  range?: string | undefined;
+  /** The `ETag` of an earlier part: where the file is another one by now, all of it comes. */
+  ifRange?: string | undefined;
+}
+export interface UsageOptions extends OfUser {
+  /** The first and the last day, of UTC, as `2031-01-31`; both count. */
+  since?: string | undefined;
+  until?: string | undefined;
 }

@@ -2,6 +2,7 @@
 import { filePath } from "./paths.js";
 import type { Sent, Transport } from "./transport.js";
 import type {
+  FileOptions,
   ListedFile,
   OfWorkspace,
   RemovedFile,
@@ -19,9 +20,9 @@ export interface FilesOptions extends OfWorkspace {
   /** Files whose names come after this one. */
   after?: string | undefined;
 }
-export interface FileOptions extends OfWorkspace {
-  /** A part of it, as `bytes=0-99`. */
-  range?: string | undefined;
+export interface ZipOptions extends OfWorkspace {
+  /** Only what is in this folder, or this file. */
+  path?: string | undefined;
 }
 
 const FILES = "v1/workspace/files";
@@ -45,8 +46,8 @@ export class Workspace {
   }
 
   /** A file: its bytes are in the answer's body. */
-  async get(path: string, { range, ...whose }: FileOptions = {}): Promise<Response> {
-    const sent = this.#sent(whose, { headers: { Range: range }, repeatable: true });
+  async get(path: string, { range, ifRange, ...whose }: FileOptions = {}): Promise<Response> {
+    const sent = this.#sent(whose, { headers: { Range: range, "If-Range": ifRange }, repeatable: true });
     return await this.#transport.send(`${FILES}/${filePath(path)}`, sent);
   }
 
@@ -60,6 +61,11 @@ export class Workspace {
   /** A file, or a folder with all that is in it. */
   async delete(path: string, whose: OfWorkspace = {}): Promise<RemovedFile> {
     return await this.#transport.json(`${FILES}/${filePath(path)}`, this.#sent(whose, { method: "DELETE" }));
+  }
+
+  /** All files as they are now; one that breaks off has no end, and unpacks to nothing. */
+  async zip({ path, ...whose }: ZipOptions = {}): Promise<Response> {
+    return await this.#transport.send("v1/workspace/zip", this.#sent(whose, { query: { path }, repeatable: true }));
   }
 
   async versions(whose: OfWorkspace = {}): Promise<Versions> {

@@ -1,46 +1,12 @@
 // The client over the real routes: what it sends again and what it must not, and how it fails.
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
-import { ConnectionError, createClient, ProblemError, type RunResult } from "../../src/client/index.js";
+import { ConnectionError, ProblemError, type RunResult } from "../../src/client/index.js";
 import { Admission, queueLimits } from "../../src/harness/admission.js";
 import type { ShownResult } from "../../src/http/schemas/result.js";
-import { bed, HOST, jsonOf, TOKEN } from "../http/bed.js";
+import { bed, jsonOf } from "../http/bed.js";
+import { type Bed, client, cut, type Meddle } from "./bed.js";
 
-type Bed = ReturnType<typeof bed>;
 const oneAtATime = () => new Admission({ queue: queueLimits({ atOnce: 1, perUser: 1, queued: 0 }), rate: null });
-/** What becomes of a request on its way: an answer of somebody's in between, or none; null lets it through. */
-type Meddle = (request: Request, count: number) => Response | Error | null;
-
-/** After: the request was done, and its answer was lost. */
-function client(it: Bed, options: { before?: Meddle; after?: Meddle; retries?: number; token?: string } = {}) {
-  const sent: Request[] = [];
-  const answered: number[] = [];
-  const meddled = (meddle: Meddle | undefined, request: Request) => {
-    const found = meddle?.(request, sent.length) ?? null;
-    if (found instanceof Error) throw found;
-    return found;
-  };
-  const made = createClient({
-    ...{ url: `http://${HOST}`, token: options.token ?? TOKEN, user: "alice" },
-    ...(options.retries !== undefined && { retries: options.retries }),
-    fetch: async (input, init) => {
-      const request = new Request(input instanceof URL ? input : String(input), init);
-      sent.push(request);
-      const headers = new Headers(request.headers);
-      headers.set("Host", HOST);
-      const met = meddled(options.before, request);
-      if (met !== null) return met;
-      const answering = it.app.fetch(new Request(request.clone(), { headers }));
-      await new Promise(setImmediate);
-      const lost = meddled(options.after, request);
-      if (lost !== null) return lost;
-      const answer = await answering;
-      answered.push(answer.status);
-      return answer;
-    },
-  });
-  return { ...made, sent, answered };
-}
-
 const LOST = new TypeError("fetch failed");
 
 describe("a run", () => {
@@ -125,6 +91,25 @@ describe("a run", () => {
     await expect(client(server, { retries: 0 }).runs.start({ code: "" })).rejects.toMatchObject({
       ...{ name: "ProblemError", status: 429, code: "too_busy", retryAfterMs: 1000, hint: expect.any(String) },
     });
+  });
+
+  it("is asked for again by a rate's own word, where that comes within a minute", async () => {
+    const rated = (perMs: number) =>
+      bed({ admission: new Admission({ queue: queueLimits({}), rate: { count: 1, perMs } }) });
+    const { runs, answered, sent } = client(rated(900));
+    await runs.start({ code: "1" });
+    const startedAt = performance.now();
+    expect(await runs.start({ code: "2" })).toMatchObject({ status: "queued" });
+    expect(performance.now() - startedAt).toBeGreaterThan(990);
+    expect(answered).toEqual([202, 429, 202]);
+    expect(sent[2]?.headers.get("Idempotency-Key")).toBe(sent[1]?.headers.get("Idempotency-Key"));
+    const slow = client(rated(3_600_000));
+    await slow.runs.start({ code: "1" });
+    const refused = await slow.runs.start({ code: "2" }).catch((error) => error);
+    expect(refused).toMatchObject({ status: 429, code: "too_busy" });
+    expect(refused.retryAfterMs).toBeGreaterThan(3_590_000);
+    expect(refused.retryAfterMs).toBeLessThanOrEqual(3_600_000);
+    expect(slow.sent).toHaveLength(2);
   });
 
   it("is not asked for again where that would not help", async () => {
@@ -237,33 +222,18 @@ describe("events", () => {
 
   it("come each once over connections that are cut at any byte", async () => {
     const server = bed();
-    let connections = 0;
-    const made = client(server, {
-      retries: 3,
-      after: (request) => {
-        connections += request.url.includes("/events") ? 1 : 0;
-        return null;
-      },
-    });
+    const made = client(server);
     const { runId } = await made.runs.start({ code: "" });
     await said(server, 30);
     await server.runs.last.end();
-    const cutting = createClient({
-      ...{ url: `http://${HOST}`, token: TOKEN, user: "alice" },
-      fetch: async (input, init) => {
-        connections += 1;
-        const request = new Request(input as URL, init);
-        const headers = new Headers(request.headers);
-        headers.set("Host", HOST);
-        const answer = await server.app.fetch(new Request(request, { headers }));
-        return new Response(answer.body && cut(answer.body, 150 * connections), answer);
-      },
+    const cutting = client(server, {
+      through: (answer, count) => new Response(answer.body && cut(answer.body, 150 * count), answer),
     });
     const seen: { seq: number; type: string }[] = [];
     for await (const event of cutting.runs.events(runId)) seen.push(event);
     expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: 31 }, (_, index) => index + 1));
     expect(seen.at(-1)).toMatchObject({ type: "run.finished", result: { ok: true } });
-    expect(connections).toBeGreaterThan(4);
+    expect(cutting.sent.length).toBeGreaterThan(4);
     const after: number[] = [];
     for await (const { seq } of made.runs.events(runId, { after: 29 })) after.push(seq);
     expect(after).toEqual([30, 31]);
@@ -300,27 +270,3 @@ describe("events", () => {
     expect(await jsonOf(answer)).toMatchObject({ status: "queued" });
   });
 });
-
-/** As many bytes, then an error as of a connection that was cut. */
-function cut(body: ReadableStream<Uint8Array>, bytes: number): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  let left = bytes;
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const { value, done } = await reader.read();
-        if (done) return controller.close();
-        if (value.length <= left) {
-          left -= value.length;
-          return controller.enqueue(value);
-        }
-        if (left > 0) controller.enqueue(value.slice(0, left));
-        left = 0;
-        await reader.cancel();
-        controller.error(new TypeError("terminated"));
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  );
-}

@@ -1,9 +1,10 @@
 // A mistake in each flag and field: exit 2, one sentence that names it, a whole document with --json, and nothing on disk has changed.
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createRuntime } from "../../src/index.js";
 import { runCli } from "../support/cli.js";
+import { startService } from "../support/service.js";
 import { tempDir } from "../support/temp.js";
 
 const code = ["-c", "print(1)"];
@@ -76,6 +77,65 @@ describe("a mistake on the command line", () => {
     expect(found.status, found.stdout).toBe(2);
     expect(JSON.parse(found.stdout).error.message).toMatch(sentence);
     expect(existsSync(join(roots, "workspace"))).toBe(false);
+  });
+});
+
+/** One of each flag, and of what a flag alone cannot tell. */
+const SERVE: [string[], RegExp][] = [
+  [["--host", "example.org"], /--host: "example.org" is no IP address/],
+  [["--host", "0.0.0.0"], /--host: "0.0.0.0" is no address of this host alone, and there is no key yet/],
+  [["--port", "65536"], /--port: "65536" must be a whole number up to 65535/],
+  [["--port", "-1"], /--port: "-1" must be/],
+  [["--drain", "soon"], /--drain: "soon" must be/],
+  [["--allow-host", "https://api.example.org"], /--allow-host: "https:.* is no name\[:port\]/],
+  [["--allow-host", "a.example", "--allow-host", ""], /--allow-host/],
+  [["--concurrency", "0"], /--concurrency: "0" must be a whole number from 1 to 1024/],
+  [["--concurrency-per-user", "1.5"], /--concurrency-per-user: "1.5" must be/],
+  [["--queue", "1e3"], /--queue: "1e3" must be a whole number up to 100000/],
+  [["--queue-per-user", "100001"], /--queue-per-user: "100001" must be/],
+  [["--rate", "10"], /--rate: "10" must be runs by a unit of time, as 10\/s/],
+  [["--rate", "0/s"], /--rate: "0\/s" must be/],
+  [["--storage", "much"], /--storage: "much" must be a number of bytes, or a text like 2GiB/],
+  [["--keep-days", "-1"], /--keep-days: "-1" must be/],
+  [["--keep-runs", "1234567890"], /--keep-runs: "1234567890" must be/],
+  [["--keep-bytes", "0"], /--keep-bytes: "0" must be/],
+  [["--profile", "nope"], /nope/],
+  [["--backend", "moon"], /moon/],
+  [["--tools", "missing.mjs"], /missing\.mjs/],
+  [["--bundle", "missing"], /missing/],
+  [["--config", "missing.json"], /--config: there is no file/],
+  [["--log", "xml"], /--log: "xml" must be one of text, json, off/],
+  [["--log-level", "loud"], /--log-level: "loud" must be one of debug, info, warn, error/],
+  [["--drian", "1"], /unknown option '--drian'.*--drain/],
+  [["--port", "--drain"], /--port <number>' argument missing: --drain is a flag/],
+  [["8321"], /too many arguments/],
+];
+
+describe("a mistake of serve", () => {
+  it.each(SERVE)("ends it before it begins: %j", async (flags, sentence) => {
+    const roots = tempDir();
+    const port = flags.includes("--port") ? [] : ["--port", "0"];
+    const { status, stdout, stderr } = await runCli(["serve", "--json", ...port, ...flags], { roots });
+    expect(status, stdout + stderr).toBe(2);
+    expect(stderr).toMatch(sentence);
+    expect(stderr).not.toMatch(/^\s+at .*\.js:\d+/m);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { message: expect.stringMatching(sentence) } });
+    expect(readdirSync(roots)).toEqual([]);
+  });
+
+  it("is looked for in each flag that there is", async () => {
+    const { stdout } = await runCli(["serve", "--help"], { roots: tempDir() });
+    const flags = new Set(stdout.match(/(?<=^ {2}(?:-\w, )?)--[a-z-]+/gm));
+    expect(flags.size).toBeGreaterThan(15);
+    const tried = new Set(SERVE.map(([[flag]]) => flag));
+    expect([...flags].filter((flag) => !tried.has(flag))).toEqual(["--json", "--help"]);
+  });
+
+  it("is a port that is taken", async () => {
+    const roots = tempDir();
+    const { url } = await startService({ roots });
+    const { status, stderr } = await runCli(["serve", "--port", new URL(url).port], { roots });
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/cannot listen.*in use.*\n.*--port/)]);
   });
 });
 
