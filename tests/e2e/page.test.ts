@@ -223,6 +223,50 @@ describe("files", () => {
   });
 });
 
+describe("a hostile program", () => {
+  const HOSTILE = `import os, sys
+out = os.environ["OUTPUT_DIR"]
+tag = "<img src=x onerror=document.title=1><script>document.title=2</script>"
+print(tag)
+print("\\033]8;;javascript:document.title=3\\033\\\\click\\033]8;;\\033\\\\ \\033]0;title\\007 http://evil.example/")
+print("ERROR", tag, file=sys.stderr)
+for name in ["<img src=x onerror=document.title=4>.txt", "a\\nb.txt", "\\u202egnp.exe", "__proto__", "%2e%2e%2fx.csv"]:
+    open(f"{out}/{name}", "w").write(tag + ",1\\n=2,3\\n")
+os.symlink("/etc/passwd", out + "/link.txt")
+open(out + "/p.json", "w").write('{"__proto__": {"a": 1}, "' + "x" * 5000 + '": ' + "[" * 2000 + "]" * 2000 + "}")
+await agent_io_tools.tool_call(tool_id="local_tools.write_note", params={"text": tag}, call_reason=tag)
+raise ValueError(tag)
+`;
+
+  it("makes nothing of the page but text, whatever it says, calls and writes", async () => {
+    const { page, complaints, strangers } = await open("hostile");
+    await runSnippet(page, HOSTILE);
+    await ended(page, "failed");
+    await page.locator(".line-text", { hasText: /^click +http:\/\/evil\.example\/$/ }).waitFor();
+    for (const each of ["Result", "Changes", "Tools", "Logs", "Tree", "Receipt"]) await tab(page, each);
+    await tab(page, "Changes");
+    await page.getByRole("button", { name: /skipped:.*link\.txt/ }).click();
+    await page.getByText(/was not taken over/).waitFor();
+    for (const button of await page.locator(".changes .tree-file").all()) await button.click();
+    await page.getByRole("link", { name: "Files" }).click();
+    for (const button of await page.locator(".file-list .tree-file:not([aria-expanded])").all()) {
+      await button.click();
+      await page.locator(".file-pane, .split > .empty").first().waitFor();
+    }
+    await page.getByRole("button", { name: "p.json" }).first().click();
+    await page.locator(".json-fold").first().waitFor();
+    await page.getByRole("link", { name: "History" }).click();
+    await page.locator(".runs-row").first().waitFor();
+    expect(await page.title()).toBe("iso-runtime");
+    expect(
+      await page
+        .locator("img, script:not([src]), iframe, object, embed, a[href^='http'], a[href^='javascript']")
+        .count(),
+    ).toBe(0);
+    expect([complaints, strangers]).toEqual([[], []]);
+  });
+});
+
 describe("users", () => {
   it("side by side see their own runs and files alone", async () => {
     const [one, two] = await Promise.all([open("left hand"), open("right/hand")]);
