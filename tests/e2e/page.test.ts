@@ -22,8 +22,9 @@ describe("scenarios", () => {
         await box.press("Enter");
       }
       await page.waitForURL((url) => url.href !== before && /\/run\//.test(url.href));
+      await page.locator(".run-title h2", { hasText: new RegExp(`^${id}\\. `) }).waitFor();
+      await page.locator(".run-id", { hasText: runIdOf(page) }).waitFor();
       await ended(page, WORDS[status] ?? status);
-      expect(await page.locator(".run-title h2").textContent()).toMatch(new RegExp(`^${id}\\. `));
       await tab(page, "Result");
       expect((await page.locator(".verdict-sentence").textContent())?.length).toBeGreaterThan(10);
       const fact = page.locator(".facts div", { hasText: "Error code" }).locator("dd");
@@ -232,6 +233,7 @@ print("\\033]8;;javascript:document.title=3\\033\\\\click\\033]8;;\\033\\\\ \\03
 print("ERROR", tag, file=sys.stderr)
 for name in ["<img src=x onerror=document.title=4>.txt", "a\\nb.txt", "\\u202egnp.exe", "__proto__", "%2e%2e%2fx.csv"]:
     open(f"{out}/{name}", "w").write(tag + ",1\\n=2,3\\n")
+open(os.fsencode(out) + b"/\\xff.txt", "w").write("x")
 os.symlink("/etc/passwd", out + "/link.txt")
 open(out + "/p.json", "w").write('{"__proto__": {"a": 1}, "' + "x" * 5000 + '": ' + "[" * 2000 + "]" * 2000 + "}")
 await agent_io_tools.tool_call(tool_id="local_tools.write_note", params={"text": tag}, call_reason=tag)
@@ -248,6 +250,8 @@ raise ValueError(tag)
     await page.getByRole("button", { name: /skipped:.*link\.txt/ }).click();
     await page.getByText(/was not taken over/).waitFor();
     for (const button of await page.locator(".changes .tree-file").all()) await button.click();
+    await page.getByRole("button", { name: /created:.*xff\.txt/ }).click();
+    await page.getByText("Its name is no UTF-8").waitFor();
     await page.getByRole("link", { name: "Files" }).click();
     for (const button of await page.locator(".file-list .tree-file:not([aria-expanded])").all()) {
       await button.click();
