@@ -26,6 +26,14 @@ lacks_numpy() {
   /usr/bin/python3 -I -c 'import numpy' 2>/dev/null || missing="$missing python3-numpy"
 }
 
+# The page is tested in a real browser.
+lacks_browser() {
+  for browser in /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome; do
+    [ ! -x "$browser" ] || return 0
+  done
+  missing="$missing chromium"
+}
+
 wants_docker() { [ "${ISO_RUNTIME_TEST_NO_DOCKER:-}" != 1 ]; }
 
 case "${1:-}" in
@@ -39,6 +47,7 @@ case "${1:-}" in
     lacks unshare util-linux
     lacks_python_tests
     lacks_numpy
+    lacks_browser
     if wants_docker; then
       lacks dockerd docker.io
       lacks debootstrap debootstrap

@@ -71,6 +71,8 @@ export async function serveCommand(flags: ServeFlags, version: string, signal: A
 function greeting({ url, token }: Listening): string {
   return [
     `iso-runtime serves ${url}`,
+    // Behind the # it is the browser's alone: no server and no log has it.
+    `page:  ${token === null ? url : `${url}#token=${token}`}`,
     token === null ? "others reach this address: callers need a key of `iso-runtime keys create`" : `token: ${token}`,
     `  curl -H 'Authorization: Bearer ${token ?? "KEY"}' -H 'Content-Type: application/json' \\`,
     `    -d '{"userId": "alice", "code": "print(1)"}' ${url}v1/runs`,

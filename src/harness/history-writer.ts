@@ -14,6 +14,10 @@ const MAX_BATCH = 100;
 /** What could not be written is tried again after this, so many times in all. */
 const RETRY_MS = 1000;
 const TRIES = 3;
+/** Then it waits until something can be written again, and for no longer than this. */
+const LATER_MS = 30_000;
+/** What may wait so: of what is more, an ending is lost with this process. */
+const MAX_LATE = 1000;
 
 export interface ToWrite {
   record: RunRecord;
@@ -32,6 +36,9 @@ export class HistoryWriter {
   readonly #parts: Parts;
   /** In the order they came. */
   readonly #waiting: ToWrite[] = [];
+  /** What the disk did not take. */
+  #late: ToWrite[] = [];
+  #later: NodeJS.Timeout | null = null;
   /** All that came, and those of them that wait no more. */
   #added = 0;
   #done = 0;
@@ -49,7 +56,16 @@ export class HistoryWriter {
     if (!this.#isWriting) void this.#write();
   }
 
-  /** Resolves when all that was added before is written, whatever comes meanwhile. */
+  /** Once more what could not be written. */
+  again(): void {
+    const late = this.#late;
+    this.#late = [];
+    if (this.#later !== null) clearTimeout(this.#later);
+    this.#later = null;
+    for (const entry of late) this.add(entry);
+  }
+
+  /** Resolves when all that was added before is written, or tried for long enough, whatever comes meanwhile. */
   async settled(): Promise<void> {
     const upTo = this.#added;
     if (this.#done >= upTo) return;
@@ -67,13 +83,16 @@ export class HistoryWriter {
       try {
         await this.#writeAll(batch);
         tries = 0;
+        this.again();
       } catch (error) {
         tries += 1;
         const { log, onDamage } = this.#parts;
         if (isDamage(error)) onDamage(error);
         else if (tries < TRIES) continue;
-        // Their files are there: the next start finds them.
-        else log(`${batch.length} runs are not in the history's index yet: ${toIsoError(error).message}`);
+        else {
+          log(`${batch.length} runs are not in the history yet: ${toIsoError(error).message}`);
+          this.#putOff(batch);
+        }
         tries = 0;
       }
       this.#waiting.splice(0, batch.length);
@@ -81,6 +100,13 @@ export class HistoryWriter {
       this.#wake();
     }
     this.#isWriting = false;
+  }
+
+  /** A full disk may have kept a result from its file: it must not be lost for having been tried too early. */
+  #putOff(batch: readonly ToWrite[]): void {
+    this.#late.push(...batch);
+    this.#late.splice(0, this.#late.length - MAX_LATE);
+    this.#later ??= setTimeout(() => this.again(), LATER_MS).unref();
   }
 
   async #writeAll(batch: readonly ToWrite[]): Promise<void> {

@@ -108,14 +108,22 @@ export async function pastEvents(files: EventFiles, result: RunResult): Promise<
     async *events({ fromSeq }) {
       const again = files.whole();
       if (again === null) return undefined;
+      let at = timeOfId(result.runId) ?? UNKNOWN_TIME;
       for await (const line of linesIn(again)) {
-        for (const event of eventsIn(line, fromSeq, result)) yield event;
+        for (const event of eventsIn(line, fromSeq, result)) {
+          yield event;
+          if (event.type === "run.finished") return undefined;
+          at = event.at;
+        }
       }
+      // The disk lost the end of the file, and not the run's.
+      if (lastSeq >= fromSeq) yield { seq: lastSeq, at, runId: result.runId, type: "run.finished", result };
       return undefined;
     },
   };
 }
 
+const UNKNOWN_TIME = "1970-01-01T00:00:00.000Z";
 /** More than any run has events: whoever names it has read the ending of a run that broke off. */
 const AFTER_ALL = 999_999_999_999_999;
 
@@ -129,7 +137,7 @@ function brokenOff(files: EventFiles, result: RunResult): PastEvents {
     idOf: ({ seq, type }) => (type === "run.finished" ? AFTER_ALL : seq),
     async *events({ fromSeq }) {
       let lastSeq = 0;
-      let at = timeOfId(runId) ?? "1970-01-01T00:00:00.000Z";
+      let at = timeOfId(runId) ?? UNKNOWN_TIME;
       const part = files.part();
       if (part !== null) {
         for await (const line of linesIn(part)) {
@@ -157,7 +165,7 @@ export function timeOfId(runId: string): string | null {
 }
 
 function* eventsIn(line: string, fromSeq: number, result: RunResult): Generator<RunEvent> {
-  const found: unknown = JSON.parse(line);
+  const found = parsed(line);
   if (isGap(found)) {
     const { at, stream } = found;
     for (let seq = Math.max(found.seq, fromSeq); seq <= found.last; seq += 1) {
@@ -165,22 +173,33 @@ function* eventsIn(line: string, fromSeq: number, result: RunResult): Generator<
     }
     return;
   }
-  // Written by us; a line with a number and a type is an event.
-  const event = found as RunEvent;
-  if (typeof event.seq !== "number" || event.seq < fromSeq) return;
+  if (!isEvent(found)) return;
+  const event = found;
+  if (event.seq < fromSeq) return;
   yield event.type === "run.finished" ? { ...event, result } : event;
 }
 
-const isGap = (value: unknown): value is Gap => typeof value === "object" && value !== null && "gap" in value;
-
-function lastSeqOf(line: string): number | null {
+/** Null for a line that is not whole: a process may have died at it, or a disk lost a part. */
+function parsed(line: string): object | null {
   try {
-    const head: unknown = JSON.parse(line);
-    const isOurs = typeof head === "object" && head !== null && "schema" in head && head.schema === SCHEMA;
-    return isOurs && "lastSeq" in head && typeof head.lastSeq === "number" ? head.lastSeq : null;
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" ? value : null;
   } catch {
     return null;
   }
+}
+
+const isGap = (value: object | null): value is Gap =>
+  value !== null && "gap" in value && "seq" in value && Number.isInteger(value.seq);
+
+/** Written by us: a line with a number and a type is an event. */
+const isEvent = (value: object | null): value is RunEvent =>
+  value !== null && "type" in value && "seq" in value && typeof value.seq === "number";
+
+function lastSeqOf(line: string): number | null {
+  const head = parsed(line);
+  const isOurs = head !== null && "schema" in head && head.schema === SCHEMA;
+  return isOurs && "lastSeq" in head && typeof head.lastSeq === "number" ? head.lastSeq : null;
 }
 
 async function first(lines: AsyncGenerator<string>): Promise<string | null> {

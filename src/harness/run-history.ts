@@ -197,6 +197,7 @@ export class RunHistory {
   async close(): Promise<void> {
     clearInterval(this.#telling);
     await this.stop();
+    this.#writer.again();
     await this.#writer.settled();
     this.#isClosed = true;
     await this.#repairing;

@@ -13,8 +13,10 @@ import { addProfiles, checkBackends, loadSettings, resolveProfile, type Settings
 import { ToolSubsystem } from "../tools/subsystem.js";
 import { type AcceptedRun, accept } from "./accept.js";
 import { Engine } from "./engine.js";
+import type { HostState } from "./host-state.js";
 import { type Asked, askedFor } from "./kept-request.js";
 import { checkOptions, type RuntimeOptions } from "./options.js";
+import { type ReceiptLines, recentReceipt } from "./recent-receipt.js";
 import type { Redaction } from "./redaction/redaction.js";
 import type { RunRequest } from "./request.js";
 import { blankResult, errorOf, rejectedResult, withInfra } from "./result.js";
@@ -169,6 +171,19 @@ export class Runtime implements AsyncDisposable {
     );
     const { pool, chooser } = await this.#opened();
     await pool.warm(await chooser.backend(accepted.profile.backend), accepted.profile);
+  }
+
+  /** What waits, boots and is in use; null while nothing was opened for runs. */
+  async hostState(): Promise<HostState | null> {
+    const engine = await this.#engine?.catch(() => null);
+    if (!engine) return null;
+    const chosen = await engine.chooser.choice().catch(() => null);
+    return { pool: engine.pool.counts(), chosen };
+  }
+
+  /** What the root's journal has of a user's run; null where that lies further back than is looked. */
+  async receiptOf(userId: string, runId: string): Promise<ReceiptLines | null> {
+    return await recentReceipt((await this.#opened()).store.stateDir, userId, runId);
   }
 
   /** Cancels what runs, ends every sandbox, releases the roots. Idempotent. */

@@ -8,16 +8,21 @@ import { addHealthRoutes, HEALTH_PATHS } from "./health.js";
 import { addHistoryRoutes } from "./history.js";
 import { addMetrics } from "./metrics.js";
 import { addDescription, DESCRIPTION_PATH } from "./openapi.js";
+import { addPage, pagePaths } from "./page.js";
+import { addPastFiles } from "./past-files.js";
 import { noRoute, problem } from "./problem.js";
+import { addReceipt } from "./receipt.js";
 import { note, requestLog } from "./record.js";
 import { addRunRoutes } from "./runs.js";
 import type { Service } from "./service.js";
+import { addStatus } from "./status.js";
 import { addWorkspaceRoutes } from "./workspace.js";
 import { addZip } from "./zip.js";
 
 const ROUTES = [
   ...[addRunRoutes, addHistoryRoutes, addWorkspaceRoutes, addZip, addCatalogueRoutes],
   ...[addHealthRoutes, addMetrics, addDescription, addDocs],
+  ...[addStatus, addReceipt, addPastFiles],
 ];
 /** What tells nothing of this host or its users. */
 const OPEN = [...HEALTH_PATHS, ...DOCS_PATHS, DESCRIPTION_PATH];
@@ -30,10 +35,11 @@ export function createApp(service: Service): OpenAPIHono {
   app.use(
     guard({
       ...{ hosts: () => service.hosts(), allowedHosts: () => service.allowedHosts() },
-      ...{ credentials: { token, keys }, open: OPEN },
+      ...{ credentials: { token, keys }, open: [...OPEN, ...pagePaths()] },
     }),
   );
   for (const add of ROUTES) add(app, service);
+  addPage(app);
   app.notFound((context) => noRoute(context, methodsOf(app, context.req.path)));
   const { log, hidden } = service;
   app.onError((error, context) => {

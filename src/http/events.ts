@@ -49,7 +49,10 @@ export class EventStreams {
         // Called when the reader has room: a slow one holds up nobody, and is not held in memory.
         pull: async (controller) => {
           waiting ??= events.next();
-          const next = await within(waiting, this.#heartbeatMs);
+          const next = await within(waiting, this.#heartbeatMs).catch((error) => {
+            leave();
+            throw error;
+          });
           if (!isOpen) return;
           if (next === null) return controller.enqueue(encoder.encode(": still here\n\n"));
           waiting = null;

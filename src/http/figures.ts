@@ -20,6 +20,10 @@ export class RunFigures {
     this.#queued.add(timings.queueMs / 1000);
   }
 
+  totals(): { ended: Record<string, number>; warm: number; cold: number } {
+    return { ended: Object.fromEntries(this.#byStatus), ...this.#starts };
+  }
+
   lines(): string[] {
     return [
       ...family("runs_total", "counter", "Runs that have ended, by their endings.", [

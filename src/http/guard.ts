@@ -2,6 +2,7 @@
 import type { MiddlewareHandler } from "hono";
 import { IsoError } from "../model/errors.js";
 import { type Credentials, callerOf } from "./caller.js";
+import { note } from "./record.js";
 
 export interface GuardOptions {
   /** Host headers of this service, in lower case. Known once it listens. */
@@ -36,7 +37,12 @@ export function guard({ hosts, allowedHosts, credentials, open }: GuardOptions):
   return async (context, next) => {
     const header = (name: string) => context.req.header(name);
     checkAddress(header, hosts(), allowedHosts());
-    if (!open.includes(context.req.path)) context.set("caller", callerOf(header("Authorization"), credentials));
+    if (!open.includes(context.req.path)) {
+      const caller = callerOf(header("Authorization"), credentials);
+      context.set("caller", caller);
+      const { keyId: key, user } = caller;
+      note(context, { ...(key !== null && { key }), ...(user !== null && { user }) });
+    }
     await next();
   };
 }

@@ -9,7 +9,7 @@ import type { Service } from "./service.js";
 
 const TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8";
 
-export function addMetrics(app: OpenAPIHono, { runs, streams, figures }: Service): void {
+export function addMetrics(app: OpenAPIHono, { runtime, runs, streams, figures }: Service): void {
   addRoute(
     app,
     {
@@ -20,9 +20,14 @@ export function addMetrics(app: OpenAPIHono, { runs, streams, figures }: Service
         ...problems(),
       },
     },
-    (context) => {
+    async (context) => {
       const underWay = Object.entries(runs.counts()).map(([state, count]) => row("runs_under_way", count, { state }));
       const { atWork, queued, refused, tooOften, limits } = runs.admission.counts();
+      const pool = (await runtime.hostState())?.pool ?? [];
+      const waiting = pool.flatMap(({ backend, profile, ready, booting }) => [
+        row("sandboxes_ahead", ready, { backend, profile, state: "ready" }),
+        row("sandboxes_ahead", booting, { backend, profile, state: "booting" }),
+      ]);
       const lines = [
         ...figures.lines(),
         ...family("places", "gauge", "Runs that may be at work at once, and that are.", [
@@ -34,6 +39,7 @@ export function addMetrics(app: OpenAPIHono, { runs, streams, figures }: Service
           row("refused_runs_total", tooOften, { why: "rate" }),
         ]),
         ...family("runs_under_way", "gauge", "Runs that have not ended, by how far they are.", underWay),
+        ...family("sandboxes_ahead", "gauge", "Sandboxes that wait for a run, or are being booted for one.", waiting),
         ...family("event_readers", "gauge", "Readers that follow events.", [row("event_readers", streams.readers)]),
         ...family("memory_bytes", "gauge", "Memory of the service itself.", [
           row("memory_bytes", process.memoryUsage.rss()),

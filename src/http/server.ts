@@ -19,6 +19,7 @@ import { EventStreams } from "./events.js";
 import { RunFigures } from "./figures.js";
 import { problem } from "./problem.js";
 import { runEntry, type Tell } from "./record.js";
+import type { Service } from "./service.js";
 
 const LIMITS = {
   maxHeaderSize: 16 * KiB,
@@ -35,7 +36,7 @@ const MAX_OTHER_CONNECTIONS = 1024;
 const LAST_WORDS_MS = 5_000;
 
 export interface ServeOptions {
-  runtime: Pick<Runtime, "take" | "resultOf" | "close" | "workspaces" | "tools" | "bundle" | "settings">;
+  runtime: Pick<Runtime, "take" | "resultOf" | "close"> & Service["runtime"];
   host: string;
   /** 0: one that the system chooses. */
   port: number;

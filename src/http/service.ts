@@ -9,7 +9,7 @@ import type { RunFigures } from "./figures.js";
 import type { Tell } from "./record.js";
 
 export interface Service {
-  readonly runtime: Pick<Runtime, "workspaces" | "tools" | "bundle" | "settings">;
+  readonly runtime: Pick<Runtime, "workspaces" | "tools" | "bundle" | "settings" | "hostState" | "receiptOf">;
   readonly runs: RunRegistry;
   /** Null where runs are not kept beyond this process. */
   readonly history: RunHistory | null;

@@ -7,6 +7,7 @@ import type { Sandbox, SandboxBackend } from "./backend.js";
 import { BootQueue } from "./boot-queue.js";
 import { BootsAhead } from "./boots-ahead.js";
 import { MemoryBudget } from "./memory-budget.js";
+import { countShelves, type PoolCounts } from "./pool-counts.js";
 import type { Profile } from "./profile.js";
 import { type Shelf, Shelves } from "./shelves.js";
 
@@ -110,6 +111,10 @@ export class SandboxPool {
     const shelf = this.#return(sandbox);
     if (shelf === undefined) this.#dispose(sandbox);
     else this.#put(shelf, sandbox);
+  }
+
+  counts(): PoolCounts[] {
+    return countShelves(this.#shelves.all());
   }
 
   /** Whoever stands in line is told. */

@@ -65,6 +65,7 @@ const OFFENCES: [string, string, string][] = [
   ["files-have-their-doors", "src/sandbox/bubblewrap/c.ts", "fs/promises"],
   ["resolvable", "src/records/b.ts", "./gone.js"],
   ["src-needs-no-tests", "src/records/c.ts", "../../tests/target.js"],
+  ["the-page-takes-types-alone", "web/src/a.ts", "../../src/model/target.js"],
   ["src-needs-no-dev-package", "src/records/d.ts", "fast-check"],
 ];
 
@@ -93,7 +94,7 @@ async function violations(files: Map<string, string>): Promise<Map<string, strin
   // The paths of the rules are relative to the base, so the tree there stands for the project's own.
   const { tsConfig: _, ...options } = config.options as ICruiseOptions & { tsConfig?: unknown };
   const rules = config as unknown as IFlattenedRuleSet;
-  const report = await cruise(["src"], { ...options, baseDir: root, validate: true, ruleSet: rules });
+  const report = await cruise(["src", "web"], { ...options, baseDir: root, validate: true, ruleSet: rules });
   if (typeof report.output === "string") throw new Error("a report as text was not asked for");
   const byRule = new Map<string, string[]>();
   for (const { rule, from } of report.output.summary.violations)
@@ -112,6 +113,7 @@ const targets = (): Map<string, string> =>
     ["src/diagnostics/printable.ts", PLAIN],
     ["src/index.ts", PLAIN],
     ["tests/target.ts", PLAIN],
+    ["web/src/target.ts", PLAIN],
   ]);
 
 describe("the rules of the layers", () => {
@@ -134,6 +136,7 @@ describe("the rules of the layers", () => {
   it("leaves alone what is allowed", async () => {
     const files = targets();
     for (const [path, specifier] of ALLOWED) files.set(path, importing(specifier));
+    files.set("web/src/ok.ts", 'import type { Two } from "../../src/model/target.js";\nexport type Own = Two;\n');
     expect(Object.fromEntries(await violations(files))).toEqual({});
   });
 });

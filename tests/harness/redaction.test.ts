@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SecretNames } from "../../src/harness/redaction/names.js";
+import { hasPrefix } from "../../src/harness/redaction/quick-look.js";
 import { MASK, Redaction } from "../../src/harness/redaction/redaction.js";
 import { mayHaveShape, PREFIXES } from "../../src/harness/redaction/shapes.js";
 
@@ -189,6 +190,25 @@ describe("names", () => {
 
 it("looks closer wherever a prefix is", () => {
   for (const prefix of PREFIXES) expect(mayHaveShape(`x ${prefix}`), prefix).toBe(true);
+});
+
+it("finds prefixes in bytes as in text", () => {
+  const letters = fc.constantFrom(...new Set(PREFIXES.join("")));
+  const part = fc.oneof(
+    fc.constantFrom(...PREFIXES),
+    fc.constantFrom(...PREFIXES).map((prefix) => prefix.slice(1)),
+    fc.constantFrom(...PREFIXES).map((prefix) => prefix.slice(0, -1)),
+    fc.string({ unit: letters, maxLength: 6 }),
+    fc.string({ unit: "binary", maxLength: 6 }),
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 4 }), (parts) => {
+      const bytes = Buffer.from(parts.join(""), "latin1");
+      const text = bytes.toString("latin1");
+      expect(hasPrefix(bytes)).toBe(PREFIXES.some((prefix) => text.includes(prefix)));
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 it("refuses more secrets than it can look for", () => {

@@ -116,7 +116,7 @@ export function bed(
   const streams = new EventStreams(options);
   const service: Service = {
     // A test gives what its routes need of it.
-    runtime: (options.runtime ?? {}) as Service["runtime"],
+    runtime: (options.runtime ?? { hostState: async () => null }) as Service["runtime"],
     ...{
       runs: registry,
       history: options.history ?? null,

@@ -7,7 +7,7 @@ import { ASYNC, bed, jsonOf, problemIn, TOKEN } from "./bed.js";
 
 const NOBODYS = "0193a2c0-8f4e-7c31-b5a2-3f1de2c4a901";
 /** What a key of one user may ask although it names no user: what is told is the same for all. */
-const FOR_EVERYBODY = ["GET /v1/scenarios", "GET /v1/tools", "GET /v1/profiles"];
+const FOR_EVERYBODY = ["GET /v1/scenarios", "GET /v1/tools", "GET /v1/profiles", "GET /v1/status"];
 
 function withKeys(options: Parameters<typeof bed>[0] = {}) {
   const keys = new ApiKeys(tempDir());
@@ -15,7 +15,8 @@ function withKeys(options: Parameters<typeof bed>[0] = {}) {
   const tools = { describe: () => [] };
   const settings = { profiles: new Map(), defaultProfile: "default" };
   // What the routes without a user ask of a runtime.
-  const runtime = { bundle, tools, settings } as never;
+  const none = async () => null;
+  const runtime = { bundle, tools, settings, hostState: none, receiptOf: none } as never;
   const it = bed({ keys, runtime, ...options });
   const make = (wish: Partial<KeyWish>) =>
     keys.create({ user: null, readOnly: false, label: "", expiresAt: null, ...wish });

@@ -1,5 +1,7 @@
 // What the operator is told of requests and runs, and what nobody is told.
 import { describe, expect, it } from "vitest";
+import { ApiKeys } from "../../src/records/api-keys.js";
+import { tempDir } from "../support/temp.js";
 import { ASYNC, bed, problemIn } from "./bed.js";
 
 const SECRET = "secret-value";
@@ -33,6 +35,26 @@ describe("a request", () => {
     expect(length).toBe(told.length);
     for (const { fields } of told) expect(fields.ms).toBeGreaterThanOrEqual(0);
     expect(JSON.stringify(told)).not.toContain(SECRET);
+  });
+
+  it("of a key is told with the key's id, and with its user where it named none or another's", async () => {
+    const keys = new ApiKeys(tempDir());
+    const { ask, told } = bed({ keys });
+    const wish = { readOnly: false, label: "", expiresAt: null };
+    const own = keys.create({ ...wish, user: "alice" });
+    const any = keys.create({ ...wish, user: null });
+    const as = (key: string) => ({ headers: { Authorization: `Bearer ${key}` } });
+    await ask("/v1/runs", { user: "", ...as(own.key) });
+    await ask("/v1/runs", { user: "bob", ...as(own.key) });
+    await ask("/v1/runs", { user: "bob", ...as(any.key) });
+    await ask("/v1/runs", { user: "bob" });
+    expect(told.map(({ fields: { key, user, status } }) => [key, user, status])).toEqual([
+      [own.made.id, "alice", 200],
+      [own.made.id, "alice", 403],
+      [any.made.id, "bob", 200],
+      [undefined, "bob", 200],
+    ]);
+    expect(JSON.stringify(told)).not.toContain(own.key);
   });
 
   it("of which nothing ran is told with the code of what failed, and as a fault where it is ours", async () => {

@@ -1,6 +1,17 @@
 // A workspace as a zip: what is in it comes out of it, whatever it is called; nothing else does, and nothing stays open.
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -103,16 +114,43 @@ describe("a workspace's zip", () => {
     await (await ask(ZIP, { method: "HEAD" })).body?.cancel();
     await new Promise((resolve) => setTimeout(resolve, 50));
     const before = descriptors();
-    const readers = [];
-    for (let at = 0; at < 4; at += 1) {
-      const reader = (await ask(ZIP)).body?.getReader();
+    const readers: (ReadableStreamDefaultReader | undefined)[] = [];
+    const hold = async (user: string) => {
+      const reader = (await ask(ZIP, { user })).body?.getReader();
       await reader?.read();
       readers.push(reader);
-    }
+    };
+    for (const user of ["alice", "alice"]) await hold(user);
     expect(await problemIn(await ask(ZIP))).toMatchObject({ status: 429, code: "too_busy" });
+    // One who reads slowly keeps nobody else from theirs.
+    expect(await problemIn(await ask(ZIP, { user: "nobody" }))).toMatchObject({ status: 404 });
+    for (const user of ["bob", "bob"]) {
+      cpSync(join(out, "../../alice"), join(out, "../../bob"), { recursive: true });
+      await hold(user);
+    }
+    expect(await problemIn(await ask(ZIP, { user: "carol" }))).toMatchObject({ status: 429, code: "too_busy" });
     for (const reader of readers) await reader?.cancel();
     await expect.poll(descriptors).toBe(before);
     expect(Object.keys((await unzipped(await ask(ZIP))).files)).toHaveLength(3);
+  });
+
+  it("closes what it opened once, when its reader leaves while it reads: a number may be another file's by then", async () => {
+    const { ask, out, logged } = await withFiles();
+    writeFileSync(join(out, "a/big"), randomBytes(3_000_000));
+    for (let turn = 0; turn < 5; turn += 1) {
+      const before = descriptors();
+      const reader = (await ask(ZIP)).body?.getReader();
+      for (let reads = 0; reads < turn; reads += 1) await reader?.read();
+      const reading = reader?.read();
+      const left = reader?.cancel();
+      // Whoever opens a file now gets the numbers that have become free.
+      const others = Array.from({ length: 4 }, () => openSync(out, "r"));
+      await Promise.all([reading, left]);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      for (const fd of others) expect(() => closeSync(fd)).not.toThrow();
+      await expect.poll(descriptors).toBe(before);
+    }
+    expect(logged).toEqual([]);
   });
 
   it("breaks off where a file is another one by the time it is read", async () => {

@@ -1,4 +1,5 @@
 // The built service as a process of its own, and requests to it as a user's program makes them.
+import type { ChildProcess } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { type CliOptions, type CliResult, startCli } from "./cli.js";
 
@@ -12,11 +13,22 @@ export interface Asked {
 
 /** Serves until the test is over. */
 export async function startService(options: CliOptions, ...flags: string[]) {
+  const started = serve(options, ...flags);
+  onTestFinished(started.stop);
+  return await started.ready;
+}
+
+/** Serves until it is stopped. */
+export function serve(options: CliOptions, ...flags: string[]) {
   const { child, done } = startCli(["serve", "--port", "0", "--json", "--drain", "1", ...flags], options);
-  onTestFinished(async () => {
+  const stop = async (): Promise<void> => {
     child.kill("SIGTERM");
     await done;
-  });
+  };
+  return { ready: begun(child, done), stop };
+}
+
+async function begun(child: ChildProcess, done: Promise<CliResult>) {
   const line = await Promise.race([firstLine(child.stdout), done.then((result) => failed(result))]);
   const { url, token }: { url: string; token: string } = JSON.parse(line);
   const ask = (path: string, { headers, body, method, signal }: Asked = {}): Promise<Response> => {
@@ -28,12 +40,14 @@ export async function startService(options: CliOptions, ...flags: string[]) {
         ...(body !== undefined && !isRaw && { "Content-Type": "application/json" }),
         ...headers,
       },
-      ...(body !== undefined && { body: isRaw ? body : JSON.stringify(body) }),
+      ...(body !== undefined && { body: isRaw ? bytesOf(body) : JSON.stringify(body) }),
       ...(signal && { signal }),
     });
   };
   return { url, token, child, done, ask };
 }
+
+const bytesOf = (body: string | Uint8Array) => (typeof body === "string" ? body : new Uint8Array(body));
 
 export type TestService = Awaited<ReturnType<typeof startService>>;
 

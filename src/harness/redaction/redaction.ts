@@ -4,7 +4,8 @@ import { IsoError } from "../../model/errors.js";
 import { KiB } from "../../model/limits.js";
 import type { SecretNames } from "./names.js";
 import { NeedleStream, Needles } from "./needles.js";
-import { mayHaveShape, openEnd, ShapeStream } from "./shapes.js";
+import { hasPrefix } from "./quick-look.js";
+import { LONGEST_PREFIX, mayHaveShape, openEnd, ShapeStream } from "./shapes.js";
 
 export const MASK = "[redacted]";
 /** A shorter value would be found in words that have nothing to do with it. */
@@ -161,17 +162,18 @@ export class RedactedStream {
   }
 
   push(bytes: Buffer): Buffer {
-    const text = bytes.toString("latin1");
     const needles = this.#needles();
-    if (needles === null && this.#shaped.isIdle) {
-      const { before } = this.#shaped;
-      const seen = before + text;
+    if (needles === null && this.#shaped.isIdle && !hasPrefix(bytes)) {
       // Nearly all output: it goes on as the bytes it came in.
-      if (!mayHaveShape(seen) && openEnd(seen, before.length) === seen.length) {
-        this.#shaped.passed(text);
+      const { before } = this.#shaped;
+      const from = Math.max(0, bytes.length - LONGEST_PREFIX - 1);
+      const end = (from === 0 ? before : "") + bytes.toString("latin1", from);
+      if (openEnd(end, from === 0 ? before.length : 1) === end.length) {
+        this.#shaped.passed(end);
         return bytes;
       }
     }
+    const text = bytes.toString("latin1");
     const named = this.#rename(needles) + (this.#named === null ? text : this.#named.push(text));
     return Buffer.from(this.#shaped.push(named), "latin1");
   }

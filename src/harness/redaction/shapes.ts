@@ -62,7 +62,7 @@ const ANY_PREFIX = new RegExp(
     .join("|")})`,
   "g",
 );
-const LONGEST_PREFIX = Math.max(...PREFIXES.map(({ length }) => length));
+export const LONGEST_PREFIX = Math.max(...PREFIXES.map(({ length }) => length));
 const BEGINNINGS = new Set(
   PREFIXES.flatMap((prefix) => Array.from({ length: prefix.length - 1 }, (_, at) => prefix.slice(0, at + 1))),
 );

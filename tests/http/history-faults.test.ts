@@ -1,0 +1,104 @@
+// Faults of the disk below the history: what it did not take is not lost while the service lives, and what is damaged costs nothing else.
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { EventStreams } from "../../src/http/events.js";
+import type { RunEvent } from "../../src/model/events.js";
+import { openHistory } from "../support/history.js";
+import { tempDir } from "../support/temp.js";
+import { ASYNC, bed, jsonOf } from "./bed.js";
+
+type Bed = ReturnType<typeof bed>;
+
+async function start(service: Bed, user = "alice") {
+  expect((await service.ask("/v1/runs", { user, body: { code: "1" }, headers: ASYNC })).status).toBe(202);
+  return service.runs.last;
+}
+
+const folderOf = (dir: string): string => {
+  const [user] = readdirSync(join(dir, "runs"));
+  return join(dir, "runs", user ?? "");
+};
+
+describe("a result that the disk did not take", () => {
+  it.each(["something else could be written", "the service stops"])("is there as soon as %s", async (when) => {
+    const dir = tempDir();
+    const logged: string[] = [];
+    const history = await openHistory(dir, { logged });
+    const before = bed({ history });
+    const run = await start(before);
+    await jsonOf(await before.ask("/v1/runs"));
+    const folder = folderOf(dir);
+    renameSync(folder, `${folder}-gone`);
+    writeFileSync(folder, "no folder");
+    await run.end();
+    // Nobody waits longer than for a few tries.
+    await jsonOf(await before.ask("/v1/runs"));
+    expect(logged).toEqual([expect.stringContaining("1 runs are not in the history")]);
+    rmSync(folder);
+    renameSync(`${folder}-gone`, folder);
+    if (when === "the service stops") await history.close();
+    else {
+      await (await start(before, "bob")).end();
+      await jsonOf(await before.ask("/v1/runs"));
+      await jsonOf(await before.ask("/v1/runs"));
+    }
+
+    const after = bed({ history: await openHistory(dir, { id: "fedcba9876543210" }) });
+    expect(await jsonOf(await after.ask(`/v1/runs/${run.runId}`))).toMatchObject({ status: "succeeded" });
+    expect(await jsonOf(await after.ask("/v1/runs"))).toMatchObject({ runs: [{ status: "succeeded" }] });
+  });
+});
+
+describe("events of which the disk lost a part", () => {
+  it("are those that are whole, and the ending; their readers leave no place taken", async () => {
+    const dir = tempDir();
+    const history = await openHistory(dir);
+    const before = bed({ history });
+    const run = await start(before);
+    for (const text of ["one", "two", "three"]) {
+      run.events.emit({ type: "output", stream: "stdout", bytes: Buffer.from(text) });
+    }
+    await run.end();
+    await history.close();
+    const file = join(folderOf(dir), readdirSync(folderOf(dir)).find((name) => name.endsWith(".events.ndjson")) ?? "");
+    const lines = readFileSync(file, "utf8").split("\n");
+    expect(lines).toHaveLength(6);
+    const after = bed({ history: await openHistory(dir, { id: "fedcba9876543210" }) });
+    const seqs = async () => {
+      const text = await (await after.ask(`/v1/runs/${run.runId}/events`)).text();
+      return [...text.matchAll(/^id: (\d+)\nevent: (.+)$/gm)].map(([, id, type]) => `${id} ${type}`);
+    };
+    const end = "4 run.finished";
+    for (const [damaged, expected] of [
+      [lines.with(2, "\0".repeat(40)), ["1 output", "3 output", end]],
+      [lines.with(2, "null").with(3, '{"gap":true,"seq":"x"}'), ["1 output", end]],
+      [
+        [...lines.slice(0, 3), ""],
+        ["1 output", "2 output", end],
+      ],
+      [
+        [...lines.slice(0, 2), lines[2]?.slice(0, 20) ?? ""],
+        ["1 output", end],
+      ],
+    ] as const) {
+      writeFileSync(file, damaged.join("\n"));
+      expect(await seqs()).toEqual(expected);
+    }
+    rmSync(file);
+    // No file: the beginning and the ending, as of a run that broke off.
+    expect(await seqs()).toEqual([expect.stringMatching(/ run\.accepted$/), expect.stringMatching(/ run\.finished$/)]);
+    expect(after.streams.readers).toBe(0);
+  });
+
+  it("that cannot be read at all break off, and leave no place taken", async () => {
+    const streams = new EventStreams();
+    const next = () => Promise.reject(new Error("the disk gives nothing"));
+    const source = { events: (): AsyncIterator<RunEvent, undefined> => ({ next }) };
+    for (let readers = 0; readers < 300; readers += 1) {
+      const body = new Response(streams.open({ user: "alice", runId: "r" }, source, 0)).text();
+      await expect(body).rejects.toThrow("the disk gives nothing");
+    }
+    expect(streams.readers).toBe(0);
+  });
+});
