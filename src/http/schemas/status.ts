@@ -19,11 +19,9 @@ export const Status = z
       warm: count.meta({ description: "Of those that ended: how many had a sandbox that was booted ahead." }),
       cold: count,
     }),
-    places: z
-      .object({ all: count, ofEachUser: count, taken: count, queued: count, refused: count })
-      .meta({
-        description: "Runs that may be at work at once, those that are, those that wait, those told to ask later.",
-      }),
+    places: z.object({ all: count, ofEachUser: count, taken: count, queued: count, refused: count }).meta({
+      description: "Runs that may be at work at once, those that are, those that wait, those told to ask later.",
+    }),
     readers: count.meta({ description: "Readers that follow events." }),
     backend: z.object({ name: z.string(), why: z.string() }).nullable().meta({ description: "What `auto` is here." }),
     pool: z.array(z.object({ backend: z.string(), profile: z.string(), ready: count, booting: count, users: count })),
