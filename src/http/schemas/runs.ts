@@ -152,7 +152,10 @@ export const EventHeaders = z.object({
 /** One of the stream; the description of a stream is that of each of its events. */
 export const SentEvent = z
   .object({
-    id: z.string().optional().meta({ description: "What `Last-Event-ID` names it by: its `seq`, or of the last one a number beyond all." }),
+    id: z
+      .string()
+      .optional()
+      .meta({ description: "What `Last-Event-ID` names it by: its `seq`, or of the last one a number beyond all." }),
     event: z.string().optional().meta({ description: "Its `type`." }),
     data: z.string().optional().meta({ description: "The event as JSON.", contentMediaType: "application/json" }),
     retry: z.int().optional(),
