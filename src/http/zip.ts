@@ -3,7 +3,8 @@ import { Readable } from "node:stream";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { ZipFile } from "yazl";
 import type { Archive } from "../harness/workspace-archive.js";
-import { IsoError, toIsoError } from "../model/errors.js";
+import { toIsoError } from "../model/errors.js";
+import { Counts } from "./counts.js";
 import { addRoute } from "./route.js";
 import { header, problems } from "./schemas/common.js";
 import { ZipQuery } from "./schemas/workspace.js";
@@ -13,6 +14,8 @@ import { cutOffStalled } from "./stalled.js";
 
 /** At once: each keeps a thread busy with packing. */
 const MAX_ZIPS = 4;
+/** One who reads slowly keeps nobody else from theirs. */
+const MAX_ZIPS_OF_USER = 2;
 /** Fast: most of what programs write is text, or packed already. */
 const LEVEL = 1;
 /** A reader that takes nothing for so long is cut off. */
@@ -20,7 +23,7 @@ const STALL_MS = 60_000;
 const TYPE = "application/zip";
 
 export function addZip(app: OpenAPIHono, { runtime, log }: Service): void {
-  let underWay = 0;
+  const zips = new Counts<string>({ all: MAX_ZIPS, each: MAX_ZIPS_OF_USER });
   addRoute(
     app,
     {
@@ -36,13 +39,8 @@ export function addZip(app: OpenAPIHono, { runtime, log }: Service): void {
       },
     },
     async (context, { query: { user, workspace, path } }) => {
-      if (underWay >= MAX_ZIPS) throw new IsoError("too_busy", "As many zips are being made as there may be.");
-      underWay += 1;
-      let isOpen = true;
-      const leave = () => {
-        if (isOpen) underWay -= 1;
-        isOpen = false;
-      };
+      const place = zips.take(user, "As many zips are being made as there may be.");
+      const leave = () => place[Symbol.dispose]();
       try {
         const archive = await runtime.workspaces.archive({ userId: user, workspace }, path);
         const head = {

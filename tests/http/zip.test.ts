@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
+  cpSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -114,13 +115,21 @@ describe("a workspace's zip", () => {
     await (await ask(ZIP, { method: "HEAD" })).body?.cancel();
     await new Promise((resolve) => setTimeout(resolve, 50));
     const before = descriptors();
-    const readers = [];
-    for (let at = 0; at < 4; at += 1) {
-      const reader = (await ask(ZIP)).body?.getReader();
+    const readers: (ReadableStreamDefaultReader | undefined)[] = [];
+    const hold = async (user: string) => {
+      const reader = (await ask(ZIP, { user })).body?.getReader();
       await reader?.read();
       readers.push(reader);
-    }
+    };
+    for (const user of ["alice", "alice"]) await hold(user);
     expect(await problemIn(await ask(ZIP))).toMatchObject({ status: 429, code: "too_busy" });
+    // One who reads slowly keeps nobody else from theirs.
+    expect(await problemIn(await ask(ZIP, { user: "nobody" }))).toMatchObject({ status: 404 });
+    for (const user of ["bob", "bob"]) {
+      cpSync(join(out, "../../alice"), join(out, "../../bob"), { recursive: true });
+      await hold(user);
+    }
+    expect(await problemIn(await ask(ZIP, { user: "carol" }))).toMatchObject({ status: 429, code: "too_busy" });
     for (const reader of readers) await reader?.cancel();
     await expect.poll(descriptors).toBe(before);
     expect(Object.keys((await unzipped(await ask(ZIP))).files)).toHaveLength(3);
