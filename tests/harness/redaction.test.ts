@@ -209,12 +209,23 @@ describe("names", () => {
   ])("%s is one", (name) => {
     expect(NAMES.has(name)).toBe(true);
   });
-  it.each(["PATH", "PWD", "OLDPWD", "HOME", "compass", "keyboard", "monkey", "author", "text"])(
-    "%s is none",
-    (name) => {
-      expect(NAMES.has(name)).toBe(false);
-    },
-  );
+  it.each([
+    "PATH",
+    "PWD",
+    "OLDPWD",
+    "HOME",
+    "compass",
+    "keyboard",
+    "monkey",
+    "author",
+    "text",
+    "TOKENIZER",
+    "tokenizer_name",
+    "tokenised",
+    "secretary",
+  ])("%s is none", (name) => {
+    expect(NAMES.has(name)).toBe(false);
+  });
 });
 
 it("looks closer wherever a prefix is", () => {
