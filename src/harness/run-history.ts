@@ -262,12 +262,25 @@ export class RunHistory {
       if (rows.length === 0) break;
     }
     const seen = new Set<string>();
+    const faults: unknown[] = [];
     for (const user of this.#files.users()) {
       for (const place of await this.#files.runs(user)) {
         await pause();
         seen.add(nameOf(place));
-        if (known.get(nameOf(place)) !== true) await this.#settle(this.#files.recordAt(place));
+        if (known.get(nameOf(place)) === true) continue;
+        try {
+          await this.#settle(this.#files.recordAt(place));
+        } catch (error) {
+          if (isDamage(error)) throw error;
+          // One run's files cost no other its place, and no service its start.
+          faults.push(error);
+        }
       }
+    }
+    if (faults.length > 0) {
+      this.#log(
+        `${faults.length} runs are not in the history's index, as of the first: ${toIsoError(faults[0]).message}`,
+      );
     }
     for (const { userId, runId, place } of gone) if (!seen.has(place)) this.#index.delete(userId, runId);
   }

@@ -1,9 +1,11 @@
 // Faults of the disk below the history: what it did not take is not lost while the service lives, and what is damaged costs nothing else.
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { EventStreams } from "../../src/http/events.js";
 import type { RunEvent } from "../../src/model/events.js";
+import { RESULT_SCHEMA } from "../../src/model/result.js";
+import { hashName } from "../../src/records/run-ids.js";
 import { openHistory } from "../support/history.js";
 import { tempDir } from "../support/temp.js";
 import { ASYNC, bed, jsonOf } from "./bed.js";
@@ -100,5 +102,33 @@ describe("events of which the disk lost a part", () => {
       await expect(body).rejects.toThrow("the disk gives nothing");
     }
     expect(streams.readers).toBe(0);
+  });
+});
+
+describe("files of runs that cannot be used", () => {
+  it("keep no service from its start, nor other runs from the list", async () => {
+    const dir = tempDir();
+    const logged: string[] = [];
+    const history = await openHistory(dir);
+    const before = bed({ history });
+    const ids: string[] = [];
+    for (let count = 0; count < 4; count += 1) {
+      const run = await start(before);
+      await run.end();
+      ids.push(run.runId);
+    }
+    await history.close();
+    const folder = folderOf(dir);
+    const fileOf = (id: string | undefined, end: string) => join(folder, `${hashName(id ?? "")}${end}`);
+    writeFileSync(fileOf(ids[0], ".request.json"), JSON.stringify({ schema: "iso-runtime/run-request@1" }));
+    rmSync(fileOf(ids[1], ".request.json"));
+    mkdirSync(fileOf(ids[1], ".request.json"));
+    writeFileSync(fileOf(ids[2], ".json"), JSON.stringify({ schema: RESULT_SCHEMA, status: "failed" }));
+    rmSync(join(dir, "history.db"));
+
+    const after = bed({ history: await openHistory(dir, { id: "fedcba9876543210", logged }) });
+    const { runs } = await jsonOf(await after.ask("/v1/runs"));
+    expect(runs.map(({ runId }: { runId: string }) => runId)).toEqual([ids[3]]);
+    expect(logged).toEqual([expect.stringContaining("2 runs are not in the history's index")]);
   });
 });
