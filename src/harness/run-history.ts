@@ -61,7 +61,9 @@ export class RunHistory {
   private constructor({ stateDir, owner, turn, keep, log }: HistoryOptions) {
     this.#files = new RunFiles(stateDir, owner);
     this.#index = new RunIndex(join(stateDir, "history.db"));
-    this.#usage = new UsageBook(join(stateDir, "usage.db"));
+    this.#usage = new UsageBook(join(stateDir, "usage.db"), (why) =>
+      log(`what users used with runs that are kept no more is lost, and counts from now: ${why}`),
+    );
     this.#owner = owner;
     this.#log = log;
     const parts = { files: this.#files, index: this.#index, usage: this.#usage, turn, log };
@@ -76,11 +78,6 @@ export class RunHistory {
     const history = new RunHistory(options);
     const { damage } = history.#index;
     if (damage !== null) options.log(`the history's index is made anew: ${damage}`);
-    if (history.#usage.damage !== null) {
-      options.log(
-        `what users used with runs that are kept no more is lost, and counts from now: ${history.#usage.damage}`,
-      );
-    }
     try {
       await history.#retention.finishLeaving();
       await history.#reconcile();

@@ -1,6 +1,7 @@
 // Faults of the disk below the history: what it did not take is not lost while the service lives, and what is damaged costs nothing else.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import Sqlite from "libsql";
 import { describe, expect, it } from "vitest";
 import { EventStreams } from "../../src/http/events.js";
 import type { RunEvent } from "../../src/model/events.js";
@@ -130,5 +131,52 @@ describe("files of runs that cannot be used", () => {
     const { runs } = await jsonOf(await after.ask("/v1/runs"));
     expect(runs.map(({ runId }: { runId: string }) => runId)).toEqual([ids[3]]);
     expect(logged).toEqual([expect.stringContaining("2 runs are not in the history's index")]);
+  });
+});
+
+/** As a disk does it: what the process has of the file in memory is old too. */
+function smash(dir: string, name: string): void {
+  const path = join(dir, name);
+  const db = new Sqlite(path);
+  db.exec("PRAGMA user_version = 1");
+  db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+  db.close();
+  writeFileSync(path, Buffer.alloc(readFileSync(path).length, "Z"), { flag: "r+" });
+}
+
+describe("a damaged database", () => {
+  it("is made anew while the service runs, and again when that failed", async () => {
+    const dir = join(tempDir(), "state");
+    mkdirSync(dir);
+    const logged: string[] = [];
+    const service = bed({ history: await openHistory(dir, { logged }) });
+    await (await start(service)).end();
+    const listed = async () => (await jsonOf(await service.ask("/v1/runs"))).runs?.length;
+    expect(await listed()).toBe(1);
+    smash(dir, "history.db");
+    renameSync(dir, `${dir}-gone`);
+    await listed();
+    await expect.poll(() => logged).toContainEqual(expect.stringContaining("cannot be made anew"));
+    await listed();
+    renameSync(`${dir}-gone`, dir);
+    await expect.poll(listed).toBe(1);
+    await (await start(service)).end();
+    await expect.poll(listed).toBe(2);
+  });
+
+  it("of what was used by runs that are kept no more counts anew, and keeps nothing else from its work", async () => {
+    const dir = tempDir();
+    const logged: string[] = [];
+    const history = await openHistory(dir, { logged, keep: { runs: 1 } });
+    const service = bed({ history });
+    for (let count = 0; count < 3; count += 1) await (await start(service)).end();
+    expect(await history.cleanUp()).toBe(2);
+    smash(dir, "usage.db");
+    const used = async () => (await jsonOf(await service.ask("/v1/usage"))).total?.runs;
+    await expect.poll(used).toBe(1);
+    await (await start(service)).end();
+    await expect.poll(() => history.cleanUp()).toBe(1);
+    expect(await used()).toBe(2);
+    expect(logged).toContainEqual(expect.stringContaining("what users used with runs that are kept no more is lost"));
   });
 });
