@@ -139,15 +139,15 @@ export class RunHistory {
   async list(userId: string, query: IndexQuery): Promise<IndexRow[]> {
     checkUserId(userId);
     await this.#writer.settled();
-    const rows = this.#ask(() => this.#index.list(userId, query)) ?? [];
+    const rows = await this.#answer(() => this.#index.list(userId, query));
     return await Promise.all(rows.map((row) => (row.status === null ? this.#settledRow(row) : row)));
   }
 
   async usage(userId: string, since: string, until: string): Promise<{ rows: UsageRow[]; storedBytes: number }> {
     checkUserId(userId);
     await this.#writer.settled();
-    const kept = this.#ask(() => this.#index.usage(userId, since, until)) ?? [];
-    const storedBytes = this.#ask(() => this.#index.bytesOf(userId)) ?? 0;
+    const kept = await this.#answer(() => this.#index.usage(userId, since, until));
+    const storedBytes = await this.#answer(() => this.#index.bytesOf(userId));
     return { rows: [...this.#usage.usage(userId, since, until), ...kept], storedBytes };
   }
 
@@ -227,6 +227,14 @@ export class RunHistory {
       this.#repair(error);
       return null;
     }
+  }
+
+  /** When it can: that there is nothing would be no answer. */
+  async #answer<T>(work: () => T): Promise<T> {
+    const found = this.#repairing === null ? this.#ask(work) : null;
+    if (found !== null) return found;
+    await this.#repairing;
+    return work();
   }
 
   #repair(error: unknown): void {

@@ -154,6 +154,9 @@ describe("a damaged database", () => {
     const listed = async () => (await jsonOf(await service.ask("/v1/runs"))).runs?.length;
     expect(await listed()).toBe(1);
     smash(dir, "history.db");
+    // Not the empty list that it is in between.
+    expect(await listed()).toBe(1);
+    smash(dir, "history.db");
     renameSync(dir, `${dir}-gone`);
     await listed();
     await expect.poll(() => logged).toContainEqual(expect.stringContaining("cannot be made anew"));
