@@ -22,8 +22,9 @@ describe("scenarios", () => {
         await box.press("Enter");
       }
       await page.waitForURL((url) => url.href !== before && /\/run\//.test(url.href));
+      await page.locator(".run-title h2", { hasText: new RegExp(`^${id}\\. `) }).waitFor();
+      await page.locator(".run-id", { hasText: runIdOf(page) }).waitFor();
       await ended(page, WORDS[status] ?? status);
-      expect(await page.locator(".run-title h2").textContent()).toMatch(new RegExp(`^${id}\\. `));
       await tab(page, "Result");
       expect((await page.locator(".verdict-sentence").textContent())?.length).toBeGreaterThan(10);
       const fact = page.locator(".facts div", { hasText: "Error code" }).locator("dd");
@@ -220,6 +221,53 @@ describe("files", () => {
     await page.locator(".json-fold", { hasText: "1" }).last().click();
     await page.locator(".json-text", { hasText: "<b>bold</b>" }).waitFor();
     expect(await page.getByRole("tab", { name: /^Contract/ }).textContent()).toContain("1/2");
+  });
+});
+
+describe("a hostile program", () => {
+  const HOSTILE = `import os, sys
+out = os.environ["OUTPUT_DIR"]
+tag = "<img src=x onerror=document.title=1><script>document.title=2</script>"
+print(tag)
+print("\\033]8;;javascript:document.title=3\\033\\\\click\\033]8;;\\033\\\\ \\033]0;title\\007 http://evil.example/")
+print("ERROR", tag, file=sys.stderr)
+for name in ["<img src=x onerror=document.title=4>.txt", "a\\nb.txt", "\\u202egnp.exe", "__proto__", "%2e%2e%2fx.csv"]:
+    open(f"{out}/{name}", "w").write(tag + ",1\\n=2,3\\n")
+open(os.fsencode(out) + b"/\\xff.txt", "w").write("x")
+os.symlink("/etc/passwd", out + "/link.txt")
+open(out + "/p.json", "w").write('{"__proto__": {"a": 1}, "' + "x" * 5000 + '": ' + "[" * 2000 + "]" * 2000 + "}")
+await agent_io_tools.tool_call(tool_id="local_tools.write_note", params={"text": tag}, call_reason=tag)
+raise ValueError(tag)
+`;
+
+  it("makes nothing of the page but text, whatever it says, calls and writes", async () => {
+    const { page, complaints, strangers } = await open("hostile");
+    await runSnippet(page, HOSTILE);
+    await ended(page, "failed");
+    await page.locator(".line-text", { hasText: /^click +http:\/\/evil\.example\/$/ }).waitFor();
+    for (const each of ["Result", "Changes", "Tools", "Logs", "Tree", "Receipt"]) await tab(page, each);
+    await tab(page, "Changes");
+    await page.getByRole("button", { name: /skipped:.*link\.txt/ }).click();
+    await page.getByText(/was not taken over/).waitFor();
+    for (const button of await page.locator(".changes .tree-file").all()) await button.click();
+    await page.getByRole("button", { name: /created:.*xff\.txt/ }).click();
+    await page.getByText("Its name is no UTF-8").waitFor();
+    await page.getByRole("link", { name: "Files" }).click();
+    for (const button of await page.locator(".file-list .tree-file:not([aria-expanded])").all()) {
+      await button.click();
+      await page.locator(".file-pane, .split > .empty").first().waitFor();
+    }
+    await page.getByRole("button", { name: "p.json" }).first().click();
+    await page.locator(".json-fold").first().waitFor();
+    await page.getByRole("link", { name: "History" }).click();
+    await page.locator(".runs-row").first().waitFor();
+    expect(await page.title()).toBe("iso-runtime");
+    expect(
+      await page
+        .locator("img, script:not([src]), iframe, object, embed, a[href^='http'], a[href^='javascript']")
+        .count(),
+    ).toBe(0);
+    expect([complaints, strangers]).toEqual([[], []]);
   });
 });
 

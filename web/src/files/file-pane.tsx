@@ -44,6 +44,13 @@ export function FilePane({ path, files, versions, onDone }: PaneOptions) {
         {path}
       </Empty>
     );
+  if (file.pathBase64 !== undefined) {
+    return (
+      <Empty icon="ban" title="Its name is no UTF-8, so that no address can name it">
+        {path}
+      </Empty>
+    );
+  }
   if (file.kind !== "file") {
     return (
       <Empty icon="ban" title={`It is a ${file.kind}, which is never followed`}>

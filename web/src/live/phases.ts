@@ -30,25 +30,19 @@ const NAMES = [
 
 const WORTH_TELLING_MS = 1;
 
+/** The folders and the sandbox are got side by side; all else is one after the other. */
 export function phasesOf(timings: Timings): Phase[] {
-  let startMs = 0;
-  const phases: Phase[] = NAMES.map(([name, says, key]) => {
-    const phase = { name, says, startMs, ms: timings[key], isLive: false };
-    startMs += timings[key];
-    return phase;
+  const { queueMs, bootstrapMs, acquireMs, runMs, judgeMs, totalMs } = timings;
+  const runAt = queueMs + Math.max(bootstrapMs, acquireMs);
+  const starts = [0, queueMs, queueMs, runAt, runAt + runMs, runAt + runMs + judgeMs];
+  const phases: Phase[] = NAMES.map(([name, says, key], index) => {
+    return { name, says, startMs: starts[index] ?? 0, ms: timings[key], isLive: false };
   });
-  const restMs = timings.totalMs - startMs;
+  const endMs = runAt + runMs + judgeMs + timings.syncMs;
+  const restMs = totalMs - endMs;
   if (restMs < WORTH_TELLING_MS) return phases;
-  return [
-    ...phases,
-    {
-      name: "rest",
-      says: "the receipt, the record and what lies between the phases",
-      startMs,
-      ms: restMs,
-      isLive: false,
-    },
-  ];
+  const says = "the receipt, the record and what lies between the phases";
+  return [...phases, { name: "rest", says, startMs: endMs, ms: restMs, isLive: false }];
 }
 
 /** `now` is the service's clock, as far as the page knows it. */

@@ -15,11 +15,7 @@ export function Waterfall({ run }: { run: WatchedRun }) {
 }
 
 export function Bars({ phases, totalMs }: { phases: Phase[]; totalMs: number }) {
-  const whole = Math.max(
-    totalMs,
-    phases.reduce((sum, { ms }) => sum + ms, 0),
-    0.001,
-  );
+  const whole = Math.max(totalMs, ...phases.map(({ startMs, ms }) => startMs + ms), 0.001);
   const percent = (ms: number) => `${Math.min(100, (ms / whole) * 100)}%`;
   return (
     <figure class="waterfall" aria-label={`Where the time went: ${duration(totalMs)} in all`}>

@@ -18,6 +18,8 @@ type Change = "created" | "modified" | "deleted" | "skipped";
 
 interface Changed {
   path: string;
+  /** Its name is UTF-8, so that an address can name it. */
+  isNamed: boolean;
   change: Change;
   bytes: number | null;
   reason: string | null;
@@ -32,10 +34,28 @@ const LOOKS: Record<Change, [IconName, string]> = {
 
 function listOf({ created, modified, deleted, skipped }: Changes): Changed[] {
   return [
-    ...created.map(({ path, bytes }) => ({ path, change: "created" as const, bytes, reason: null })),
-    ...modified.map(({ path, bytes }) => ({ path, change: "modified" as const, bytes, reason: null })),
-    ...deleted.map(({ path }) => ({ path, change: "deleted" as const, bytes: null, reason: null })),
-    ...skipped.map(({ path, reason }) => ({ path, change: "skipped" as const, bytes: null, reason })),
+    ...created.map(({ path, pathBase64, bytes }) => ({
+      path,
+      isNamed: pathBase64 === undefined,
+      change: "created" as const,
+      bytes,
+      reason: null,
+    })),
+    ...modified.map(({ path, pathBase64, bytes }) => ({
+      path,
+      isNamed: pathBase64 === undefined,
+      change: "modified" as const,
+      bytes,
+      reason: null,
+    })),
+    ...deleted.map(({ path, pathBase64 }) => ({
+      path,
+      isNamed: pathBase64 === undefined,
+      change: "deleted" as const,
+      bytes: null,
+      reason: null,
+    })),
+    ...skipped.map(({ path, reason }) => ({ path, isNamed: true, change: "skipped" as const, bytes: null, reason })),
   ];
 }
 
@@ -170,6 +190,7 @@ function ChangedFile({ run, item, before }: { run: WatchedRun; item: Changed; be
       </div>
     );
   }
+  if (!item.isNamed) return <p class="quiet pad">Its name is no UTF-8, so that no address can name it.</p>;
   if (!run.isOver) return <p class="quiet pad">It can be looked at when the run has ended.</p>;
   const old = before === null ? null : versionAddress(before.id, path);
   if (old === null && change !== "created") return <p class="quiet pad">What it was before is not kept any more.</p>;

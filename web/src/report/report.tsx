@@ -62,7 +62,7 @@ function tabsOf(run: WatchedRun): Tab[] {
   const changes = run.changes.value;
   const totals = result?.totals ?? {
     ...{ created: changes?.created.length ?? 0, modified: changes?.modified.length ?? 0 },
-    ...{ deleted: changes?.deleted.length ?? 0, toolCalls: run.tools.value.length, errorLines: 0 },
+    ...{ deleted: changes?.deleted.length ?? 0, toolCalls: run.tools.value.list.length, errorLines: 0 },
   };
   const { created, modified, deleted, toolCalls, errorLines } = totals;
   const limits = Object.values(result?.sandbox?.policy.limits ?? {});

@@ -1,14 +1,18 @@
 // The calls of host tools: what was asked, what came back, how long it took.
 
+import { useSignal } from "@preact/signals";
 import { JsonTree } from "../preview/json-tree.js";
 import type { WatchedRun } from "../state/run.js";
 import { duration, preciseClock } from "../ui/format.js";
 import { Icon } from "../ui/icon.js";
 import { Empty } from "../ui/states.js";
 
+const SHOWN = 100;
+
 export function ToolsTab({ run }: { run: WatchedRun }) {
   const calls = run.result.value?.toolCalls;
-  if ((calls ?? run.tools.value).length === 0) {
+  const shown = useSignal(SHOWN);
+  if ((calls ?? run.tools.value.list).length === 0) {
     return (
       <Empty icon="tool" title="No tool was called">
         A snippet calls tools of the host with <code>await agent_io_tools.tool_call(…)</code>.
@@ -18,7 +22,7 @@ export function ToolsTab({ run }: { run: WatchedRun }) {
   if (calls === undefined) {
     return (
       <ul class="calls">
-        {run.tools.value.map(({ id, toolId, params, ok }) => (
+        {run.tools.value.list.slice(-SHOWN).map(({ id, toolId, params, ok }) => (
           <li key={id} class="call">
             <header>
               <Icon name="tool" size={14} />
@@ -33,7 +37,7 @@ export function ToolsTab({ run }: { run: WatchedRun }) {
   }
   return (
     <ul class="calls">
-      {calls.map(({ id, toolId, params, callReason, ok, ret, error, startedAt, durationMs }) => (
+      {calls.slice(0, shown.value).map(({ id, toolId, params, callReason, ok, ret, error, startedAt, durationMs }) => (
         <li key={id} class="call">
           <header>
             <span class={`ending is-${ok ? "good" : "bad"}`}>
@@ -58,6 +62,19 @@ export function ToolsTab({ run }: { run: WatchedRun }) {
           </div>
         </li>
       ))}
+      {calls.length > shown.value && (
+        <li class="pad">
+          <button
+            type="button"
+            class="button"
+            onClick={() => {
+              shown.value += 5 * SHOWN;
+            }}
+          >
+            {calls.length - shown.value} more
+          </button>
+        </li>
+      )}
     </ul>
   );
 }

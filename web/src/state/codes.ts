@@ -1,10 +1,18 @@
 // The code of runs that this tab started, so that a line of a traceback can be shown: the service may not tell it.
 import { askJson } from "../api/http.js";
 import type { Scenario } from "../api/types.js";
+import { tell } from "./notices.js";
 
 const KEY = "iso-runtime.codes";
 const MOST = 20;
 const MOST_CHARACTERS = 256 * 1024;
+
+/** What the service keeps of a request. */
+interface Kept {
+  request?: { code?: unknown };
+  /** Fields that were shortened. */
+  cut?: string[];
+}
 
 type Codes = [runId: string, code: string][];
 
@@ -29,9 +37,9 @@ export async function codeOf(runId: string, scenario: string | null, scenarios: 
   if (own !== undefined) return own;
   if (scenario !== null) return scenarios.find(({ id }) => id === scenario)?.code ?? null;
   try {
-    const request = await askJson<{ code?: unknown; request?: { code?: unknown } }>(`/v1/runs/${runId}/request`);
-    const code = request.code ?? request.request?.code;
-    return typeof code === "string" ? code : null;
+    const { request, cut } = await askJson<Kept>(`/v1/runs/${runId}/request`);
+    if (cut?.includes("code")) tell("The code was too long to be kept whole: this is its beginning.");
+    return typeof request?.code === "string" ? request.code : null;
   } catch {
     return null;
   }

@@ -28,7 +28,8 @@ export class WatchedRun {
   readonly result = signal<Result | null>(null);
   readonly contract = signal<Artifact[]>([]);
   readonly changes = signal<Changes | null>(null);
-  readonly tools = signal<readonly ToolRow[]>([]);
+  /** The same list all the time, in another cover when there is something new in it. */
+  readonly tools = signal<{ readonly list: readonly ToolRow[] }>({ list: [] });
   readonly followups = signal<Followup[]>([]);
   readonly backend = signal<{ backend: string; profile: string; warm: boolean } | null>(null);
   readonly troubles = signal<string[]>([]);
@@ -39,6 +40,8 @@ export class WatchedRun {
   readonly lines = new Lines();
   /** Another number when there are other lines. */
   readonly changed = signal(0);
+  readonly #called: ToolRow[] = [];
+  readonly #atWork = new Map<string, ToolRow>();
   readonly #left = new AbortController();
   #isDue = false;
 
@@ -125,10 +128,10 @@ export class WatchedRun {
         this.#tell();
         break;
       case "tool.called":
-        this.#called({ ...event, ok: null, error: null, durationMs: null }, event.at);
+        this.#toolCalled({ ...event, ok: null, error: null, durationMs: null }, event.at);
         break;
       case "tool.returned":
-        this.#returned(event);
+        this.#toolReturned(event);
         break;
       case "contract.checked":
         mark("checked");
@@ -156,19 +159,22 @@ export class WatchedRun {
     }
   }
 
-  #called({ id, toolId, params, callReason, ok, error, durationMs }: ToolRow, at: string): void {
+  #toolCalled({ id, toolId, params, callReason, ok, error, durationMs }: ToolRow, at: string): void {
     const row = { id, toolId, params, callReason, ok, error, durationMs };
-    this.tools.value = [...this.tools.value, row];
+    this.#called.push(row);
+    this.#atWork.set(id, row);
+    this.tools.value = { list: this.#called };
     this.lines.tool(row, at);
     this.status.value = "waiting";
     this.#tell();
   }
 
-  #returned({ id, ok, error, durationMs }: Extract<RunEvent, { type: "tool.returned" }>): void {
-    const row = this.tools.value.find((tool) => tool.id === id && tool.ok === null);
+  #toolReturned({ id, ok, error, durationMs }: Extract<RunEvent, { type: "tool.returned" }>): void {
+    const row = this.#atWork.get(id);
     if (row !== undefined) Object.assign(row, { ok, error: error?.message ?? null, durationMs });
-    this.tools.value = [...this.tools.value];
-    if (this.tools.value.every((tool) => tool.ok !== null)) this.status.value = "running";
+    this.#atWork.delete(id);
+    this.tools.value = { list: this.#called };
+    if (this.#atWork.size === 0) this.status.value = "running";
     this.#tell();
   }
 

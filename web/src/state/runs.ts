@@ -13,6 +13,8 @@ export const starting = signal(false);
 /** Counts the runs that ended while the page was open: lists look again. */
 export const endings = signal(0);
 let whose: string | null = null;
+/** The run that was started last. */
+let taken: { runId: string; scenario: string | null } | null = null;
 
 export function show(runId: string | null): void {
   if (shown.value?.runId === runId && whose === user.value) return;
@@ -23,6 +25,8 @@ export function show(runId: string | null): void {
     return;
   }
   const run = new WatchedRun(runId);
+  // Known before its first event comes.
+  if (taken?.runId === runId) run.scenario.value = taken.scenario;
   shown.value = run;
   void run.watch().then(() => {
     if (run.isOver) endings.value += 1;
@@ -34,12 +38,13 @@ export async function start(request: RunRequest): Promise<void> {
   if (starting.value) return;
   starting.value = true;
   try {
-    const taken = await askJson<Result | RunSummary>("/v1/runs", {
+    const found = await askJson<Result | RunSummary>("/v1/runs", {
       json: request,
       headers: { Prefer: "respond-async" },
     });
-    if (request.code !== undefined) remember(taken.runId, request.code);
-    go({ view: "run", runId: taken.runId });
+    if (request.code !== undefined) remember(found.runId, request.code);
+    taken = { runId: found.runId, scenario: found.scenario };
+    go({ view: "run", runId: found.runId });
   } finally {
     starting.value = false;
   }
