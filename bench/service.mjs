@@ -16,7 +16,7 @@ export class Service {
   /** Serves below `root` until it is closed; further flags as on the command line. */
   static async start(context, root, flags = []) {
     const service = new Service();
-    const args = ["serve", "--port", "0", "--json", "--drain", "0", ...flags];
+    const args = ["serve", "--port", "0", "--json", "--drain", "0", "--log", "off", ...flags];
     service.#child = context.spawn(process.execPath, [CLI, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
       env: {

@@ -3,14 +3,14 @@
 
 import { Runs } from "./runs.js";
 import { type ClientOptions, Transport } from "./transport.js";
-import type { OfUser, Profiles, Scenarios, Tools, Usage, UsageOptions } from "./types.js";
+import type { OfUser, Profiles, Scenarios, Status, Tools, Usage, UsageOptions } from "./types.js";
 import { Workspace } from "./workspace.js";
 
 export { ConnectionError, type ProblemCode, ProblemError } from "./errors.js";
 export type { FollowOptions, ListOptions, Runs, StartOptions } from "./runs.js";
 export type { ClientOptions } from "./transport.js";
 export type * from "./types.js";
-export type { FileBody, FilesOptions, Workspace, ZipOptions } from "./workspace.js";
+export type { FileBody, FilesOptions, StoredOptions, Workspace, ZipOptions } from "./workspace.js";
 
 export interface Client {
   readonly runs: Runs;
@@ -20,6 +20,8 @@ export interface Client {
   /** The host tools that snippets may call. */
   tools(options?: Pick<OfUser, "signal">): Promise<Tools>;
   profiles(options?: Pick<OfUser, "signal">): Promise<Profiles>;
+  /** How the service and its host are doing; it names no user. */
+  status(options?: Pick<OfUser, "signal">): Promise<Status>;
   /** What a user's runs used, also those that are kept no more. */
   usage(options?: UsageOptions): Promise<Usage>;
 }
@@ -36,6 +38,7 @@ export function createClient(options: ClientOptions): Client {
     scenarios: look<Scenarios>("v1/scenarios"),
     tools: look<Tools>("v1/tools"),
     profiles: look<Profiles>("v1/profiles"),
+    status: look<Status>("v1/status"),
     usage: ({ user = transport.user, since, until, signal } = {}) =>
       transport.json<Usage>("v1/usage", { query: { user, since, until }, signal, repeatable: true }),
   };

@@ -1,4 +1,10 @@
-// A file's path as a part of an address.
+// Names and paths of files as parts of an address.
+
+/** Throws TypeError for a name that an address would leave out. */
+export function pathPart(name: string): string {
+  if (name === "" || name === "." || name === "..") throw new TypeError(`"${name}" is no name that there can be`);
+  return encodeURIComponent(name);
+}
 
 /** Throws TypeError for a path that an address would take for another one: `..` in it would lead to another route. */
 export function filePath(path: string): string {

@@ -1,12 +1,13 @@
 // Runs: start, wait, look, follow, end.
 import { ConnectionError, ProblemError } from "./errors.js";
 import { follow } from "./follow.js";
-import { filePath } from "./paths.js";
+import { filePath, pathPart } from "./paths.js";
 import type { Transport } from "./transport.js";
 import type {
   FileOptions,
   KeptRequest,
   OfUser,
+  Receipt,
   RunEvent,
   RunRequest,
   RunResult,
@@ -67,6 +68,11 @@ export class Runs {
   /** What was asked for, without its secrets. */
   async request(runId: string, { user, signal }: OfUser = {}): Promise<KeptRequest> {
     return await this.#transport.json(`${of(runId)}/request`, { query: this.#query(user), signal, repeatable: true });
+  }
+
+  /** What the journal has of it, while that is among its newest. */
+  async receipt(runId: string, { user, signal }: OfUser = {}): Promise<Receipt> {
+    return await this.#transport.json(`${of(runId)}/receipt`, { query: this.#query(user), signal, repeatable: true });
   }
 
   /** The runs that the service keeps, the newest first. */
@@ -140,7 +146,7 @@ export class Runs {
 
 const timeOf = (time: Date | string | undefined) => (time instanceof Date ? time.toISOString() : time);
 
-const of = (runId: string) => `v1/runs/${encodeURIComponent(runId)}`;
+const of = (runId: string) => `v1/runs/${pathPart(runId)}`;
 
 /** As good as a UUID, also where a page has none to give because it came without TLS. */
 function newKey(): string {

@@ -1,6 +1,7 @@
 // What the service takes and answers, as its own schemas have it. Types alone: nothing of zod is there when the client runs.
 import type { z } from "zod";
 import type { ProfileList, ScenarioList, ToolList } from "../http/schemas/catalogue.js";
+import type { Receipt as ReceiptSchema } from "../http/schemas/receipt.js";
 import type { ResultSchema } from "../http/schemas/result.js";
 import type {
   RunBody,
@@ -9,6 +10,7 @@ import type {
   RunUnderWay as RunUnderWaySchema,
   UsageAnswer,
 } from "../http/schemas/runs.js";
+import type { Status as StatusSchema } from "../http/schemas/status.js";
 import type { FileList, FilePut, FileRemoved, UndoBody, Undone, VersionList } from "../http/schemas/workspace.js";
 import type { RunEvent as AnyEvent } from "../model/events.js";
 import type { ContractEntry } from "../model/files.js";
@@ -21,6 +23,7 @@ export type RunSummary = z.output<typeof RunSummarySchema>;
 export type RunStatus = RunSummary["status"];
 /** What was asked for with a run, without its secrets. */
 export type KeptRequest = z.output<typeof RunRequestKept>;
+export type Receipt = z.output<typeof ReceiptSchema>;
 export type Usage = z.output<typeof UsageAnswer>;
 /** `run.finished` has the result as the service answers it. */
 export type RunEvent =
@@ -37,6 +40,7 @@ export type UndoneVersion = z.output<typeof Undone>;
 export type Scenarios = z.output<typeof ScenarioList>;
 export type Tools = z.output<typeof ToolList>;
 export type Profiles = z.output<typeof ProfileList>;
+export type Status = z.output<typeof StatusSchema>;
 
 /** Whose it is, where the client was not told once for all. A key of one user needs no word of it. */
 export interface OfUser {

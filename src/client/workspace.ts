@@ -1,5 +1,5 @@
 // A user's files and versions. What changes them is only sent again where the service said that it had done nothing.
-import { filePath } from "./paths.js";
+import { filePath, pathPart } from "./paths.js";
 import type { Sent, Transport } from "./transport.js";
 import type {
   FileOptions,
@@ -20,12 +20,17 @@ export interface FilesOptions extends OfWorkspace {
   /** Files whose names come after this one. */
   after?: string | undefined;
 }
+export interface StoredOptions extends FileOptions {
+  /** As this version had it, by its id or number. */
+  version?: string | undefined;
+}
 export interface ZipOptions extends OfWorkspace {
   /** Only what is in this folder, or this file. */
   path?: string | undefined;
 }
 
 const FILES = "v1/workspace/files";
+const VERSIONS = "v1/workspace/versions";
 
 export class Workspace {
   readonly #transport: Transport;
@@ -46,9 +51,10 @@ export class Workspace {
   }
 
   /** A file: its bytes are in the answer's body. */
-  async get(path: string, { range, ifRange, ...whose }: FileOptions = {}): Promise<Response> {
+  async get(path: string, { range, ifRange, version, ...whose }: StoredOptions = {}): Promise<Response> {
     const sent = this.#sent(whose, { headers: { Range: range, "If-Range": ifRange }, repeatable: true });
-    return await this.#transport.send(`${FILES}/${filePath(path)}`, sent);
+    const files = version === undefined ? FILES : `${VERSIONS}/${pathPart(version)}/files`;
+    return await this.#transport.send(`${files}/${filePath(path)}`, sent);
   }
 
   /** The whole of it or nothing, in the place of one that is there. */
@@ -69,7 +75,7 @@ export class Workspace {
   }
 
   async versions(whose: OfWorkspace = {}): Promise<Versions> {
-    return await this.#transport.json("v1/workspace/versions", this.#sent(whose, { repeatable: true }));
+    return await this.#transport.json(VERSIONS, this.#sent(whose, { repeatable: true }));
   }
 
   /** Back to the state before the last version, or to that of `version`. */

@@ -61,7 +61,9 @@ export class RunHistory {
   private constructor({ stateDir, owner, turn, keep, log }: HistoryOptions) {
     this.#files = new RunFiles(stateDir, owner);
     this.#index = new RunIndex(join(stateDir, "history.db"));
-    this.#usage = new UsageBook(join(stateDir, "usage.db"));
+    this.#usage = new UsageBook(join(stateDir, "usage.db"), (why) =>
+      log(`what users used with runs that are kept no more is lost, and counts from now: ${why}`),
+    );
     this.#owner = owner;
     this.#log = log;
     const parts = { files: this.#files, index: this.#index, usage: this.#usage, turn, log };
@@ -76,11 +78,6 @@ export class RunHistory {
     const history = new RunHistory(options);
     const { damage } = history.#index;
     if (damage !== null) options.log(`the history's index is made anew: ${damage}`);
-    if (history.#usage.damage !== null) {
-      options.log(
-        `what users used with runs that are kept no more is lost, and counts from now: ${history.#usage.damage}`,
-      );
-    }
     try {
       await history.#retention.finishLeaving();
       await history.#reconcile();
@@ -142,15 +139,15 @@ export class RunHistory {
   async list(userId: string, query: IndexQuery): Promise<IndexRow[]> {
     checkUserId(userId);
     await this.#writer.settled();
-    const rows = this.#ask(() => this.#index.list(userId, query)) ?? [];
+    const rows = await this.#answer(() => this.#index.list(userId, query));
     return await Promise.all(rows.map((row) => (row.status === null ? this.#settledRow(row) : row)));
   }
 
   async usage(userId: string, since: string, until: string): Promise<{ rows: UsageRow[]; storedBytes: number }> {
     checkUserId(userId);
     await this.#writer.settled();
-    const kept = this.#ask(() => this.#index.usage(userId, since, until)) ?? [];
-    const storedBytes = this.#ask(() => this.#index.bytesOf(userId)) ?? 0;
+    const kept = await this.#answer(() => this.#index.usage(userId, since, until));
+    const storedBytes = await this.#answer(() => this.#index.bytesOf(userId));
     return { rows: [...this.#usage.usage(userId, since, until), ...kept], storedBytes };
   }
 
@@ -232,6 +229,14 @@ export class RunHistory {
     }
   }
 
+  /** When it can: that there is nothing would be no answer. */
+  async #answer<T>(work: () => T): Promise<T> {
+    const found = this.#repairing === null ? this.#ask(work) : null;
+    if (found !== null) return found;
+    await this.#repairing;
+    return work();
+  }
+
   #repair(error: unknown): void {
     if (this.#isClosed) return;
     this.#repairing ??= (async () => {
@@ -262,12 +267,25 @@ export class RunHistory {
       if (rows.length === 0) break;
     }
     const seen = new Set<string>();
+    const faults: unknown[] = [];
     for (const user of this.#files.users()) {
       for (const place of await this.#files.runs(user)) {
         await pause();
         seen.add(nameOf(place));
-        if (known.get(nameOf(place)) !== true) await this.#settle(this.#files.recordAt(place));
+        if (known.get(nameOf(place)) === true) continue;
+        try {
+          await this.#settle(this.#files.recordAt(place));
+        } catch (error) {
+          if (isDamage(error)) throw error;
+          // One run's files cost no other its place, and no service its start.
+          faults.push(error);
+        }
       }
+    }
+    if (faults.length > 0) {
+      this.#log(
+        `${faults.length} runs are not in the history's index, as of the first: ${toIsoError(faults[0]).message}`,
+      );
     }
     for (const { userId, runId, place } of gone) if (!seen.has(place)) this.#index.delete(userId, runId);
   }

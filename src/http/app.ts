@@ -15,6 +15,7 @@ import { addReceipt } from "./receipt.js";
 import { note, requestLog } from "./record.js";
 import { addRunRoutes } from "./runs.js";
 import type { Service } from "./service.js";
+import { cutOffStalled } from "./stalled.js";
 import { addStatus } from "./status.js";
 import { addWorkspaceRoutes } from "./workspace.js";
 import { addZip } from "./zip.js";
@@ -31,6 +32,7 @@ export function createApp(service: Service): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(requestLog(service.tell));
   app.use(answerHeaders);
+  app.use(cutOffStalled(service.streams.stallMs));
   const { token, keys } = service;
   app.use(
     guard({

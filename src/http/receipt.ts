@@ -1,18 +1,10 @@
 // The route of a run's receipt: what the journal has of it, for the user whose run it is.
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { addRoute } from "./route.js";
 import { json, OfRun, OfUser, problems } from "./schemas/common.js";
+import { Receipt } from "./schemas/receipt.js";
 import type { Service } from "./service.js";
-
-const Line = z
-  .object({ sealed: z.boolean(), line: z.looseObject({ seq: z.number(), hash: z.string() }) })
-  .nullable()
-  .meta({ description: "`sealed`: the hash is the one of the line's bytes." });
-const Receipt = z
-  .object({ began: Line, ended: Line })
-  .meta({ id: "Receipt", description: "docs/receipts.md has the members of a line." });
 
 /** Each reads some of a file: more at once gain nothing. */
 const MOST_AT_ONCE = 4;

@@ -26,7 +26,6 @@ import {
 import { OfFile, OfWorkspace } from "./schemas/workspace.js";
 import { FILE_ANSWERS, FileHeaders, sendFile } from "./send-file.js";
 import type { Service } from "./service.js";
-import { cutOffStalled } from "./stalled.js";
 import { inTraceOf } from "./trace-parent.js";
 
 /** A snippet and its input of 4 MiB each, and what JSON makes of them. */
@@ -158,9 +157,7 @@ function addEvents(app: OpenAPIHono, { runs, streams, history }: Service): void 
       const lastId = past?.lastId ?? (run?.events.closed ? run.events.lastSeq : Number.POSITIVE_INFINITY);
       if (after >= lastId) return context.body(null, 204);
       if (context.req.method === "HEAD") return context.body(null, 200, EVENT_STREAM);
-      const stream = streams.open({ user, runId }, events, after);
-      cutOffStalled(context, streams.stallMs);
-      return context.body(stream, 200, EVENT_STREAM);
+      return context.body(streams.open({ user, runId }, events, after), 200, EVENT_STREAM);
     },
   );
 }

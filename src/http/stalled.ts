@@ -1,14 +1,15 @@
-// Readers of long answers that take nothing any more.
-import type { Socket } from "node:net";
+// Readers of answers that take nothing any more.
 import type { HttpBindings } from "@hono/node-server";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 
-/** Nothing is written to a reader that has no room, so that its socket is idle then, and is closed when it was for so long. */
-export function cutOffStalled(context: Context, afterMs: number): void {
-  socketOf(context)?.setTimeout(afterMs);
-}
-
-/** Null where there is none, as for a request that no network brought. */
-function socketOf({ env }: Context<{ Bindings: Partial<HttpBindings> }>): Socket | null {
-  return env?.incoming?.socket ?? null;
+/**
+ * Nothing is written to a reader that has no room, so that its socket is idle then, and is closed when it was for so long. Counts from where
+ * the answer begins, and not before: a run is waited for however long it takes.
+ */
+export function cutOffStalled(afterMs: number): MiddlewareHandler {
+  return async (context: Context<{ Bindings: Partial<HttpBindings> }>, next) => {
+    await next();
+    // There is none for a request that no network brought.
+    context.env?.incoming?.socket.setTimeout(afterMs);
+  };
 }

@@ -10,7 +10,6 @@ import { header, problems } from "./schemas/common.js";
 import { ZipQuery } from "./schemas/workspace.js";
 import { Bytes } from "./send-file.js";
 import type { Service } from "./service.js";
-import { cutOffStalled } from "./stalled.js";
 
 /** At once: each keeps a thread busy with packing. */
 const MAX_ZIPS = 4;
@@ -18,8 +17,6 @@ const MAX_ZIPS = 4;
 const MAX_ZIPS_OF_USER = 2;
 /** Fast: most of what programs write is text, or packed already. */
 const LEVEL = 1;
-/** A reader that takes nothing for so long is cut off. */
-const STALL_MS = 60_000;
 const TYPE = "application/zip";
 
 export function addZip(app: OpenAPIHono, { runtime, log }: Service): void {
@@ -52,7 +49,6 @@ export function addZip(app: OpenAPIHono, { runtime, log }: Service): void {
           leave();
           return context.body(null, 200, head);
         }
-        cutOffStalled(context, STALL_MS);
         return context.body(zipOf(archive, leave, log), 200, head);
       } catch (error) {
         leave();

@@ -4,7 +4,8 @@ import Sqlite from "libsql";
 
 /** Another process writes for a moment only; this one must not stand still for longer. */
 const BUSY_MS = 250;
-const DAMAGE = /SQLITE_(CORRUPT|NOTADB)|malformed|not a database|no such (table|column)/i;
+/** One that is not open was damaged, and could not be made anew then. */
+const DAMAGE = /SQLITE_(CORRUPT|NOTADB)|malformed|not a database|no such (table|column)|connection is not open/i;
 
 export type Statement = Sqlite.Statement<unknown[]>;
 export type Row = Record<string, unknown>;

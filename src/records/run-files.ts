@@ -250,7 +250,8 @@ function readJson(path: string): unknown {
 }
 
 function isRecord(value: unknown): value is RunRecord {
-  return typeof value === "object" && value !== null && "schema" in value && value.schema === REQUEST_SCHEMA;
+  const isOurs = typeof value === "object" && value !== null && "schema" in value && value.schema === REQUEST_SCHEMA;
+  return isOurs && "userId" in value && typeof value.userId === "string" && "request" in value;
 }
 
 function isKeyFile(value: unknown): value is KeyFile {

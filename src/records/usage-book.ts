@@ -1,6 +1,6 @@
 // What users used with runs that are kept no more. Of those that are kept it is told by the index; a run moves from one to the other when
 // it is removed, once, whatever is interrupted: it stands in `leaving` from before its files go until nothing is left of them.
-import { openDatabase, type Row } from "./database.js";
+import { isDamage, type Opened, openDatabase, type Row } from "./database.js";
 import type { UsageRow } from "./run-index.js";
 
 const VERSION = 1;
@@ -19,44 +19,48 @@ export interface Leaving {
 }
 
 export class UsageBook {
-  readonly #opened: ReturnType<typeof openDatabase>;
+  readonly #path: string;
+  readonly #onLost: (why: string) => void;
+  #opened: Opened;
+  #isClosed = false;
 
-  constructor(path: string) {
-    this.#opened = openDatabase(path, VERSION, SCHEMA);
+  /** `onLost` hears of what cannot be used any more, now and later: an empty one takes its place. */
+  constructor(path: string, onLost: (why: string) => void) {
+    this.#path = path;
+    this.#onLost = onLost;
+    this.#opened = this.#open();
   }
 
-  get damage(): string | null {
-    return this.#opened.damage;
+  #open(): Opened {
+    const opened = openDatabase(this.#path, VERSION, SCHEMA);
+    if (opened.damage !== null) this.#onLost(opened.damage);
+    return opened;
+  }
+
+  #use<T>(work: (db: Opened["db"]) => T): T {
+    try {
+      return work(this.#opened.db);
+    } catch (error) {
+      if (this.#isClosed || !isDamage(error)) throw error;
+      this.#opened.db.close();
+      this.#opened = this.#open();
+      return work(this.#opened.db);
+    }
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#opened.db.close();
   }
 
   /** Counts a run that goes, unless it was counted already. */
-  leave({ userId, runId, keyDigest }: Leaving, used: UsageRow | null): void {
-    const { db } = this.#opened;
-    db.exec("BEGIN IMMEDIATE");
-    try {
-      const { changes } = db.prepare("INSERT OR IGNORE INTO leaving VALUES (?, ?, ?)").run(userId, runId, keyDigest);
-      if (changes > 0 && used !== null) {
-        const { day, status, runs, runMs, cpuMs, cpuRuns, outputBytes, fileBytes } = used;
-        db.prepare(
-          `INSERT INTO past VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET runs = runs + excluded.runs,
-           run_ms = run_ms + excluded.run_ms, cpu_ms = cpu_ms + excluded.cpu_ms, cpu_runs = cpu_runs + excluded.cpu_runs,
-           output_bytes = output_bytes + excluded.output_bytes, file_bytes = file_bytes + excluded.file_bytes`,
-        ).run(userId, day, status, runs, runMs, cpuMs, cpuRuns, outputBytes, fileBytes);
-      }
-      db.exec("COMMIT");
-    } catch (error) {
-      if (db.inTransaction) db.exec("ROLLBACK");
-      throw error;
-    }
+  leave(leaving: Leaving, used: UsageRow | null): void {
+    this.#use((db) => count(db, leaving, used));
   }
 
   /** Nothing of it is left. */
   left(userId: string, runId: string): void {
-    this.#opened.db.prepare("DELETE FROM leaving WHERE user_id = ? AND run_id = ?").run(userId, runId);
+    this.#use((db) => db.prepare("DELETE FROM leaving WHERE user_id = ? AND run_id = ?").run(userId, runId));
   }
 
   leaving(): Leaving[] {
@@ -72,7 +76,26 @@ export class UsageBook {
   }
 
   #all<T>(sql: string, ...given: unknown[]): T[] {
-    const rows = this.#opened.db.prepare(sql).all(...given) as Row[];
+    const rows = this.#use((db) => db.prepare(sql).all(...given) as Row[]);
     return rows.map(({ _metadata, ...row }) => row as T);
+  }
+}
+
+function count(db: Opened["db"], { userId, runId, keyDigest }: Leaving, used: UsageRow | null): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const { changes } = db.prepare("INSERT OR IGNORE INTO leaving VALUES (?, ?, ?)").run(userId, runId, keyDigest);
+    if (changes > 0 && used !== null) {
+      const { day, status, runs, runMs, cpuMs, cpuRuns, outputBytes, fileBytes } = used;
+      db.prepare(
+        `INSERT INTO past VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET runs = runs + excluded.runs,
+         run_ms = run_ms + excluded.run_ms, cpu_ms = cpu_ms + excluded.cpu_ms, cpu_runs = cpu_runs + excluded.cpu_runs,
+         output_bytes = output_bytes + excluded.output_bytes, file_bytes = file_bytes + excluded.file_bytes`,
+      ).run(userId, day, status, runs, runMs, cpuMs, cpuRuns, outputBytes, fileBytes);
+    }
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
   }
 }

@@ -57,6 +57,16 @@ describe("the command line", () => {
     expect(printed.filter((flag) => flag !== "--help" && !documented.includes(flag))).toEqual([]);
   });
 
+  it("has the defaults of serve that docs/settings.md says", () => {
+    const text = help("serve").replace(/\s+/g, " ");
+    const defaults = [...text.matchAll(/(--[a-z-]+)(?:(?! --[a-z]).)*\(default: "([^"]+)"\)/g)];
+    expect(defaults.length).toBeGreaterThan(8);
+    const page = readFileSync("docs/settings.md", "utf8");
+    const rows = page.slice(page.indexOf("`iso-runtime serve` is"), page.indexOf("`iso-runtime keys` looks"));
+    const said = (flag: string) => rows.match(new RegExp(`^\\| \`${flag} .*\\| (.*) \\|$`, "m"))?.[1];
+    for (const [, flag = "", value = ""] of defaults) expect(said(flag)?.replaceAll("`", ""), flag).toBe(value);
+  });
+
   it("has every flag that docs/settings.md names", () => {
     const printed = COMMANDS.flatMap((command) => flagsIn(help(command)));
     expect(documented.filter((flag) => !printed.includes(flag))).toEqual([]);

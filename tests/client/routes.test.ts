@@ -25,6 +25,7 @@ const RUNS: Calls<Client["runs"]> = {
   start: (runs) => runs.start({ code: "" }),
   get: (runs) => runs.get(ID, OF),
   request: (runs) => runs.request(ID, OF),
+  receipt: (runs) => runs.receipt(ID, OF),
   list: (runs) => runs.list({ ...FOUND, status: ["failed", "timed_out"] }).next(),
   cancel: (runs) => runs.cancel(ID, OF),
   events: (runs) => runs.events(ID, { ...OF, after: 3 }).next(),
@@ -33,7 +34,9 @@ const RUNS: Calls<Client["runs"]> = {
 };
 const WORKSPACE: Calls<Client["workspace"]> = {
   list: (workspace) => workspace.list(PAGE).next(),
-  get: (workspace) => workspace.get("a/b.txt", PART),
+  get: async (workspace) => {
+    for (const version of [undefined, "4"]) await workspace.get("a/b.txt", { ...PART, version }).catch(() => null);
+  },
   put: (workspace) => workspace.put("a/b.txt", "", OF),
   delete: (workspace) => workspace.delete("a/b.txt", OF),
   zip: (workspace) => workspace.zip({ ...OF, path: "a" }),
@@ -44,6 +47,7 @@ const OTHERS: Calls<Omit<Client, "runs" | "workspace">> = {
   scenarios: (all) => all.scenarios(),
   tools: (all) => all.tools(),
   profiles: (all) => all.profiles(),
+  status: (all) => all.status(),
   usage: (all) => all.usage({ user: "alice", since: "2031-01-31", until: "2031-01-31" }),
 };
 
@@ -93,6 +97,17 @@ describe("the client", () => {
     const { missing, unknown } = await differences(bed());
     expect(unknown).toEqual([]);
     expect(missing.sort()).toEqual([...NOT_FOR_CALLERS, ...NOT_TAKEN].sort());
+  });
+
+  it("asks for no other route than its method's, whatever a name is", async () => {
+    const { runs, workspace, sent } = client(bed());
+    for (const name of ["", ".", ".."]) {
+      await expect(runs.cancel(name)).rejects.toBeInstanceOf(TypeError);
+      await expect(workspace.get("a", { version: name })).rejects.toBeInstanceOf(TypeError);
+      await expect(workspace.get(`a/${name}/b`)).rejects.toBeInstanceOf(TypeError);
+    }
+    expect(sent).toEqual([]);
+    await expect(runs.get("../status?x=1#/")).rejects.toMatchObject({ code: "invalid_request", field: "runId" });
   });
 
   it("is found out where a route comes that it does not know", async () => {

@@ -77,6 +77,10 @@ describe("the client", () => {
     const names: string[] = [];
     for await (const { path } of direct.workspace.list({ pageSize: 2 })) names.push(path);
     expect(names).toEqual(["a b/ü.txt", "b.txt", "c.txt"]);
+    const { version: now } = await direct.workspace.put("c.txt", "later");
+    const earlier = String(Number((await direct.workspace.versions()).versions[0]?.number) - 1);
+    expect(await (await direct.workspace.get("c.txt", { version: earlier })).text()).toBe("in c.txt");
+    expect(await (await direct.workspace.get("c.txt", { version: now ?? "" })).text()).toBe("later");
     expect(await (await direct.workspace.get("a b/ü.txt", { range: "bytes=3-5" })).text()).toBe("a b");
     expect((await direct.workspace.delete("b.txt")).path).toBe("b.txt");
     expect((await direct.workspace.undo()).changes).toMatchObject({ created: 1 });
@@ -91,6 +95,8 @@ describe("the client", () => {
     expect((await past.next()).value).toMatchObject({ runId, status: "succeeded" });
     expect((await past.next()).done).toBe(true);
     expect((await direct.runs.request(endless.runId)).request).toMatchObject({ code: "while True: pass" });
+    expect((await direct.runs.receipt(runId)).ended).toMatchObject({ sealed: true, line: { kind: "ended" } });
+    expect(await direct.status()).toMatchObject({ stopping: false, runs: { ended: { succeeded: 1, cancelled: 1 } } });
     expect(await direct.usage()).toMatchObject({ total: { runs: 2, byStatus: { succeeded: 1, cancelled: 1 } } });
   });
 

@@ -1,4 +1,5 @@
 // No secret survives, however a stream is cut; what is none is left as it was.
+import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SecretNames } from "../../src/harness/redaction/names.js";
@@ -157,6 +158,35 @@ describe("a document", () => {
     expect(redaction.text(JSON.stringify({ key }))).not.toContain("Line of the");
   });
 
+  it("masks what Python makes of a secret where it writes it as JSON, as a text of its own or into an address", () => {
+    const secrets = ["p@ss/w:rd-Zürich!", `it's "quoted" (a\\b)*~`, "zwei\nZeilen & 100% 😀", "é".repeat(300)];
+    const forms = `
+import json, sys, urllib.parse as u
+print(json.dumps([[json.dumps(s), json.dumps(s, ensure_ascii=False), repr(s), ascii(s), u.quote(s), u.quote(s, safe=""), u.quote_plus(s)] for s in json.load(sys.stdin)]))`;
+    const input = JSON.stringify(secrets);
+    const made: string[][] = JSON.parse(execFileSync("python3", ["-c", forms], { input, encoding: "utf8" }));
+    for (const [at, secret] of secrets.entries()) {
+      const redaction = of({ API_TOKEN: secret });
+      for (const form of made[at] ?? []) {
+        const clean = redaction.text(`<${form}>`);
+        expect([form, clean.replaceAll(MASK, "")]).toEqual([form, expect.stringMatching(/^<['"]?['"]?>$/)]);
+      }
+    }
+  });
+
+  it("masks the name of a file, and not only where it is text", () => {
+    const redaction = of({ API_TOKEN: "correct-horse" });
+    const named = {
+      path: "\\xff-correct-horse",
+      pathBase64: Buffer.from("\xff-correct-horse", "latin1").toString("base64"),
+    };
+    const other = { path: "\\xff", pathBase64: "/w==", bytes: 1 };
+    expect(redaction.value({ created: [{ ...named, bytes: 1 }, other], deleted: [named] })).toEqual({
+      created: [{ path: `\\xff-${MASK}`, bytes: 1 }, other],
+      deleted: [{ path: `\\xff-${MASK}` }],
+    });
+  });
+
   it("keeps a key's name __proto__ and its depth in bounds", () => {
     const redaction = of({ TOKEN: "abcdefgh" });
     expect(JSON.stringify(redaction.value(JSON.parse('{"__proto__":"abcdefgh"}')))).toBe(`{"__proto__":"${MASK}"}`);
@@ -180,12 +210,23 @@ describe("names", () => {
   ])("%s is one", (name) => {
     expect(NAMES.has(name)).toBe(true);
   });
-  it.each(["PATH", "PWD", "OLDPWD", "HOME", "compass", "keyboard", "monkey", "author", "text"])(
-    "%s is none",
-    (name) => {
-      expect(NAMES.has(name)).toBe(false);
-    },
-  );
+  it.each([
+    "PATH",
+    "PWD",
+    "OLDPWD",
+    "HOME",
+    "compass",
+    "keyboard",
+    "monkey",
+    "author",
+    "text",
+    "TOKENIZER",
+    "tokenizer_name",
+    "tokenised",
+    "secretary",
+  ])("%s is none", (name) => {
+    expect(NAMES.has(name)).toBe(false);
+  });
 });
 
 it("looks closer wherever a prefix is", () => {

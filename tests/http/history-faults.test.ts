@@ -1,9 +1,12 @@
 // Faults of the disk below the history: what it did not take is not lost while the service lives, and what is damaged costs nothing else.
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import Sqlite from "libsql";
 import { describe, expect, it } from "vitest";
 import { EventStreams } from "../../src/http/events.js";
 import type { RunEvent } from "../../src/model/events.js";
+import { RESULT_SCHEMA } from "../../src/model/result.js";
+import { hashName } from "../../src/records/run-ids.js";
 import { openHistory } from "../support/history.js";
 import { tempDir } from "../support/temp.js";
 import { ASYNC, bed, jsonOf } from "./bed.js";
@@ -100,5 +103,83 @@ describe("events of which the disk lost a part", () => {
       await expect(body).rejects.toThrow("the disk gives nothing");
     }
     expect(streams.readers).toBe(0);
+  });
+});
+
+describe("files of runs that cannot be used", () => {
+  it("keep no service from its start, nor other runs from the list", async () => {
+    const dir = tempDir();
+    const logged: string[] = [];
+    const history = await openHistory(dir);
+    const before = bed({ history });
+    const ids: string[] = [];
+    for (let count = 0; count < 4; count += 1) {
+      const run = await start(before);
+      await run.end();
+      ids.push(run.runId);
+    }
+    await history.close();
+    const folder = folderOf(dir);
+    const fileOf = (id: string | undefined, end: string) => join(folder, `${hashName(id ?? "")}${end}`);
+    writeFileSync(fileOf(ids[0], ".request.json"), JSON.stringify({ schema: "iso-runtime/run-request@1" }));
+    rmSync(fileOf(ids[1], ".request.json"));
+    mkdirSync(fileOf(ids[1], ".request.json"));
+    writeFileSync(fileOf(ids[2], ".json"), JSON.stringify({ schema: RESULT_SCHEMA, status: "failed" }));
+    rmSync(join(dir, "history.db"));
+
+    const after = bed({ history: await openHistory(dir, { id: "fedcba9876543210", logged }) });
+    const { runs } = await jsonOf(await after.ask("/v1/runs"));
+    expect(runs.map(({ runId }: { runId: string }) => runId)).toEqual([ids[3]]);
+    expect(logged).toEqual([expect.stringContaining("2 runs are not in the history's index")]);
+  });
+});
+
+/** As a disk does it: what the process has of the file in memory is old too. */
+function smash(dir: string, name: string): void {
+  const path = join(dir, name);
+  const db = new Sqlite(path);
+  db.exec("PRAGMA user_version = 1");
+  db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+  db.close();
+  writeFileSync(path, Buffer.alloc(readFileSync(path).length, "Z"), { flag: "r+" });
+}
+
+describe("a damaged database", () => {
+  it("is made anew while the service runs, and again when that failed", async () => {
+    const dir = join(tempDir(), "state");
+    mkdirSync(dir);
+    const logged: string[] = [];
+    const service = bed({ history: await openHistory(dir, { logged }) });
+    await (await start(service)).end();
+    const listed = async () => (await jsonOf(await service.ask("/v1/runs"))).runs?.length;
+    expect(await listed()).toBe(1);
+    smash(dir, "history.db");
+    // Not the empty list that it is in between.
+    expect(await listed()).toBe(1);
+    smash(dir, "history.db");
+    renameSync(dir, `${dir}-gone`);
+    await listed();
+    await expect.poll(() => logged).toContainEqual(expect.stringContaining("cannot be made anew"));
+    await listed();
+    renameSync(`${dir}-gone`, dir);
+    await expect.poll(listed).toBe(1);
+    await (await start(service)).end();
+    await expect.poll(listed).toBe(2);
+  });
+
+  it("of what was used by runs that are kept no more counts anew, and keeps nothing else from its work", async () => {
+    const dir = tempDir();
+    const logged: string[] = [];
+    const history = await openHistory(dir, { logged, keep: { runs: 1 } });
+    const service = bed({ history });
+    for (let count = 0; count < 3; count += 1) await (await start(service)).end();
+    expect(await history.cleanUp()).toBe(2);
+    smash(dir, "usage.db");
+    const used = async () => (await jsonOf(await service.ask("/v1/usage"))).total?.runs;
+    await expect.poll(used).toBe(1);
+    await (await start(service)).end();
+    await expect.poll(() => history.cleanUp()).toBe(1);
+    expect(await used()).toBe(2);
+    expect(logged).toContainEqual(expect.stringContaining("what users used with runs that are kept no more is lost"));
   });
 });

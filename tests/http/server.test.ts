@@ -180,6 +180,41 @@ describe("a connection", () => {
     socket.destroy();
   });
 
+  it("to any answer that nobody reads is cut off, and not one that waits for its run", async () => {
+    const { url, token, start, runs } = await serving({ streams: new EventStreams({ stallMs: 300 }) });
+    const waiting = start();
+    await expect.poll(() => runs.begun.length).toBe(1);
+    const { runId } = runs.last;
+    const text = "x".repeat(30_000_000);
+    await runs.last.end({
+      output: {
+        stdout: { text, bytes: text.length, truncated: false },
+        stderr: { text: "", bytes: 0, truncated: false },
+      },
+    });
+    await (await waiting).text();
+    const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => undefined);
+    socket.write(
+      `GET /v1/runs/${runId}?user=alice HTTP/1.1\r\nHost: ${new URL(url).host}\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+    );
+    await new Promise((resolve) => socket.once("readable", resolve));
+    // Not a byte of it is taken.
+    const closed = new Promise<true>((resolve) => socket.once("close", () => resolve(true)));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    let read = 0;
+    socket.on("data", (chunk: Buffer) => {
+      read += chunk.length;
+    });
+    await closed;
+    expect(read).toBeLessThan(text.length);
+
+    const second = start();
+    await expect.poll(() => runs.begun.length).toBe(2);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await runs.last.end();
+    expect((await second).status).toBe(200);
+  });
+
   it("of a reader that left makes room", async () => {
     const streams = new EventStreams();
     const { ask, start, runs } = await serving({ streams });

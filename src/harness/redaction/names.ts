@@ -1,7 +1,7 @@
 // Which names say that their value is a secret: of environment variables, of parameters, of keys in JSON.
 
 const SECRET =
-  /token|secret|passwd|password|passphrase|api[-_ ]?key|access[-_ ]?key|credential|authorization|cookie|private[-_ ]?key|signing[-_ ]?key|encryption[-_ ]?key|connection[-_ ]?string|(^|_)(dsn|pwd|pass)$/i;
+  /token(?!i[sz])|secret(?!ar)|passwd|password|passphrase|api[-_ ]?key|access[-_ ]?key|credential|authorization|cookie|private[-_ ]?key|signing[-_ ]?key|encryption[-_ ]?key|connection[-_ ]?string|(^|_)(dsn|pwd|pass)$/i;
 /** The folder a shell is in. */
 const NO_SECRET = /^(OLD)?PWD$/;
 /** What counts the tokens of a language model is no token. */

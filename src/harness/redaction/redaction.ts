@@ -2,6 +2,7 @@
 // events, results, records — goes through here first. docs/decisions/0018 says what is a secret and what this cannot do.
 import { IsoError } from "../../model/errors.js";
 import { KiB } from "../../model/limits.js";
+import { formsOf } from "./forms.js";
 import type { SecretNames } from "./names.js";
 import { NeedleStream, Needles } from "./needles.js";
 import { hasPrefix } from "./quick-look.js";
@@ -105,8 +106,12 @@ export class Redaction {
       isChanged ||= clean !== item || name !== key;
       return [name, clean];
     });
+    if (!isChanged) return value;
     // From entries: a key of the program's may be __proto__.
-    return isChanged ? Object.fromEntries(entries) : value;
+    const clean = Object.fromEntries(entries);
+    // The same name as bytes.
+    if ("pathBase64" in value && "path" in value && clean.path !== value.path) delete clean.pathBase64;
+    return clean;
   }
 
   #isSecret(key: string, value: unknown): boolean {
@@ -128,11 +133,10 @@ export class Redaction {
     if (value.length >= MIN_SECRET_LENGTH && this.#hold(value)) this.#holdForms(value);
   }
 
-  /** Its lines, and what JSON and an address make of it, while there is room. */
+  /** Its lines, and how else it is written, while there is room. */
   #holdForms(secret: string): void {
     for (const line of secret.split(/\r?\n/)) if (line.length >= MIN_LINE_LENGTH) this.#hold(line);
-    this.#hold(JSON.stringify(secret).slice(1, -1));
-    this.#hold(percentEncoded(secret));
+    for (const form of formsOf(secret)) this.#hold(form);
   }
 
   /** False where there is no room for all of it. */
@@ -203,14 +207,6 @@ function piecesOf(text: string): string[] {
     pieces.push(letters.slice(Math.max(0, Math.min(at, end - PIECE_LENGTH)), end).join(""));
   }
   return pieces;
-}
-
-function percentEncoded(text: string): string {
-  try {
-    return encodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 const asBytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");

@@ -44,7 +44,7 @@ export const RunHeaders = z.object({
     .min(1)
     .max(255)
     .optional()
-    .meta({ description: "The same key with the same body is the same run, for as long as the service remembers it." }),
+    .meta({ description: "The same key with the same body is the same run, for as long as the run is kept." }),
 });
 
 const Time = z.iso.datetime({ offset: true, error: "must be a time as 2031-01-31T12:00:00Z" });
@@ -152,7 +152,10 @@ export const EventHeaders = z.object({
 /** One of the stream; the description of a stream is that of each of its events. */
 export const SentEvent = z
   .object({
-    id: z.string().optional().meta({ description: "The event's `seq`." }),
+    id: z
+      .string()
+      .optional()
+      .meta({ description: "What `Last-Event-ID` names it by: its `seq`, or of the last one a number beyond all." }),
     event: z.string().optional().meta({ description: "Its `type`." }),
     data: z.string().optional().meta({ description: "The event as JSON.", contentMediaType: "application/json" }),
     retry: z.int().optional(),
