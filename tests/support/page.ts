@@ -1,6 +1,5 @@
 // The page in a real browser: one Chromium and one service for a file of tests, a window of its own for each user.
-import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
@@ -12,8 +11,8 @@ const BROWSERS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/go
 export const DESKTOP = { width: 1440, height: 900 };
 export const PHONE = { width: 360, height: 780 };
 
-/** Where pictures of the page go: kept where somebody asked for it. */
-const pictures = process.env.ISO_RUNTIME_TEST_ARTIFACTS ?? mkdtempSync(join(tmpdir(), "iso-pages-"));
+/** Where pictures of the page go, where somebody asked for it to be kept; else they are gone with the suite. */
+const pictures = process.env.ISO_RUNTIME_TEST_ARTIFACTS ?? suiteDir();
 
 export interface Window {
   page: Page;
