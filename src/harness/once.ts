@@ -61,7 +61,7 @@ export function interruptedResult(
   request: Pick<AcceptedRun, "userId" | "runId" | "mode"> & { turnId?: string; scenario?: unknown },
 ): RunResult {
   const error = new IsoError("interrupted", `The process that ran "${request.runId}" ended before the run did.`, {
-    hint: "The workspace is whole: as it was before that run, or as it was after it. Run it again with another runId.",
+    hint: "The workspace is whole: as it was before that run, or as it was after it. Run it again with another runId, or over HTTP with another Idempotency-Key.",
   });
   const { userId, runId, mode } = request;
   const blank = blankResult({ userId, runId, turnId: request.turnId });

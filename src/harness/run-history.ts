@@ -56,6 +56,7 @@ export class RunHistory {
   readonly #underWay = new Map<string, { record: RunRecord; told: ToldEvents }>();
   readonly #telling: NodeJS.Timeout;
   #repairing: Promise<void> | null = null;
+  #isStopping = false;
   #isClosed = false;
 
   private constructor({ stateDir, owner, turn, keep, log }: HistoryOptions) {
@@ -185,8 +186,9 @@ export class RunHistory {
     return await this.#retention.cleanUp();
   }
 
-  /** Removes nothing any more. */
+  /** Removes nothing any more, and waits for nobody's run. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     await this.#retention.stop();
   }
 
@@ -323,8 +325,11 @@ export class RunHistory {
     for (;;) {
       const result = await this.result(record.userId, record.runId);
       if (result !== null) return result;
-      if (this.#files.record(record.userId, record.runId) === null || this.#isClosed) {
+      if (this.#files.record(record.userId, record.runId) === null) {
         throw new IsoError("not_found", "The run is kept no more.");
+      }
+      if (this.#isStopping) {
+        throw new IsoError("shutting_down", "The run goes on in another process, and this service is stopping.");
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }

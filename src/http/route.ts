@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { sayIssue } from "../model/say-issue.js";
+import { HeldBody } from "./bodies.js";
 import { type Access, boundTo, type Caller, callerIn, checkAccess } from "./caller.js";
 import type { Answer } from "./schemas/common.js";
 
@@ -102,7 +103,7 @@ async function take<S extends Shapes>(
 ): Promise<Taken<S>> {
   const { params, query, headers, body } = takes;
   const own = (schema: z.ZodObject, given: unknown) => boundTo(caller, Object.keys(schema.shape), given);
-  const text = body === undefined ? "" : await readText(req.raw, maxBytes);
+  const text = body === undefined ? "" : await readText(req.raw, maxBytes, caller);
   const taken = {
     ...(params && { params: checked(params, own(params, req.param())) }),
     ...(query && { query: checked(query, own(query, once(req.queries()))) }),
@@ -150,9 +151,13 @@ function pick(names: string[], of: (name: string) => string | undefined): Record
 }
 
 /** Throws `too_large` before more than `maxBytes` are held. */
-async function readText(request: Request, maxBytes: number): Promise<string> {
+async function readText(request: Request, maxBytes: number, caller: Caller | null): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of boundedBody(request, maxBytes)) chunks.push(chunk);
+  using held = new HeldBody(JSON.stringify(caller?.user ?? { key: caller?.keyId }));
+  for await (const chunk of boundedBody(request, maxBytes)) {
+    held.add(chunk.length);
+    chunks.push(chunk);
+  }
   try {
     // Other bytes would be another text than the one that was sent.
     return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
@@ -167,10 +172,21 @@ export async function* boundedBody(request: Request, maxBytes: number): AsyncGen
   if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge();
   if (request.body === null) return;
   let bytes = 0;
-  for await (const chunk of request.body) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw tooLarge();
-    yield chunk;
+  const chunks = request.body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { value: chunk, done } = await chunks.next().catch((error) => {
+        // Its sender has left, or sends what is no body: no fault of ours.
+        throw new IsoError("invalid_request", "The body broke off.", { cause: error });
+      });
+      if (done) return;
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw tooLarge();
+      yield chunk;
+    }
+  } finally {
+    // What is left of it is let go of; where it broke off there is nothing.
+    await chunks.return?.().catch(() => undefined);
   }
 }
 

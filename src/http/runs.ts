@@ -1,6 +1,8 @@
 // Routes of runs: start, look, list, cancel, follow. A user's runs are nobody else's: others get the answer of a run that there is not.
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import type { z } from "zod";
+import type { AskedRun } from "../harness/past-run.js";
 import type { RunRequest } from "../harness/request.js";
 import type { RunHistory } from "../harness/run-history.js";
 import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
@@ -58,25 +60,41 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
         ...problems(404, 409, 413, 415, 422, 429, 503),
       },
     },
-    async (context, { query, headers, body, text }) => {
+    (context, { query, headers, body, text }) => {
       const key = headers["idempotency-key"];
       const again = key === undefined ? null : { key, body: text };
       const request = requestOf(body, query.user);
       const isAsync = /(^|[,\s])respond-async\s*([,;]|$)/i.test(headers.prefer ?? "");
-      using _ = isAsync ? null : waiters.take(request.userId, "As many callers wait for runs as there may be.");
-      const run = inTraceOf(context, () => runs.start(request, again));
-      note(context, { user: run.userId, runId: run.runId });
-      const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
-      if (isAsync && run.result === null) {
-        return context.json(underWay(run), 202, { ...at, "Preference-Applied": "respond-async" });
+      const place = isAsync ? null : waiters.take(request.userId, "As many callers wait for runs as there may be.");
+      try {
+        const run = inTraceOf(context, () => runs.start(request, again));
+        note(context, { user: run.userId, runId: run.runId });
+        const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
+        if (isAsync && run.result === null) {
+          return context.json(underWay(run), 202, { ...at, "Preference-Applied": "respond-async" });
+        }
+        // By itself: what waits holds no body, of which many may have come for the same run.
+        return answerOf(context, run, at, place);
+      } catch (error) {
+        place?.[Symbol.dispose]();
+        throw error;
       }
-      const result = await run.ended;
-      const fault = faultOf(result);
-      if (fault !== null) note(context, { code: fault.code });
-      if (fault !== null) return problem(fault, { headers: at, runId: run.runId, log, hidden });
-      return context.json(shownResult(result), 200, at);
     },
   );
+
+  async function answerOf(
+    context: Context,
+    run: AskedRun,
+    at: { Location: string },
+    place: Disposable | null,
+  ): Promise<Response> {
+    using _ = place;
+    const result = await run.ended;
+    const fault = faultOf(result);
+    if (fault !== null) note(context, { code: fault.code });
+    if (fault !== null) return problem(fault, { headers: at, runId: run.runId, log, hidden });
+    return context.json(shownResult(result), 200, at);
+  }
 }
 
 /** Checked as the library's own by the runtime; `contract` has a parser of its own there. */

@@ -266,6 +266,18 @@ describe("JSON Schema", () => {
     expect((await check(Buffer.from([0x22, 0xff, 0x22]))).message).toMatch(/not UTF-8/);
   });
 
+  it("quotes nothing of what is no JSON: a part of a secret is not known for one", async () => {
+    const secret = "Sup3rS3cretValue99";
+    for (const [content, message] of [
+      [`{"n":${secret}}`, "is no JSON: Unexpected token 'S'"],
+      [`{"a":\n"${secret}","n":\n${secret}}`, "is no JSON: Unexpected token 'S' on line 3"],
+      [`[1,\n"${secret}",]`, "is no JSON: Unexpected token ']' on line 2"],
+      [`{"${secret}" 1}`, expect.stringMatching(/^is no JSON: Expected ':' after property name in JSON at position/)],
+    ] as const) {
+      expect((await check(content)).message).toEqual(message);
+    }
+  });
+
   it("ends a pattern that would run for ever", async () => {
     const artifact = await check(JSON.stringify(`${"a".repeat(60)}!`), { type: "string", pattern: "^(a+)+$" });
     expect(artifact).toMatchObject({ status: "invalid", code: "schema_mismatch" });

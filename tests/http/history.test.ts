@@ -275,6 +275,19 @@ describe("an Idempotency-Key", () => {
     expect(await jsonOf(await waiting)).toMatchObject({ runId: run.runId, status: "succeeded" });
   });
 
+  it("lets who waits for a run of another process ask again where this service stops", async () => {
+    const dir = tempDir();
+    const other = bed({ history: await openHistory(dir, { id: ALIVE }) });
+    await start(other, "3", { headers });
+    const history = await openHistory(dir, { id: "00000000000000bb", alive: [ALIVE] });
+    const waiting = bed({ history }).ask("/v1/runs", { body: { code: "3" }, headers });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await history.stop();
+    const response = await waiting;
+    expect(response.headers.get("Retry-After")).toBe("5");
+    expect(await problemIn(response)).toMatchObject({ status: 503, code: "shutting_down" });
+  });
+
   it("is free again where the request was refused", async () => {
     const dir = tempDir();
     const service = bed({ history: await openHistory(dir) });

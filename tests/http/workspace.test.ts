@@ -129,7 +129,7 @@ describe("a file that is sent", () => {
     });
     const headers = { Host: service.hosts()[0] ?? "", Authorization: `Bearer ${service.token}` };
     const init: RequestInit & { duplex: "half" } = { method: "PUT", body, headers, duplex: "half" };
-    expect((await app.request(`http://x${file("a.txt")}?user=alice`, init)).status).toBe(500);
+    expect((await app.request(`http://x${file("a.txt")}?user=alice`, init)).status).toBe(400);
     expect(await (await ask(file("a.txt"))).text()).toBe("old");
     expect(readdirSync(join(roots, "s/.iso-runtime/building"))).toEqual([]);
   });

@@ -47,11 +47,13 @@ function validate(check: ValidateFunction, file: ArtifactFile, maxMs: number): C
   if (maxMs <= 0)
     return mismatch("was not checked: the schemas of this contract took too long together; simplify them");
   let data: unknown;
+  let text = "";
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true });
-    data = JSON.parse(decoder.decode(file.read(MAX_JSON_BYTES)));
+    text = decoder.decode(file.read(MAX_JSON_BYTES));
+    data = JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError) return mismatch(`is no JSON: ${oneLine(error.message)}`);
+    if (error instanceof SyntaxError) return mismatch(`is no JSON: ${oneLine(whatIsWrong(text, error.message))}`);
     if (error instanceof TypeError) return mismatch("is no JSON: it is not UTF-8");
     throw error;
   }
@@ -65,6 +67,16 @@ function validate(check: ValidateFunction, file: ArtifactFile, maxMs: number): C
     if (isTooDeep(error)) return mismatch("is nested too deeply to be checked");
     throw error;
   }
+}
+
+/** Node quotes some letters around the fault: of a secret they would be a part, which nobody knows for one. */
+function whatIsWrong(text: string, message: string): string {
+  const found = /^(Unexpected token .*?), (\.\.\.)?"(.*)"(?:\.\.\.)? is not valid JSON$/s.exec(message);
+  if (found === null) return message;
+  const [, what = "", isCut, quoted = ""] = found;
+  // It begins ten letters before the fault, or with the text.
+  const line = text.slice(0, text.indexOf(quoted) + 10).split("\n").length;
+  return isCut === undefined ? what : `${what} on line ${line}`;
 }
 
 function describe(error: ErrorObject | undefined): string {
