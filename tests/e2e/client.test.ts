@@ -4,8 +4,7 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
-// As whoever installs the package has it.
-import { createClient } from "../../dist/client/index.js";
+import { createClient } from "../support/built-client.js";
 import { runCli } from "../support/cli.js";
 import { startService } from "../support/service.js";
 import { tempDir } from "../support/temp.js";

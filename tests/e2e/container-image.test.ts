@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { createClient } from "../../dist/client/index.js";
 import { removeTree } from "../../src/safefs/remove.js";
 import { DEFAULT_IMAGE } from "../../src/sandbox/profile.js";
+import { createClient } from "../support/built-client.js";
 
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 const TAG = "iso-runtime-service:test";
