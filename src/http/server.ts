@@ -17,6 +17,7 @@ import { allowedHosts, listenAddress, ownHosts, urlOf } from "./address.js";
 import { createApp } from "./app.js";
 import { EventStreams } from "./events.js";
 import { RunFigures } from "./figures.js";
+import { answerNoRequests } from "./no-request.js";
 import { problem } from "./problem.js";
 import { runEntry, type Tell } from "./record.js";
 import type { Service } from "./service.js";
@@ -96,6 +97,7 @@ export async function serveApi(
   const server = createServer(LIMITS, listener);
   const { queued, atOnce } = runs.admission.limits;
   server.maxConnections = queued + atOnce + MAX_OTHER_CONNECTIONS;
+  answerNoRequests(server, LIMITS.maxHeaderSize);
   const silent = silentSockets(server);
   const { port } = await listen(server, address.host, options.port);
   hosts = ownHosts(address, port);
