@@ -1,5 +1,7 @@
 import { defineConfig } from "vitest/config";
 
+const PAGE = "tests/e2e/page*.test.ts";
+
 /** Projects by what they need: unit tests are quick and parallel, end-to-end tests share one machine and run one file at a time. */
 export default defineConfig({
   test: {
@@ -23,11 +25,14 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["tests/e2e/**/*.test.ts"],
+          exclude: [PAGE],
           globalSetup: ["tests/support/docker-setup.ts"],
           fileParallelism: false,
           testTimeout: 120_000,
         },
       },
+      // A browser is busy where others mostly wait.
+      { extends: true, test: { name: "page", include: [PAGE], fileParallelism: false, testTimeout: 120_000 } },
       // Takes minutes that others can use.
       { extends: true, test: { name: "fuzz", include: ["tests/fuzz/**/*.test.ts"] } },
       // On an emulated machine, which is slow.

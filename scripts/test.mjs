@@ -14,9 +14,11 @@ const PYTHON = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 const reports = mkdtempSync(join(tmpdir(), "iso-reports-"));
 try {
   const unit = await runVitest("unit");
-  // Much of what is tested end to end waits, and the emulated machine and the fuzzer compute: beside each other they take less time than one
-  // after the other. What they say is shown when all are over.
+  // Much of what is tested end to end waits; the emulated machine, the fuzzer and, when these are over, the browser compute: beside each
+  // other they take less time than one after the other. What they say is shown when each is over.
   const beside = ["fuzz", "vm"].map((name) => ({ name, over: runVitest(name, { isLater: true }) }));
+  const computed = Promise.all(beside.map(({ over }) => over));
+  beside.push({ name: "page", over: computed.then(() => runVitest("page", { isLater: true })) });
   const suites = [
     { name: "unit", ...unit },
     { name: "e2e", ...(await runVitest("e2e")) },
