@@ -15,10 +15,13 @@ export interface AdmissionOptions {
 type Chosen = "atOnce" | "perUser" | "queued" | "queuedPerUser";
 export type ChosenLimits = { readonly [limit in Chosen]?: number | undefined };
 
-/** Programs wait, for tools and for the disk: so there are more places than processors. Half of them are one user's at most. */
+/**
+ * Programs wait, for tools, for the network, asleep: so there are many more places than processors, and the kernel shares these. One user
+ * has as many as could compute at once, that beside it there is always time for others.
+ */
 export function queueLimits({
-  atOnce = Math.max(4, 2 * availableParallelism()),
-  perUser = Math.ceil(atOnce / 2),
+  atOnce = 8 * availableParallelism(),
+  perUser = Math.min(Math.ceil(atOnce / 2), Math.max(2, availableParallelism())),
   queued = 4000,
   queuedPerUser = 1000,
 }: ChosenLimits = {}): QueueLimits {

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Admission, queueLimits } from "../../src/harness/admission.js";
@@ -117,9 +118,11 @@ describe("admission", () => {
     expect(queuedBytes).toBeLessThan(102_000);
   });
 
-  it("gives one user at most half of the places, and at least one", () => {
-    expect(queueLimits({ atOnce: 7 })).toMatchObject({ atOnce: 7, perUser: 4 });
+  it("gives one user as many places as could compute at once, at most half of all, and at least one", () => {
+    const computing = Math.max(2, availableParallelism());
+    expect(queueLimits({ atOnce: 1024 })).toMatchObject({ atOnce: 1024, perUser: Math.min(512, computing) });
+    expect(queueLimits({ atOnce: 3 })).toMatchObject({ perUser: 2 });
     expect(queueLimits({ atOnce: 1 })).toMatchObject({ perUser: 1 });
-    expect(queueLimits().atOnce).toBeGreaterThanOrEqual(4);
+    expect(queueLimits().atOnce).toBe(8 * availableParallelism());
   });
 });
