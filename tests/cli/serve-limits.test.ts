@@ -6,7 +6,7 @@ import { admissionOf, type LimitFlags, storageOf } from "../../src/cli/serve-lim
 describe("limits of the service", () => {
   it("are what the flags say, and what follows from them", () => {
     const limits = (flags: LimitFlags) => admissionOf(flags).counts().limits;
-    expect(limits({ concurrency: "8" })).toMatchObject({ atOnce: 8, perUser: 4, queued: 4000, queuedPerUser: 1000 });
+    expect(limits({ concurrency: "3" })).toMatchObject({ atOnce: 3, perUser: 2, queued: 4000, queuedPerUser: 1000 });
     expect(limits({ concurrency: "8", concurrencyPerUser: "8", queue: "0", queuePerUser: "5" })).toMatchObject({
       ...{ atOnce: 8, perUser: 8, queued: 0, queuedPerUser: 5 },
     });

@@ -9,6 +9,7 @@ import { Dialog } from "./dialog.js";
 import { Keycap } from "./help.js";
 import { Icon, type IconName } from "./icon.js";
 import { addKeys, helpIsOpen, paletteIsOpen } from "./keys.js";
+import { UserForm } from "./user-form.js";
 
 const SEEN_EVERY_MS = 4_000;
 const VIEWS: [IconName, string, Place, readonly string[]][] = [
@@ -119,7 +120,6 @@ function UserButton() {
 }
 
 function UserDialog({ onClose }: { onClose: () => void }) {
-  const text = useSignal("");
   const choose = (name: string) => {
     onClose();
     actFor(name);
@@ -127,32 +127,7 @@ function UserDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="For whom?" onClose={onClose}>
       <div class="pad stack">
-        <form
-          class="stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            if (text.value.trim() !== "") choose(text.value.trim());
-          }}
-        >
-          <label class="option">
-            <span>User</span>
-            <input
-              class="field is-large"
-              type="text"
-              autocomplete="off"
-              spellcheck={false}
-              maxLength={128}
-              placeholder={user.value || "alice"}
-              value={text.value}
-              onInput={(event) => {
-                text.value = event.currentTarget.value;
-              }}
-            />
-          </label>
-          <button type="submit" class="button is-primary">
-            Act for this user
-          </button>
-        </form>
+        <UserForm suggested={user.value ?? ""} action="Act for this user" onChosen={choose} />
         {knownUsers.value.length > 0 && (
           <ul class="known-users" aria-label="Users of this tab">
             {knownUsers.value.map((name) => (

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { actFor } from "../state/route.js";
 import { accept, knownUsers, refused } from "../state/session.js";
 import { Icon } from "./icon.js";
+import { UserForm } from "./user-form.js";
 
 function Frame({ title, children }: { title: string; children: preact.ComponentChildren }) {
   return (
@@ -65,39 +66,12 @@ export function AskToken() {
 }
 
 export function AskUser() {
-  const text = useSignal(knownUsers.value[0] ?? "");
   return (
     <Frame title="For whom?">
       <p class="quiet">
         Runs and files are a user's own. This token may act for any; choose one, and change it at the top at any time.
       </p>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (text.value.trim() !== "") actFor(text.value.trim());
-        }}
-      >
-        <label class="option">
-          <span>User</span>
-          <input
-            class="field is-large"
-            type="text"
-            autocomplete="off"
-            spellcheck={false}
-            placeholder="alice"
-            maxLength={128}
-            value={text.value}
-            onInput={(event) => {
-              text.value = event.currentTarget.value;
-            }}
-            ref={(input) => input?.focus()}
-          />
-        </label>
-        <button type="submit" class="button is-primary is-wide">
-          Go on
-        </button>
-      </form>
+      <UserForm initial={knownUsers.value[0] ?? ""} action="Go on" isWide takesFocus onChosen={actFor} />
     </Frame>
   );
 }
