@@ -8,12 +8,10 @@ const BUSY_MS = 250;
 const DAMAGE = /SQLITE_(CORRUPT|NOTADB)|malformed|not a database|no such (table|column)|connection is not open/i;
 
 export type Statement = Sqlite.Statement<unknown[]>;
-export type Row = Record<string, unknown>;
+type Row = Record<string, unknown>;
 
 export interface Opened {
   db: Sqlite.Database;
-  /** True where there was nothing that could be used. */
-  isNew: boolean;
   /** Why what was there is put aside; null where it was not. */
   damage: string | null;
 }
@@ -28,9 +26,9 @@ export function openDatabase(path: string, version: number, schema: string): Ope
       if (found === version) {
         const [state] = db.prepare("PRAGMA quick_check(1)").raw().all() as unknown[][];
         if (state?.[0] !== "ok") throw new Error(`SQLITE_CORRUPT: ${String(state?.[0])}`);
-        return { db, isNew: false, damage: null };
+        return { db, damage: null };
       }
-      if (found === 0 && isEmpty(db)) return { db: made(db, version, schema), isNew: true, damage: null };
+      if (found === 0 && isEmpty(db)) return { db: made(db, version, schema), damage: null };
       damage = `it is of version ${found}`;
     } catch (error) {
       db.close();
@@ -42,7 +40,24 @@ export function openDatabase(path: string, version: number, schema: string): Ope
     damage = error instanceof Error ? error.message : String(error);
   }
   putAside(path);
-  return { db: made(open(path), version, schema), isNew: true, damage };
+  return { db: made(open(path), version, schema), damage };
+}
+
+/** All of it or nothing. */
+export function inTransaction(db: Sqlite.Database, work: () => void): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    work();
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** As they stand in the table: the library adds a member of its own. */
+export function rowsOf<T>(statement: Statement, given: unknown[]): T[] {
+  return (statement.all(...given) as Row[]).map(({ _metadata, ...row }) => row as T);
 }
 
 /** Whether a fault says that the file is of no use any more. */

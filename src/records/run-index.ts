@@ -1,6 +1,6 @@
 // The index of the runs that are kept: who, when, how it ended, and the words to find it by. All of it is made from the files.
 import type { RunResult } from "../model/result.js";
-import { openDatabase, type Row, type Statement } from "./database.js";
+import { inTransaction, openDatabase, rowsOf, type Statement } from "./database.js";
 import type { RunRecord } from "./run-files.js";
 
 const VERSION = 1;
@@ -94,15 +94,7 @@ export class RunIndex {
 
   /** All of it or nothing. */
   together(work: () => void): void {
-    const { db } = this.#opened;
-    db.exec("BEGIN IMMEDIATE");
-    try {
-      work();
-      db.exec("COMMIT");
-    } catch (error) {
-      if (db.inTransaction) db.exec("ROLLBACK");
-      throw error;
-    }
+    inTransaction(this.#opened.db, work);
   }
 
   /** `result` is null while the run is under way; what is known of its end stays. */
@@ -253,8 +245,7 @@ export class RunIndex {
   }
 
   #all<T>(sql: string, ...given: unknown[]): T[] {
-    const rows = this.#prepared(sql).all(...given) as Row[];
-    return rows.map(({ _metadata, ...row }) => row as T);
+    return rowsOf(this.#prepared(sql), given);
   }
 }
 

@@ -1,6 +1,6 @@
 // What users used with runs that are kept no more. Of those that are kept it is told by the index; a run moves from one to the other when
 // it is removed, once, whatever is interrupted: it stands in `leaving` from before its files go until nothing is left of them.
-import { isDamage, type Opened, openDatabase, type Row } from "./database.js";
+import { inTransaction, isDamage, type Opened, openDatabase, rowsOf } from "./database.js";
 import type { UsageRow } from "./run-index.js";
 
 const VERSION = 1;
@@ -76,14 +76,12 @@ export class UsageBook {
   }
 
   #all<T>(sql: string, ...given: unknown[]): T[] {
-    const rows = this.#use((db) => db.prepare(sql).all(...given) as Row[]);
-    return rows.map(({ _metadata, ...row }) => row as T);
+    return this.#use((db) => rowsOf(db.prepare(sql), given));
   }
 }
 
 function count(db: Opened["db"], { userId, runId, keyDigest }: Leaving, used: UsageRow | null): void {
-  db.exec("BEGIN IMMEDIATE");
-  try {
+  inTransaction(db, () => {
     const { changes } = db.prepare("INSERT OR IGNORE INTO leaving VALUES (?, ?, ?)").run(userId, runId, keyDigest);
     if (changes > 0 && used !== null) {
       const { day, status, runs, runMs, cpuMs, cpuRuns, outputBytes, fileBytes } = used;
@@ -93,9 +91,5 @@ function count(db: Opened["db"], { userId, runId, keyDigest }: Leaving, used: Us
          output_bytes = output_bytes + excluded.output_bytes, file_bytes = file_bytes + excluded.file_bytes`,
       ).run(userId, day, status, runs, runMs, cpuMs, cpuRuns, outputBytes, fileBytes);
     }
-    db.exec("COMMIT");
-  } catch (error) {
-    if (db.inTransaction) db.exec("ROLLBACK");
-    throw error;
-  }
+  });
 }
