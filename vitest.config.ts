@@ -32,7 +32,7 @@ export default defineConfig({
         },
       },
       // A browser is busy where others mostly wait.
-      { extends: true, test: { name: "page", include: [PAGE], fileParallelism: false, testTimeout: 120_000 } },
+      { extends: true, test: { name: "page", include: [PAGE], fileParallelism: false, testTimeout: 300_000 } },
       // Takes minutes that others can use.
       { extends: true, test: { name: "fuzz", include: ["tests/fuzz/**/*.test.ts"] } },
       // On an emulated machine, which is slow.

@@ -1,4 +1,5 @@
 // What a test runner reported, as counts. A runner that died, reported nothing or left with an error nobody counted is a failure itself.
+import { stripVTControlCharacters } from "node:util";
 
 /** From vitest's JSON report; `text` is null where it left none. A file that could not be loaded holds no test and counts as one failure. */
 export function tallyVitest(text, status) {
@@ -9,6 +10,15 @@ export function tallyVitest(text, status) {
     passed: report.numPassedTests,
     failed: report.numFailedTests + unloaded.length,
     skipped: report.numPendingTests + report.numTodoTests,
+  });
+}
+
+/** What failed in vitest's JSON report, each with the first line of what it said, without colours. */
+export function failuresOf(text) {
+  return (parse(text)?.testResults ?? []).flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === "failed");
+    if (failed.length === 0 && status === "failed") return [`${name}: ${firstLine(message)}`];
+    return failed.map((test) => `${name}: ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`);
   });
 }
 
@@ -39,6 +49,13 @@ function settle(status, counts) {
   if (status !== 0 && counts.failed === 0)
     return { ...counts, failed: 1, trouble: `ended with ${status} though no test failed` };
   return { ...counts, trouble: null };
+}
+
+function firstLine(text) {
+  return stripVTControlCharacters(text ?? "")
+    .trimStart()
+    .split("\n", 1)[0]
+    .slice(0, 500);
 }
 
 function parse(text) {

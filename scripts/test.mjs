@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { sum, summaryLine, tallyUnittest, tallyVitest } from "./tally.mjs";
+import { failuresOf, sum, summaryLine, tallyUnittest, tallyVitest } from "./tally.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
@@ -31,6 +31,10 @@ try {
     console.log(
       `${suite.name}: ${summaryLine(suite)}${suite.trouble === null ? "" : ` (the runner itself ${suite.trouble})`}`,
     );
+  }
+  // Once more where it is read first: the whole of it may be far above.
+  for (const { name, failures = [] } of suites) {
+    for (const failure of failures) console.log(`failed, ${name}: ${failure.replace(ROOT, "")}`);
   }
   const total = sum(suites);
   if (process.env.ISO_RUNTIME_TEST_NO_DOCKER === "1")
@@ -62,7 +66,8 @@ async function runVitest(project, { isLater = false } = {}) {
     heading(`vitest, ${project} tests, run beside those before`);
     process.stdout.write(said);
   }
-  return tallyVitest(existsSync(report) ? readFileSync(report, "utf8") : null, status);
+  const text = existsSync(report) ? readFileSync(report, "utf8") : null;
+  return { ...tallyVitest(text, status), failures: failuresOf(text) };
 }
 
 async function runUnittest() {

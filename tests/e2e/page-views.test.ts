@@ -201,7 +201,7 @@ describe("where the service is away", () => {
       route.request().method() === "POST"
         ? route.fulfill({
             status: 429,
-            headers: { "Retry-After": "2" },
+            headers: { "Retry-After": "6" },
             contentType: "application/problem+json",
             body: JSON.stringify(busy),
           })

@@ -55,14 +55,18 @@ describe("a live run", () => {
     await page.locator(".line-text", { hasText: "ready" }).waitFor();
     await page.locator(".run-state .ending", { hasText: "running" }).waitFor();
     await picture(page, "desk-light-live");
-    const took = await page.evaluate(async () => {
-      const button = [...document.querySelectorAll("button")].find(({ textContent }) => textContent === "Cancel");
-      const start = performance.now();
-      button?.click();
-      while (!button?.disabled) await new Promise(requestAnimationFrame);
-      return performance.now() - start;
+    // The page shows that it heard before the service has said anything.
+    let pass = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      pass = resolve;
     });
-    expect(took).toBeLessThan(100);
+    await page.route("**/cancel?**", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole("button", { name: "Cancel", exact: true }).click();
+    await page.locator(".run-state button:disabled").waitFor();
+    pass();
     await ended(page, "cancelled");
     const run = await jsonOf(await served().ask(`/v1/runs/${runIdOf(page)}?user=canceller`));
     expect(run.status).toBe("cancelled");
@@ -71,10 +75,18 @@ describe("a live run", () => {
   it("goes on over reloads and lost connections, with each line once", async () => {
     const { page } = await open("reloader");
     await runSnippet(page, COUNTS);
-    const line = (number: number) => page.locator(".line-text", { hasText: new RegExp(`^line ${number}$`) });
-    await line(10).waitFor();
+    // How far it is: a line of one number may be out of sight before anybody looks.
+    const newest = async () =>
+      Math.max(
+        -1,
+        ...(await page.locator(".line-text").allTextContents()).map((text) =>
+          Number(/^line (\d+)$/.exec(text)?.[1] ?? -1),
+        ),
+      );
+    const reaches = (number: number) => expect.poll(newest, { timeout: 60_000 }).toBeGreaterThanOrEqual(number);
+    await reaches(10);
     await page.reload();
-    await line(40).waitFor();
+    await reaches(40);
     await page.context().setOffline(true);
     // A connection that stands is not cut by this; a new one is not to be had.
     await page.reload().catch(() => undefined);
@@ -97,17 +109,16 @@ describe("a live run", () => {
     await ended(page, "succeeded");
     await page.locator(".line-text", { hasText: /^line 999999$/ }).waitFor();
     expect(await page.locator(".line").count()).toBeLessThan(150);
-    const longestMs = await page.locator(".lines").evaluate(async (box) => {
-      let longest = 0;
+    const mostLines = await page.locator(".lines").evaluate(async (box) => {
+      let most = 0;
       for (let step = 0; step < 40; step += 1) {
-        const start = performance.now();
         box.scrollTop = (box.scrollHeight / 40) * step;
         await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-        longest = Math.max(longest, performance.now() - start);
+        most = Math.max(most, box.querySelectorAll(".line").length);
       }
-      return longest;
+      return most;
     });
-    expect(longestMs).toBeLessThan(1_000);
+    expect(mostLines).toBeLessThan(150);
     await page.locator(".lines").focus();
     await page.keyboard.press("/");
     await page.keyboard.type("line 999998");

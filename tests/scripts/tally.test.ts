@@ -1,7 +1,7 @@
 // The count that ends `npm test` is true, and no runner that failed in a way of its own can look like success.
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { sum, summaryLine, tallyUnittest, tallyVitest } from "../../scripts/tally.mjs";
+import { failuresOf, sum, summaryLine, tallyUnittest, tallyVitest } from "../../scripts/tally.mjs";
 import { tempFiles } from "../support/temp.js";
 
 describe("vitest's report", () => {
@@ -18,6 +18,19 @@ describe("vitest's report", () => {
   it("counts a file that could not be loaded as a failure", () => {
     const text = report({ numPassedTests: 5 }, [{ status: "failed", assertionResults: [] }]);
     expect(tallyVitest(text, 1)).toMatchObject({ passed: 5, failed: 1 });
+  });
+
+  it("names what failed, each with the first line of its trouble, without colours", () => {
+    const assertionResults = [
+      { status: "passed", fullName: "a", failureMessages: [] },
+      { status: "failed", fullName: "b > c", failureMessages: ["\u001b[31mExpected\u001b[39m 1\n  at d"] },
+    ];
+    const text = report({}, [
+      { name: "/x.test.ts", status: "failed", message: "", assertionResults },
+      { name: "/y.test.ts", status: "failed", message: "\nno such module\n", assertionResults: [] },
+    ]);
+    expect(failuresOf(text)).toEqual(["/x.test.ts: b > c: Expected 1", "/y.test.ts: no such module"]);
+    expect(failuresOf(null)).toEqual([]);
   });
 
   it.each([

@@ -52,7 +52,8 @@ export function pageBed() {
     const context = await browser.newContext({ viewport: DESKTOP, reducedMotion: "reduce", ...options });
     onTestFinished(() => context.close());
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    // Enough for a machine that has much else to do: what is asked is whether, not when.
+    page.setDefaultTimeout(60_000);
     const complaints: string[] = [];
     const strangers: string[] = [];
     page.on("pageerror", (error) => complaints.push(String(error)));
