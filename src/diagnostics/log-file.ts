@@ -1,6 +1,6 @@
 // One log of a run on disk, written by the host in a folder no program reaches: the head stays, the tail is a ring inside the
 // same file, and `finish` puts both in order around a line that counts what was dropped between them.
-import { closeSync, constants, fstatSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { KEEP } from "../model/limits.js";
 import { readAt, writeAll } from "../safefs/descriptor.js";
 import { decodeUtf8 } from "./printable.js";
@@ -26,6 +26,8 @@ export class LogFile {
   #buffer = Buffer.alloc(0);
   /** Made when there is something to write: most logs are a few lines, and are written once, at their end. */
   #fd: number | null = null;
+  /** Bytes of an earlier run's log in the file, which is written over. */
+  #had = 0;
   #isOver = false;
   /** All of a log that has ended and was never too long for the buffer. */
   #whole: Buffer | null = null;
@@ -81,7 +83,7 @@ export class LogFile {
   #write(bytes: Uint8Array): void {
     let done = 0;
     try {
-      if (this.#failure === null) this.#fd ??= create(this.#path);
+      if (this.#failure === null) this.#fd ??= this.#open();
       for (; this.#failure === null && this.#fd !== null && done < bytes.length; ) {
         const step = Math.min(bytes.length - done, this.#roomAt(this.#written));
         const wrote = writeSync(this.#fd, bytes, done, step, this.#place(this.#written));
@@ -105,6 +107,7 @@ export class LogFile {
     if (fd === null) return;
     try {
       if (this.#wrapped) await this.#straighten(fd);
+      else if (this.#had > this.#written) ftruncateSync(fd, this.#written);
     } catch (error) {
       this.#failure ??= error instanceof Error ? error.message : String(error);
     } finally {
@@ -138,6 +141,12 @@ export class LogFile {
     const head = withoutBrokenEnd(read(0, headBytes));
     const tail = withoutBrokenStart(read(end - tailBytes, tailBytes));
     return joinEnds(decodeUtf8(head), decodeUtf8(tail), this.bytes - head.length - tail.length);
+  }
+
+  #open(): number {
+    const fd = create(this.#path);
+    this.#had = fstatSync(fd).size;
+    return fd;
   }
 
   #makeRoom(bytes: number): void {
@@ -201,7 +210,7 @@ export class LogFile {
 }
 
 function create(path: string): number {
-  return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, MODE);
+  return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, MODE);
 }
 
 /** Bytes behind the last line end; none where there is no line end at all. */

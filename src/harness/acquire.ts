@@ -1,7 +1,6 @@
 // Bootstrap and acquire, side by side: the user's files on the host and a sandbox to put them in. What was taken is given back
 // whatever happens after.
-import { existsSync, mkdtempSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import type { FileOwner } from "../model/instance.js";
 import { removeTree } from "../safefs/remove.js";
 import type { Sandbox, SandboxBackend } from "../sandbox/backend.js";
@@ -15,8 +14,6 @@ export interface Held extends AsyncDisposable {
   prepared: Prepared;
   sandbox: Sandbox;
   warm: boolean;
-  /** Folder for this run's logs, where the program cannot reach; gone afterwards. */
-  logDir: string;
 }
 
 interface Sources {
@@ -56,27 +53,24 @@ export async function acquire(
     }
   }
   const booting = watch.time("bootstrapMs", () => store.bootstrap(lock, request.runId, owner));
-  // Two users may have chosen the same run id: the name must be nobody else's.
-  const makeLogs = async () => mkdtempSync(join(store.slotsDir, `${store.instance.id}-${request.runId}.logs-`));
-  const [prepared, lease, logs] = await Promise.allSettled([booting, leasing, makeLogs()]);
+  const [prepared, lease] = await Promise.allSettled([booting, leasing]);
 
-  if (prepared.status === "rejected" || lease.status === "rejected" || logs.status === "rejected") {
-    if (logs.status === "fulfilled") await removeTree(logs.value);
+  if (prepared.status === "rejected" || lease.status === "rejected") {
     if (lease.status === "fulfilled") pool.giveBack(lease.value.sandbox);
     if (prepared.status === "fulfilled") await store.discard(prepared.value);
-    throw [lease, prepared, logs].find((outcome) => outcome.status === "rejected")?.reason;
+    throw [lease, prepared].find((outcome) => outcome.status === "rejected")?.reason;
   }
 
   const { sandbox, warm } = lease.value;
-  const logDir = logs.value;
+  const { logs } = prepared.value;
   return {
     prepared: prepared.value,
     sandbox,
     warm,
-    logDir,
     async [Symbol.asyncDispose]() {
       pool.retire(sandbox);
-      if (existsSync(logDir)) await removeTree(logDir);
+      // They are in the sandbox folder where the run came to its end.
+      if (existsSync(logs)) await removeTree(logs);
       if (request.ref.workspace === null) await store.discard(prepared.value);
     },
   };

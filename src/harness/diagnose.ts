@@ -19,15 +19,14 @@ interface DiagnoseInput {
   recorder: Recorder;
   prepared: Prepared;
   sandbox: Sandbox;
-  logDir: string;
   /** What the diff saw of out/. */
   out: KnownTree | null;
 }
 
-export async function diagnose({ recorder, prepared, sandbox, logDir, out }: DiagnoseInput): Promise<Findings> {
+export async function diagnose({ recorder, prepared, sandbox, out }: DiagnoseInput): Promise<Findings> {
   for (const line of sandbox.engineLog()) recorder.infra("engine", line);
   const { errorLines, tracebacks, totals, userLog, infraLog: said, troubles } = await recorder.finish();
-  const { tree, trouble } = await show(prepared.dir, logDir, out);
+  const { tree, trouble } = await show(prepared, out);
   if (trouble !== null) troubles.push(trouble);
   // Said here alone: the log on disk is what could not be written, or is in its place already.
   const infraLog = [said, ...troubles.map((text) => infraLines("runtime", text))].join("");
@@ -37,15 +36,14 @@ export async function diagnose({ recorder, prepared, sandbox, logDir, out }: Dia
 
 /** By now the run is over and its files are kept: what cannot be shown of it is said, and is no reason to lose its result. */
 async function show(
-  dirPath: string,
-  logDir: string,
+  { dir: dirPath, logs }: Prepared,
   out: KnownTree | null,
 ): Promise<{ tree: string; trouble: string | null }> {
   let tree = "";
   try {
     using dir = Tree.open(dirPath);
     tree = await renderTree(dir, { skip: ["out/logs"], known: out && { name: "out", tree: out } });
-    if (dir.stat("out")?.kind === "dir") await placeLogs(join(dirPath, "out"), logDir);
+    if (dir.stat("out")?.kind === "dir") await placeLogs(join(dirPath, "out"), logs);
     step("logs.placed");
     return { tree, trouble: null };
   } catch (error) {
@@ -55,8 +53,8 @@ async function show(
 }
 
 /** What the program planted at out/logs goes first; an out/ that is no folder any more gets none. */
-async function placeLogs(outPath: string, logDir: string): Promise<void> {
+async function placeLogs(outPath: string, logs: string): Promise<void> {
   using out = Tree.open(outPath);
   if (out.stat("logs") !== null) await out.remove("logs");
-  out.adopt("logs", logDir);
+  out.adopt("logs", logs);
 }

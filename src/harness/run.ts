@@ -56,7 +56,7 @@ export async function run(
   const { prepared, sandbox, warm } = held;
   step("run.acquired");
 
-  const recorder = new Recorder(held.logDir, parts.isLive ? emit : null, request.redaction);
+  const recorder = new Recorder(prepared.logs, parts.isLive ? emit : null, request.redaction);
   recorder.infra(
     "runtime",
     `sandbox ${sandbox.id} on ${parts.backend.name}${warm ? ", booted ahead" : ""}: ${parts.why}`,
@@ -101,7 +101,7 @@ export async function run(
   step("run.synced");
 
   const findings = await phase(trace, "diagnose", () =>
-    diagnose({ recorder, prepared, sandbox, logDir: held.logDir, out: judged.diff.tree }),
+    diagnose({ recorder, prepared, sandbox, out: judged.diff.tree }),
   );
   emit({ type: "report", diagnostics: findings.diagnostics });
   if (findings.diagnostics.hasError) {

@@ -1,5 +1,5 @@
 // Reading and writing at an open descriptor until all of it is done: one call of the system may do a part.
-import { readSync, writeSync } from "node:fs";
+import { ftruncateSync, readSync, writeSync } from "node:fs";
 
 /** Fewer bytes only where the file ends before. They are read into `bytes`, which has room for them, or into a buffer of their own. */
 export function readAt(fd: number, position: number, length: number, bytes: Buffer = Buffer.alloc(length)): Buffer {
@@ -8,6 +8,12 @@ export function readAt(fd: number, position: number, length: number, bytes: Buff
     got = readSync(fd, bytes, filled, length - filled, position + filled);
   }
   return bytes.subarray(0, filled);
+}
+
+/** Writes a file of `had` bytes anew. Blocks that it needs again are not given back first: some disks are told of each. */
+export function overwrite(fd: number, bytes: Buffer, had: number): void {
+  writeAll(fd, bytes, 0);
+  if (had > bytes.length) ftruncateSync(fd, bytes.length);
 }
 
 /** At the descriptor's own place where no position is given. */

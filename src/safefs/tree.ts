@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import type { FileOwner } from "../model/instance.js";
-import { readAt, writeAll } from "./descriptor.js";
+import { overwrite, readAt, writeAll } from "./descriptor.js";
 import { type Dir, openDirAt, openFileAt, openTrustedDir } from "./dir.js";
 import { type Entry, readLinkAt, statAt } from "./entry.js";
 import { errnoOf, SafeFsError } from "./errors.js";
@@ -34,6 +34,8 @@ export { removeTree } from "./remove.js";
 const CHUNK_BYTES = 1024 * 1024;
 /** A file with holes is hashed up to this size: its zeros cost time although they cost no disk. */
 const MAX_SPARSE_BYTES = 4 * 1024 ** 3;
+
+const REWRITE = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 const readAsync = promisify(read);
 
@@ -200,6 +202,21 @@ export class Tree implements Disposable {
         discard(path);
         const reason = errnoOf(error) === "EISDIR" ? "exists" : "io";
         throw new SafeFsError(reason, `cannot write the file: ${errnoOf(error)}`, error);
+      } finally {
+        closeSync(fd);
+      }
+    });
+  }
+
+  /** Writes a regular file anew that is there, of the host's own and under no other name: it stays the same file. */
+  rewriteFile(rel: RelPath, data: Buffer | string): void {
+    this.#at(rel, (dir, name) => {
+      const fd = openSync(dir.child(name), REWRITE);
+      try {
+        const stats = fstatSync(fd);
+        if (!stats.isFile() || stats.nlink !== 1)
+          throw new SafeFsError("not_regular", "the entry is no file of one name");
+        overwrite(fd, typeof data === "string" ? Buffer.from(data) : data, stats.size);
       } finally {
         closeSync(fd);
       }

@@ -152,6 +152,7 @@ async function recordByHand(
   try {
     for (const folder of [staging, versions]) makeOwnFolder(folder);
     await removeTree(fresh);
+    makeOwnFolder(fresh);
     writeVersion(fresh, record, delta, durable);
     renameSync(fresh, join(versions, record.id));
   } catch (error) {

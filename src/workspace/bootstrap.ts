@@ -1,8 +1,8 @@
 // Bootstrap: a fresh sandbox folder with an empty work/ and a copy of the workspace's out/. It is built aside and put in
-// place by a rename, so that a run never sees half of it.
+// place by a rename, so that a run never sees half of it. What the host alone had of the last one serves again.
 import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { IsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
 import { step } from "../model/steps.js";
@@ -13,8 +13,9 @@ import type { StoreContext } from "./context.js";
 import { failure } from "./failure.js";
 import { judgeKept } from "./kept.js";
 import { isPlain, MIN_COPY_ENTRIES } from "./kept-copy.js";
+import { takeFolder, takeLogs, WORK_MODE_OF_ROOT } from "./last-folder.js";
 import { liveDir, sandboxDir, twinDir } from "./layout.js";
-import { ensureLive } from "./live.js";
+import { ensureLive, isDirectory } from "./live.js";
 import { type Manifest, scan, shownPath } from "./manifest.js";
 import type { Prepared } from "./prepared.js";
 import { userDirName } from "./user-dir.js";
@@ -29,23 +30,27 @@ export async function bootstrap(
   // Two users may have chosen the same run id: the random part keeps their folders apart.
   const mark = `${instance.id}.${fileNameOf(runId)}.${randomBytes(8).toString("hex")}`;
   const building = join(layout.building, mark);
+  const out = `${building}.out`;
+  const logs = join(layout.slots, `${mark}.logs`);
+  const dir = dirName === null ? join(layout.runs, mark) : sandboxDir(layout, dirName);
   try {
     const made =
-      (await reuse(context, building, { dirName, owner })) ?? (await fill(context, building, { dirName, owner }));
+      (await reuse(context, { out, logs }, { dirName, owner })) ?? (await fill(context, out, { dirName, owner }));
     step("bootstrap.built");
-    const dir = dirName === null ? join(layout.runs, mark) : sandboxDir(layout, dirName);
-    context.trash.discard(dir, layout.sandboxTrash);
+    if (!isDirectory(logs) && !takeLogs(dir, logs)) mkdirSync(logs, { mode: 0o700 });
+    makeFolders(context, dir, building);
     step("bootstrap.old-moved-away");
+    renameSync(out, join(building, "out"));
     renameSync(building, dir);
     step("bootstrap.placed");
     return {
-      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), runId, dirName, ...made },
+      ...{ dir, out: join(dir, "out"), work: join(dir, "work"), logs, runId, dirName, ...made },
       owner: context.chownTo === null ? context.owner : await owner,
       workspaceDir: join(layout.workspaceRoot, dirName ?? userDirName(workspace.userId)),
       size: sizeWith(made.baseline, dir),
     };
   } catch (error) {
-    await removeTree(building).catch(() => undefined);
+    for (const path of [building, out, logs]) await removeTree(path).catch(() => undefined);
     throw failure(error, "The workspace cannot be copied into the sandbox folder");
   }
 }
@@ -53,7 +58,11 @@ export async function bootstrap(
 type Made = Pick<Prepared, "baseline" | "source" | "copy">;
 
 /** The copy that the last run had, where nobody touched the workspace or the copy since; null where there is none. */
-async function reuse(context: StoreContext, building: string, { dirName, owner }: Filling): Promise<Made | null> {
+async function reuse(
+  context: StoreContext,
+  to: { out: string; logs: string },
+  { dirName, owner }: Filling,
+): Promise<Made | null> {
   if (dirName === null) return null;
   const { copies, layout } = context;
   const live = liveDir(layout, dirName);
@@ -62,17 +71,17 @@ async function reuse(context: StoreContext, building: string, { dirName, owner }
   const out = join(sandboxDir(layout, dirName), "out");
   const copy = await copies.take(dirName, { out, generation });
   if (copy === null) return null;
-  makeFolders(context, building);
-  renameSync(out, join(building, "out"));
+  takeLogs(dirname(out), to.logs);
+  renameSync(out, to.out);
   using source = openTrustedDir(live);
   const whose = context.chownTo ? await owner : context.owner;
-  if (await copies.repair(copy, join(building, "out"), source, whose)) {
+  if (await copies.repair(copy, to.out, source, whose)) {
     // What was done to it until here was ours.
     await copies.delivering(copy);
     return { baseline: copy.manifest, source: null, copy };
   }
   await copies.forget(dirName);
-  await removeTree(building);
+  await removeTree(to.out);
   return null;
 }
 
@@ -81,12 +90,15 @@ interface Filling {
   owner: FileOwner | Promise<FileOwner>;
 }
 
-/** All but out/. */
-function makeFolders(context: StoreContext, building: string): void {
+/** All but out/, in the place of the last run's folder at `dir`. */
+function makeFolders({ chownTo, layout, trash }: StoreContext, dir: string, building: string): void {
+  const discard = (path: string) => trash.discard(path, layout.sandboxTrash);
+  if (chownTo === null) discard(dir);
+  else if (takeFolder(dir, building, discard)) return;
   const work = join(building, "work");
   for (const path of [building, work]) makeDir(path);
   // On a root host work/ stays root's, and sticky: the program can add files to it but not replace the snippet in it.
-  if (context.chownTo) chmodSync(work, 0o1777);
+  if (chownTo !== null) chmodSync(work, WORK_MODE_OF_ROOT);
 }
 
 function makeDir(path: string): void {
@@ -94,11 +106,9 @@ function makeDir(path: string): void {
   chmodSync(path, 0o755);
 }
 
-async function fill(context: StoreContext, building: string, filling: Filling): Promise<Made> {
-  const out = join(building, "out");
-  makeFolders(context, building);
+async function fill(context: StoreContext, out: string, filling: Filling): Promise<Made> {
   makeDir(out);
-  const source = await copyLive(context, filling, { out, links: join(building, "links") });
+  const source = await copyLive(context, filling, { out, links: `${out}.links` });
   const { dirName, owner } = filling;
   const generation =
     dirName !== null && source !== null && source.size.entries >= MIN_COPY_ENTRIES

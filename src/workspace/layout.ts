@@ -27,6 +27,8 @@ export interface Layout {
   readonly twins: string;
   /** One file per workspace: what its newest version holds. */
   readonly records: string;
+  /** One folder per workspace: folders of `staging` and `versions` that serve again. */
+  readonly spares: string;
   /** Old trees on their way out, of the workspace root. */
   readonly trash: string;
   readonly slots: string;
@@ -44,10 +46,10 @@ export function openLayout(workspaceRoot: string, sandboxRoot: string): Layout {
   checkApart(layout.workspaceRoot, layout.sandboxRoot, "workspace root", "sandbox root");
   checkApart(layout.sandboxRoot, layout.workspaceRoot, "sandbox root", "workspace root");
   for (const root of [layout.workspaceRoot, layout.sandboxRoot]) makeRoot(root);
-  const { instances, users, queues, staging, versions, twins, records, trash } = layout;
+  const { instances, users, queues, staging, versions, twins, records, spares, trash } = layout;
   const { slots, runs, building, sandboxTrash } = layout;
-  const own = [instances, users, queues, staging, versions, twins, records, trash, slots, runs, building, sandboxTrash];
-  for (const folder of own) {
+  const ofWorkspaces = [instances, users, queues, staging, versions, twins, records, spares, trash];
+  for (const folder of [...ofWorkspaces, slots, runs, building, sandboxTrash]) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
   return layout;
@@ -79,6 +81,7 @@ function describe(workspaceRoot: string, sandboxRoot: string): Layout {
     versions: join(state, "versions"),
     twins: join(state, "twins"),
     records: join(state, "records"),
+    spares: join(state, "spares"),
     trash: join(state, "trash"),
     slots: join(sandboxState, "slots"),
     runs: join(sandboxState, "runs"),

@@ -8,6 +8,8 @@ export interface Prepared {
   readonly dir: string;
   readonly out: string;
   readonly work: string;
+  /** A folder for this run's logs, where the program cannot reach; files in it are the last run's, to be written over. */
+  readonly logs: string;
   /** The user's folder in the workspace root, shown to people. */
   readonly workspaceDir: string;
   /** Who owns what the program may write. */

@@ -16,6 +16,7 @@ import { liveDir, twinDir, versionsDir } from "./layout.js";
 import { isDirectory } from "./live.js";
 import { makeOwnFolder } from "./own-folder.js";
 import { bytesOfItsOwn, countChanges, countFiles } from "./recorded-tree.js";
+import { keepSpare, takeSpare } from "./spares.js";
 import { syncFolders } from "./sync-folders.js";
 import { bringUp } from "./twin.js";
 import {
@@ -27,6 +28,7 @@ import {
   nextNumber,
   readDeltaIn,
   readRecord,
+  savedDir,
   surplus,
   type VersionRecord,
   writeVersion,
@@ -37,7 +39,8 @@ const NEW = "new";
 /** A whole tree that may become the live one; after an exchange, the old one. */
 const READY = "ready";
 const OLD = "old";
-/** The folder of the version that the new tree is. */
+/** The folder of the version that the new tree is, while it is written and when it is whole. */
+const VERSION = "version";
 const MADE = "made";
 
 export interface Replacement {
@@ -88,17 +91,24 @@ interface Staged {
 /** Makes the twin the new tree and gives it the name by which recovery knows that it is whole. */
 async function stage(context: StoreContext, change: Replacement, staging: string): Promise<Staged> {
   const { dirName, before, durable } = change;
+  const { layout } = context;
   await removeTree(staging);
-  for (const folder of [dirname(staging), staging]) makeOwnFolder(folder);
+  takeSpare(layout, dirName, "workspace", dirname(staging));
+  takeSpare(layout, dirName, "replacement", staging);
   const fresh = join(staging, NEW);
-  renameSync(twinDir(context.layout, dirName), fresh);
+  renameSync(twinDir(layout, dirName), fresh);
   step("commit.begun");
   const delta = await build(context, change, fresh);
   step("commit.built");
   const record = before === null ? null : describe(context, change, before, fresh, delta);
   if (record !== null) {
-    makeOwnFolder(versionsDir(context.layout, dirName));
-    writeVersion(join(staging, MADE), record, delta, durable);
+    makeOwnFolder(versionsDir(layout, dirName));
+    const version = join(staging, VERSION);
+    takeSpare(layout, dirName, "version", version);
+    // Of a process that died between two steps of pruning.
+    if (isDirectory(savedDir(version))) context.trash.discard(savedDir(version), layout.trash);
+    writeVersion(version, record, delta, durable);
+    renameSync(version, join(staging, MADE));
     step("commit.recorded");
   }
   renameSync(fresh, join(staging, READY));
@@ -173,9 +183,17 @@ async function settle(context: StoreContext, change: Settlement): Promise<void> 
     moveWhere(join(staging, MADE), join(versions, record.id));
     step("commit.versioned");
   }
-  trash.discard(staging, layout.trash);
-  removeIfEmpty(dirname(staging));
+  putAway(context, dirName, staging);
   step("commit.old-moved-away");
+}
+
+/** The folders of a replacement that came to its end. */
+function putAway({ layout, trash }: StoreContext, dirName: string, staging: string): void {
+  const isEmpty = (folder: string) => namesIn(folder).length === 0;
+  if (!isEmpty(staging) || keepSpare(layout, dirName, "replacement", staging) === null)
+    trash.discard(staging, layout.trash);
+  const folder = dirname(staging);
+  if (!isEmpty(folder) || keepSpare(layout, dirName, "workspace", folder) === null) removeIfEmpty(folder);
 }
 
 async function bringUpTwin(context: StoreContext, change: Settlement, before: string): Promise<void> {
@@ -202,8 +220,9 @@ function moveWhere(from: string, to: string): void {
 function prune(context: StoreContext, dirName: string): void {
   const { layout, records, versions, trash } = context;
   for (const { folder } of surplus(listVersions(versionsDir(layout, dirName)), versions)) {
-    trash.discard(folder, layout.trash);
     forgetVersion(folder);
+    const spare = keepSpare(layout, dirName, "version", folder);
+    trash.discard(spare === null ? folder : savedDir(spare), layout.trash);
     step("commit.pruned");
   }
   if (versions.keep === 0) records.remove(dirName);

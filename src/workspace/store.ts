@@ -197,8 +197,8 @@ export class WorkspaceStore implements AsyncDisposable {
   }
 
   /** Removes a sandbox folder. */
-  async discard(prepared: Prepared): Promise<void> {
-    await removeTree(prepared.dir);
+  async discard({ dir, logs }: Prepared): Promise<void> {
+    for (const path of [dir, logs]) await removeTree(path);
   }
 
   /** Waits for what is still being removed and gives the instance up. Locks must have been released. Idempotent. */

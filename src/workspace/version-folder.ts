@@ -1,11 +1,12 @@
 // The versions of one workspace on disk: a folder each, with what is known of it, what it changed, and once another version has
 // replaced it, the entries that one has no more. Only the holder of the workspace's lock writes here; whoever reads needs no lock.
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { VERSION_KINDS, type VersionKind, type VersionLimits } from "../model/versions.js";
 import { syncToDisk } from "../safefs/content.js";
+import { overwrite } from "../safefs/descriptor.js";
 import { errnoOf } from "../safefs/errors.js";
 import { type Delta, readDelta, writeDelta } from "./delta.js";
 import { damaged } from "./recorded-tree.js";
@@ -63,17 +64,20 @@ export function makeRecord({ number, mark, root, runId = null, restored = null, 
   return { id, number, runId, restored, root: String(root), at: new Date().toISOString(), ...rest };
 }
 
-/** Writes a version's folder; whole when this returns. Without a delta it is not known what it changed, and no earlier one can be had. */
+/**
+ * Writes what a version's folder says, over what an earlier one said where there is something; whole when this returns. Without a delta it
+ * is not known what it changed, and no earlier one can be had.
+ */
 export function writeVersion(folder: string, record: VersionRecord, delta: Delta | null, durable: boolean): void {
-  mkdirSync(folder, { mode: 0o700 });
-  if (delta !== null) writeNew(join(folder, DELTA), writeDelta(delta), durable);
-  writeNew(join(folder, RECORD), `${JSON.stringify(record)}\n`, durable);
+  if (delta === null) rmSync(join(folder, DELTA), { force: true });
+  else writeOver(join(folder, DELTA), writeDelta(delta), durable);
+  writeOver(join(folder, RECORD), `${JSON.stringify(record)}\n`, durable);
 }
 
-function writeNew(path: string, text: string, durable: boolean): void {
-  const fd = openSync(path, "wx", 0o600);
+function writeOver(path: string, text: string, durable: boolean): void {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
-    writeFileSync(fd, text);
+    overwrite(fd, Buffer.from(text), fstatSync(fd).size);
     if (durable) syncToDisk(fd);
   } finally {
     closeSync(fd);
@@ -170,7 +174,8 @@ export const savedDir = (folder: string): string => join(folder, SAVED);
 export function readDeltaIn(folder: string): Delta | null {
   const path = join(folder, DELTA);
   const text = readIfPresent(path);
-  if (text === null) return null;
+  // Once it is pruned the file may be another version's: what was read while it had its name is its own.
+  if (text === null || !existsSync(path)) return null;
   try {
     return readDelta(text, path);
   } catch (error) {
