@@ -1,6 +1,7 @@
 // Removing trees that may hold anything: any depth, any mode, links removed and never followed.
 
 import { rmdirSync, unlinkSync } from "node:fs";
+import { rmdir, unlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { type Dir, openDirAt, openTrustedDir } from "./dir.js";
 import { statAt } from "./entry.js";
@@ -15,8 +16,16 @@ const MAX_ROUNDS = 2_000;
 /** Names of one directory that are held at a time: a million of them costs as little memory as this. */
 const NAMES_AT_A_TIME = 20_000;
 
-/** Removes a folder of ours with all it holds. Absent is fine. Only the folder above must be trusted. */
-export async function removeTree(path: string): Promise<void> {
+/** How one entry is removed: at once, or by another thread, as some disks are told of each block that is freed, and are waited for. */
+interface Means {
+  file(path: Buffer): Promise<void> | void;
+  dir(path: Buffer): Promise<void> | void;
+}
+const AT_ONCE: Means = { file: unlinkSync, dir: rmdirSync };
+const ASIDE: Means = { file: unlink, dir: rmdir };
+
+/** Removes a folder of ours with all it holds. Absent is fine. Only the folder above must be trusted. `aside`: nobody waits for it. */
+export async function removeTree(path: string, { aside = false } = {}): Promise<void> {
   let parent: Dir;
   try {
     parent = openTrustedDir(dirname(path));
@@ -25,22 +34,22 @@ export async function removeTree(path: string): Promise<void> {
     throw error;
   }
   try {
-    await removeAt(parent, Buffer.from(basename(path)));
+    await removeAt(parent, Buffer.from(basename(path)), aside ? ASIDE : AT_ONCE);
   } finally {
     parent.close();
   }
 }
 
 /** Removes the entry `name` of an open directory with all below it. */
-export async function removeAt(parent: Dir, name: Buffer): Promise<void> {
+export async function removeAt(parent: Dir, name: Buffer, means: Means = AT_ONCE): Promise<void> {
   for (let round = 1, fruitless = 0; ; round += 1) {
     const entry = statAt(parent, name);
     if (entry === null) return;
     const progress = { removed: 0 };
     try {
-      if (entry.kind !== "dir") return unlinkSync(parent.child(name));
-      await emptyDir(parent, name, progress);
-      return rmdirSync(parent.child(name));
+      if (entry.kind !== "dir") return await means.file(parent.child(name));
+      await emptyDir(parent, name, means, progress);
+      return await means.dir(parent.child(name));
     } catch (error) {
       // Somebody else took part of it away: look again, for that is no failure.
       if (errnoOf(error) === "ENOENT" && statAt(parent, name) === null) return;
@@ -51,14 +60,14 @@ export async function removeAt(parent: Dir, name: Buffer): Promise<void> {
   }
 }
 
-async function emptyDir(parent: Dir, name: Buffer, progress: { removed: number }): Promise<void> {
+async function emptyDir(parent: Dir, name: Buffer, means: Means, progress: { removed: number }): Promise<void> {
   const pause = pacer();
   using dir = openDirAt(parent, name);
   for (const step of traverse(dir, NAMES_AT_A_TIME)) {
     await pause();
     if (step.type === "lost") throw step.error;
-    if (step.type === "leave") rmdirSync(step.dir.child(step.entry.name));
-    else if (step.entry.kind !== "dir") unlinkSync(step.dir.child(step.entry.name));
+    if (step.type === "leave") await means.dir(step.dir.child(step.entry.name));
+    else if (step.entry.kind !== "dir") await means.file(step.dir.child(step.entry.name));
     else continue;
     progress.removed += 1;
   }

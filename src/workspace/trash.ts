@@ -43,7 +43,7 @@ export class Trash {
     this.#later = null;
     for (const path of this.#waiting.splice(0)) {
       // What cannot be removed now is tried again by whoever opens the roots after us.
-      this.#removing = this.#removing.then(() => removeTree(path)).catch(() => undefined);
+      this.#removing = this.#removing.then(() => removeTree(path, { aside: true })).catch(() => undefined);
     }
   }
 }

@@ -32,7 +32,7 @@ import { hostFolders } from "../linux/without.js";
 import type { Profile } from "../profile.js";
 import { readHello } from "../protocol/channel.js";
 import { Remembered } from "../remembered.js";
-import { makeSlot, removeSlot } from "../slot.js";
+import { makeSlot, removeSlot, SpareSlots } from "../slot.js";
 import { Door, SLOT_ID_CHARS } from "./door.js";
 import { CONTROL_FD, type Forked, Launcher } from "./launcher.js";
 import { launcherPlan } from "./plan.js";
@@ -96,9 +96,9 @@ export class ZygoteBackend implements SandboxBackend {
   }
 
   async #bootFrom(held: Held, host: LinuxHost, profile: Profile): Promise<Sandbox> {
-    const slot = makeSlot({ instance: this.#context.instance, slotsDir: host.files.slotsDir });
-    const id = randomBytes(SLOT_ID_CHARS / 2).toString("hex");
     const { instance } = this.#context;
+    const slot = makeSlot({ instance, slotsDir: host.files.slotsDir }, held.launcher.spareSlots);
+    const id = randomBytes(SLOT_ID_CHARS / 2).toString("hex");
     const group = makeGroup(host, groupName(instance.rootId, instance.id, id), profile.limits, this.#without);
     let sandbox: LinuxSandbox | null = null;
     try {
@@ -163,6 +163,7 @@ export class ZygoteBackend implements SandboxBackend {
     // are one user, so that a tenant's files need not change hands between two runs.
     const leased = asOther ? await leaseTwo(this.#context.users) : null;
     const [own, sandboxUser] = leased ?? [OURSELVES, OURSELVES];
+    const spareSlots = asOther ? new SpareSlots({ instance, slotsDir }) : null;
     try {
       const launch = planLaunch({
         user: own,
@@ -185,7 +186,11 @@ export class ZygoteBackend implements SandboxBackend {
         door,
         own,
         sandboxUser,
-        onEnd: () => release(leased),
+        spareSlots,
+        onEnd: () => {
+          spareSlots?.remove();
+          release(leased);
+        },
         idMap: this.#isRoot ? idMap(own.uid, sandboxUser.uid) : null,
       });
     } catch (error) {

@@ -9,6 +9,7 @@ import type { FileOwner } from "../../model/instance.js";
 import { InitProcess } from "../init-process.js";
 import { EngineLog } from "../linux/engine-log.js";
 import { type EngineCommand, type StartedEngine, startEngine } from "../linux/spawn.js";
+import type { SpareSlots } from "../slot.js";
 import { type Door, SLOT_ID_CHARS, TOKEN_CHARS } from "./door.js";
 import type { LauncherPlan } from "./plan.js";
 
@@ -72,6 +73,8 @@ export interface LauncherOptions {
   readonly sandboxUser: FileOwner;
   /** Text of its maps of users and of groups, where the host writes them. */
   readonly idMap: string | null;
+  /** Folders of its tenant's that serve again; null where they are not root's. */
+  readonly spareSlots: SpareSlots | null;
   /** No process of either is left. */
   readonly onEnd: () => void;
 }
@@ -133,6 +136,10 @@ export class Launcher {
   /** Whom it is on the host. */
   get own(): FileOwner {
     return this.#options.own;
+  }
+
+  get spareSlots(): SpareSlots | null {
+    return this.#options.spareSlots;
   }
 
   get sandboxUser(): FileOwner {
