@@ -219,7 +219,7 @@ function moveWhere(from: string, to: string): void {
 /** Drops what is more than is kept. */
 function prune(context: StoreContext, dirName: string): void {
   const { layout, records, versions, trash } = context;
-  for (const { folder } of surplus(listVersions(versionsDir(layout, dirName)), versions)) {
+  for (const { folder } of surplus(listVersions(versionsDir(layout, dirName), { trusting: true }), versions)) {
     forgetVersion(folder);
     const spare = keepSpare(layout, dirName, "version", folder);
     trash.discard(spare === null ? folder : savedDir(spare), layout.trash);

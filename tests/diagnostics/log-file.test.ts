@@ -33,6 +33,23 @@ describe("LogFile", () => {
     expect(log.bytes).toBe(all.length);
   });
 
+  it.each([
+    ["shorter", 1000, 10],
+    ["longer", 10, 1000],
+    ["empty", 1000, 0],
+    ["longer than may be kept", 1000, 5000],
+  ])("leaves nothing of the log that it is written over, with one that is %s", async (_, earlier, lines) => {
+    const first = new LogFile(path);
+    fill(first, earlier);
+    await first.finish();
+    const log = new LogFile(path, { maxBytes: 64 * 1024 });
+    const all = fill(log, lines);
+    await log.finish();
+    const text = readFileSync(path, "utf8");
+    if (all.length < 64 * 1024) expect(text).toBe(all);
+    else expect(text).toMatch(/^line 0 \n[\s\S]*left out[\s\S]*line 4999 x{49}\n$/);
+  });
+
   it("is there when it has ended, an empty one too", async () => {
     const log = new LogFile(path);
     await log.finish();

@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -57,6 +58,19 @@ describe("paths", () => {
     ]) {
       expect(reasonOf(act)).toBe("invalid_path");
     }
+  });
+
+  it("writes a file anew in its place, and never through a link or another name", () => {
+    const dir = tempDir();
+    using opened = Tree.open(dir);
+    writeFileSync(join(dir, "f"), "a longer text");
+    const { ino } = lstatSync(join(dir, "f"));
+    opened.rewriteFile("f", "short");
+    expect([readFileSync(join(dir, "f"), "utf8"), lstatSync(join(dir, "f")).ino]).toEqual(["short", ino]);
+    linkSync(join(dir, "f"), join(dir, "again"));
+    symlinkSync(join(dir, "again"), join(dir, "link"));
+    for (const name of ["f", "link", "absent"]) expect(() => opened.rewriteFile(name, "x"), name).toThrow();
+    expect(readFileSync(join(dir, "f"), "utf8")).toBe("short");
   });
 
   it("never reach outside, whatever they are made of", () => {
