@@ -21,6 +21,7 @@ const GROUPS = [
   { name: "runtime", of: /\/src\/harness\/(?:runtime|request)\.ts$/ },
 ];
 const NOTHING = "\0nothing";
+const ENGLISH = "\0english";
 
 const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const outside = Object.keys(dependencies).filter((name) => !BUNDLED.includes(name));
@@ -34,6 +35,13 @@ const bundle = await rolldown({
       name: "no-processes",
       resolveId: nothingForCommander,
       load: (id) => (id === NOTHING ? "export default {}" : null),
+    },
+    {
+      // Zod brings its messages in fifty languages, a sixth of all that a command reads; ours are written here, in one.
+      name: "one-language",
+      resolveId: (id, importer) =>
+        id === "../locales/index.js" && packageOf(importer ?? "") === "zod" ? ENGLISH : null,
+      load: (id) => (id === ENGLISH ? "export {}" : null),
     },
   ],
   external: (id, importer) =>
