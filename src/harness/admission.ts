@@ -17,15 +17,19 @@ export type ChosenLimits = { readonly [limit in Chosen]?: number | undefined };
 
 /**
  * Programs wait, for tools, for the network, asleep: so there are many more places than processors, and the kernel shares these. One user
- * has as many as could compute at once, that beside it there is always time for others.
+ * has as many as could compute at once, and leaves a processor to others while they ask.
  */
 export function queueLimits({
   atOnce = 8 * availableParallelism(),
-  perUser = Math.min(Math.ceil(atOnce / 2), Math.max(2, availableParallelism())),
+  perUser,
   queued = 4000,
   queuedPerUser = 1000,
 }: ChosenLimits = {}): QueueLimits {
-  return { atOnce, perUser, queued, queuedPerUser, queuedBytes: 256 * MiB, queuedBytesPerUser: 64 * MiB };
+  const most = perUser ?? Math.min(Math.ceil(atOnce / 2), Math.max(2, availableParallelism()));
+  // What was chosen is taken at its word.
+  const perUserBeside = perUser ?? Math.min(most, Math.max(1, availableParallelism() - 1));
+  const bytes = { queuedBytes: 256 * MiB, queuedBytesPerUser: 64 * MiB };
+  return { atOnce, perUser: most, perUserBeside, queued, queuedPerUser, ...bytes };
 }
 
 export interface AdmissionCounts extends QueueCounts {

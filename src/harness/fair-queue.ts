@@ -7,6 +7,8 @@ export interface QueueLimits {
   readonly atOnce: number;
   /** Of one user. */
   readonly perUser: number;
+  /** Of one user while another one asks for runs, or did a moment ago. */
+  readonly perUserBeside: number;
   /** Runs that wait for a place; more are refused. */
   readonly queued: number;
   readonly queuedPerUser: number;
@@ -53,6 +55,8 @@ const SHORTEST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 /** How much the last run counts for how long runs take. */
 const NEWEST_COUNTS = 0.1;
+/** So long after a user asked others leave room for what it asks next. */
+const ASKING_MS = 5_000;
 
 export class FairQueue {
   readonly limits: QueueLimits;
@@ -65,6 +69,8 @@ export class FairQueue {
   #refused = 0;
   /** How long a place is held, about. */
   #heldMs = 0;
+  /** The user that asked last, and the last one that is another. */
+  #asking: { name: string; at: number }[] = [];
 
   constructor(limits: QueueLimits, now: () => number = () => performance.now()) {
     this.limits = limits;
@@ -75,7 +81,8 @@ export class FairQueue {
   enter(asked: Asked): Place {
     const user = this.#users.get(asked.user) ?? { line: [], lanes: new Set(), atWork: 0, queuedBytes: 0 };
     // Nobody who could have the free place waits: it would have been given to them when it became free.
-    const isNow = this.#atWork < this.limits.atOnce && this.#mayHavePlace(user, asked.lane);
+    this.#noteAsking(asked.user);
+    const isNow = this.#atWork < this.limits.atOnce && this.#mayHavePlace(asked.user, user, asked.lane);
     if (!isNow) this.#checkRoom(user, asked);
     this.#users.set(asked.user, user);
     const stand = new Stand(asked, (left) => this.#left(user, left));
@@ -100,8 +107,22 @@ export class FairQueue {
     return { atWork: user?.atWork ?? 0, queued: user?.line.length ?? 0 };
   }
 
-  #mayHavePlace({ atWork, lanes }: User, lane: string | null): boolean {
-    return atWork < this.limits.perUser && (lane === null || !lanes.has(lane));
+  #mayHavePlace(name: string, { atWork, lanes }: User, lane: string | null): boolean {
+    const { perUser, perUserBeside } = this.limits;
+    const most = this.#isAlone(name) ? perUser : perUserBeside;
+    return atWork < most && (lane === null || !lanes.has(lane));
+  }
+
+  #noteAsking(name: string): void {
+    const others = this.#asking.filter((user) => user.name !== name);
+    this.#asking = [{ name, at: this.#now() }, ...others.slice(0, 1)];
+  }
+
+  /** True where nobody else has a run, nor asked for one lately. What this leaves free has its taker at the next ask or end of a run. */
+  #isAlone(name: string): boolean {
+    const isAnother = this.#users.size > (this.#users.has(name) ? 1 : 0);
+    const other = this.#asking.find((user) => user.name !== name);
+    return !isAnother && (other === undefined || this.#now() - other.at > ASKING_MS);
   }
 
   #checkRoom({ line, queuedBytes, atWork }: User, { bytes }: Asked): void {
@@ -135,8 +156,8 @@ export class FairQueue {
   }
 
   #first(): { user: User; at: number } | null {
-    for (const user of this.#users.values()) {
-      const at = user.line.findIndex(({ asked }) => this.#mayHavePlace(user, asked.lane));
+    for (const [name, user] of this.#users) {
+      const at = user.line.findIndex(({ asked }) => this.#mayHavePlace(name, user, asked.lane));
       if (at >= 0) return { user, at };
     }
     return null;

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { FairQueue, type Place, type QueueLimits } from "../../src/harness/fair-queue.js";
 
 const LIMITS: QueueLimits = {
-  ...{ atOnce: 4, perUser: 2, queued: 1000, queuedPerUser: 1000 },
+  ...{ atOnce: 4, perUser: 2, perUserBeside: 2, queued: 1000, queuedPerUser: 1000 },
   ...{ queuedBytes: 1e9, queuedBytesPerUser: 1e9 },
 };
 const NEVER = new AbortController().signal;
@@ -57,8 +57,25 @@ describe("the fair queue", () => {
     expect(line.served.slice(3)).toEqual(["c0", "a2", "c1", "d0"]);
   });
 
+  it("leaves room beside a user for others while they ask, and for a while after", async () => {
+    const line = new Line({ perUser: 3, perUserBeside: 1 });
+    for (const name of names("a", 9)) line.ask(name);
+    await settle();
+    expect(line.served).toEqual(["a0", "a1", "a2"]);
+    line.ask("b0");
+    await line.end("a0", "a1");
+    expect(line.served).toEqual(["a0", "a1", "a2", "b0"]);
+    await line.end("b0");
+    line.nowMs += 4_000;
+    await line.end("a2");
+    expect(line.served.slice(4)).toEqual(["a3"]);
+    line.nowMs += 2_000;
+    await line.end("a3");
+    expect(line.served.slice(5)).toEqual(["a4", "a5", "a6"]);
+  });
+
   it("serves a user's own in the order of asking", async () => {
-    const line = new Line({ atOnce: 1, perUser: 1 });
+    const line = new Line({ atOnce: 1, perUser: 1, perUserBeside: 1 });
     for (const name of names("a", 5)) line.ask(name);
     for (const name of names("a", 5)) await line.end(name);
     expect(line.served).toEqual(names("a", 5));
@@ -80,7 +97,7 @@ describe("the fair queue", () => {
   });
 
   it("refuses who would wait where the line is full, of one user and of all, and says when to ask again", async () => {
-    const line = new Line({ atOnce: 2, perUser: 1, queued: 3, queuedPerUser: 2 });
+    const line = new Line({ atOnce: 2, perUser: 1, perUserBeside: 1, queued: 3, queuedPerUser: 2 });
     for (const name of [...names("a", 3), "b0"]) line.ask(name);
     await settle();
     expect(line.served).toEqual(["a0", "b0"]);
@@ -109,7 +126,7 @@ describe("the fair queue", () => {
   });
 
   it("bounds what those that wait keep in memory, and takes a large one that need not wait", async () => {
-    const line = new Line({ atOnce: 2, perUser: 1, queuedBytes: 15, queuedBytesPerUser: 10 });
+    const line = new Line({ atOnce: 2, perUser: 1, perUserBeside: 1, queuedBytes: 15, queuedBytesPerUser: 10 });
     line.ask("a0", null, { bytes: 1000 });
     line.ask("a1", null, { bytes: 10 });
     expect(() => line.ask("a2")).toThrow("of this user wait");
@@ -173,7 +190,7 @@ describe("whatever is asked for and given up, in any order", () => {
   it("keeps each limit, leaves no place empty that somebody could have, passes nobody over twice, and loses nobody", async () => {
     await fc.assert(
       fc.asyncProperty(limits, steps, async ({ atOnce, perUser }, given) => {
-        const queue = new FairQueue({ ...LIMITS, atOnce, perUser });
+        const queue = new FairQueue({ ...LIMITS, atOnce, perUser, perUserBeside: perUser });
         const runs: Run[] = [];
         const faults: unknown[] = [];
         /** Of users that could have had a place: how often each other one had one since. */
