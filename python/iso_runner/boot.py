@@ -68,8 +68,9 @@ def prepare(control_in: int) -> None:
         if _has_spoken(control_in):
             break
         importlib.import_module(name)
-    import iso_runner.program  # noqa: F401 - the child must not need the package's folder
+    import iso_runner.program  # the child must not need the package's folder
 
+    iso_runner.program.prepare()
     shutdown.note_modules()
 
     gc.collect()

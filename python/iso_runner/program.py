@@ -29,7 +29,20 @@ _SPARE_DESCRIPTORS = 8
 # and a stack is 8 MiB.
 _MALLOC_ARENAS = 2
 _STACK_BYTES = 2 * 1024 * 1024
+# The two CPython ignores (writing fails with EPIPE and EFBIG instead), and its Ctrl-C.
+_OF_CPYTHON: Mapping[int, Any] = {
+    int(signal.SIGPIPE): int(signal.SIG_IGN),
+    int(signal.SIGXFSZ): int(signal.SIG_IGN),
+    int(signal.SIGINT): signal.default_int_handler,
+}
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def prepare() -> None:
+    """Once, in the process that programs are forked from, and in each of them no more. That process has no use for its own
+    environment and writes nothing to its streams."""
+    _replace_environment()
+    capture.prepare()
 
 
 def run_program(launch: Launch) -> NoReturn:
@@ -44,7 +57,7 @@ def run_program(launch: Launch) -> NoReturn:
         if hasattr(sys, "orig_argv"):
             sys.orig_argv = [sys.executable, *sys.argv]
         code: str = job["code"]
-        _prime_linecache(main_path, code)
+        prime_linecache(main_path, code)
         broker = tools.install(_new_main(main_path), job["tools"], channel, main_path)
     except Exception as error:  # noqa: BLE001 - ours, and never to be taken for the program's
         channel.send(b"P", {"stage": "program_setup", "message": f"{type(error).__name__}: {error}"[:2000]})
@@ -81,7 +94,6 @@ def _become_program(launch: Launch) -> None:
     _default_signals()
     _renew_randomness()
     _prefer_for_oom()
-    _replace_environment()
     if launch.filter is not None:
         kernel.filter_system_calls(launch.filter)
     for number, target in ((launch.stdout, 1), (launch.stderr, 2)):
@@ -113,11 +125,9 @@ def _enter(job: Mapping[str, Any], channel: ProgramChannel) -> None:
 
 def _default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    kernel.set_signals(signal.SIG_DFL)
-    # The two CPython ignores (writing fails with EPIPE and EFBIG instead), and its Ctrl-C.
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    kernel.set_signals(kernel.SIG_DFL, but=_OF_CPYTHON)
+    for number, action in _OF_CPYTHON.items():
+        kernel.set_handler(number, action)
 
 
 def _renew_randomness() -> None:
@@ -222,7 +232,7 @@ def _new_main(main_path: str) -> dict[str, Any]:
     return module.__dict__
 
 
-def _prime_linecache(main_path: str, code: str) -> None:
+def prime_linecache(main_path: str, code: str) -> None:
     """Tracebacks show the snippet's own lines, whatever it does to its file. No mtime: never checked against the disk."""
     # The lines that the compiler counts: str.splitlines splits at form feeds and U+2028 too. Carets need an end on the last one.
     lines = io.StringIO(_without_bom(code), newline=None).readlines()
@@ -247,7 +257,7 @@ def _without_bom(code: str) -> str:
 def _fail(error: BaseException, code: str, main_path: str, channel: ProgramChannel) -> None:
     _use_spare_descriptors()
     failure.trim(error, main_path)
-    _prime_linecache(main_path, code)
+    prime_linecache(main_path, code)
     text = failure.format_error(error)
     # A child's failure is its own: the program may go on, and end otherwise.
     if channel.is_ours():

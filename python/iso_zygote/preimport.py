@@ -8,7 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from iso_runner import program
 from iso_runner.boot import PRELOAD, leave_openssl_whole
+from iso_runner.rehearsal import rehearse
 from iso_runner.shutdown import note_modules
 
 # CPython keeps objects of up to 512 bytes together by size, in steps of 16.
@@ -38,7 +40,9 @@ def load(names: Sequence[str]) -> None:
         if threads > 1:
             left = "a thread" if threads == 2 else f"{threads - 1} threads"
             raise Refused(f"`import {name}` leaves {left} running, and a process with threads cannot be forked safely")
+    program.prepare()
     note_modules()
+    rehearse()
     gc.collect()
     _fill_holes()
     gc.freeze()
