@@ -7,12 +7,16 @@ import importlib
 import os
 import signal
 from collections.abc import Callable, Collection
-from os import getpid, kill
-from typing import NoReturn, Optional, Union
+from ctypes import addressof
+from os import F_OK, access, close, getpid, kill, read, write
+from os import open as open_file
+from typing import Any, NoReturn, Optional, Union
 
 # As plain numbers and by the C function: the wrappers of `signal` make enums of handlers each time, and this is done for each run.
 ALL_SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)))
-set_handler: Callable[[int, Union[int, Callable[..., object], None]], object] = importlib.import_module("_signal").signal
+_signal: Any = importlib.import_module("_signal")
+set_handler: Callable[[int, Union[int, Callable[..., object], None]], object] = _signal.signal
+set_mask: Callable[[int, Collection[int]], object] = _signal.pthread_sigmask
 
 # Plain numbers as well: an enum is made a number by Python code.
 SIGKILL, SIGCHLD, SIG_DFL, SIG_IGN = (int(of) for of in (signal.SIGKILL, signal.SIGCHLD, signal.SIG_DFL, signal.SIG_IGN))
@@ -39,6 +43,8 @@ _exit = ctypes.PyDLL(None).exit
 _exit.argtypes = [ctypes.c_int]
 # Of the kernel's own files the part that is read; they come in one piece.
 READ_BYTES = 4096
+_CGROUPS = "/sys/fs/cgroup"
+_TO_READ, _TO_WRITE = os.O_RDONLY | os.O_CLOEXEC, os.O_WRONLY | os.O_CLOEXEC
 
 
 def set_signals(action: int, but: Collection[int] = ()) -> None:
@@ -60,11 +66,15 @@ class FilterProgram(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
-def filter_system_calls(program: bytes) -> None:
-    """For this process and all it will start, for good: a compiled BPF program judges each call."""
+def filter_program(instructions: bytes) -> FilterProgram:
+    """Of a compiled BPF program."""
+    return FilterProgram(len(instructions) // BPF_INSTRUCTION_BYTES, instructions)
+
+
+def filter_system_calls(program: FilterProgram) -> None:
+    """For this process and all it will start, for good: the program judges each call."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    fprog = FilterProgram(len(program) // BPF_INSTRUCTION_BYTES, program)
-    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(fprog))
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, addressof(program))
 
 
 def limit_malloc_arenas(count: int) -> None:
@@ -171,20 +181,20 @@ def last_pid() -> Optional[int]:
 def read_file(path: str) -> bytes:
     """A small file of the kernel's. By descriptor: a file object of text looks for its codec, and each object made in a fork is
     pages that are copied."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = open_file(path, _TO_READ)
     try:
-        return os.read(fd, READ_BYTES)
+        return read(fd, READ_BYTES)
     finally:
-        os.close(fd)
+        close(fd)
 
 
 def write_file(path: str, text: str) -> None:
     """Likewise; the file must be there."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    fd = open_file(path, _TO_WRITE)
     try:
-        os.write(fd, text.encode())
+        write(fd, text.encode())
     finally:
-        os.close(fd)
+        close(fd)
 
 
 def own_cgroup() -> Optional[str]:
@@ -205,6 +215,8 @@ def process_hits() -> Optional[int]:
 
 
 def _count(v2_path: str, v2_key: bytes, v1_path: str, v1_key: bytes) -> Optional[int]:
+    if not access(_CGROUPS, F_OK):
+        return None  # the rule on the zygote; to try each would be an error object each
     for path, key in ((v2_path, v2_key), (v1_path, v1_key)):
         try:
             for line in read_file(path).splitlines():

@@ -9,17 +9,31 @@ import io
 import json
 import linecache
 import os
-import resource
 import signal
 import sys
 import threading
-import types
 from collections.abc import Mapping
+from os import O_RDONLY, chdir, close, dup2, environ, setsid
+from os import open as open_file
+from resource import (
+    RLIM_INFINITY,
+    RLIMIT_AS,
+    RLIMIT_CORE,
+    RLIMIT_FSIZE,
+    RLIMIT_NOFILE,
+    RLIMIT_NPROC,
+    getrlimit,
+    setrlimit,
+)
+from types import ModuleType
 from typing import Any, NoReturn, Optional
 
-from . import capture, failure, kernel, shutdown, stand, tools
+from . import capture, failure, kernel, shutdown, tools
+from .capture import flush_on_sigterm, open_user_logger
 from .channel import ProgramChannel
+from .kernel import PR_SET_PDEATHSIG, SIG_DFL, SIGKILL, prctl, set_handler, set_mask, set_signals, write_file
 from .launch import TRACE_SIGNAL, Launch
+from .stand import tell_on_signal
 
 _TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _CO_COROUTINE = 0x80
@@ -35,6 +49,7 @@ _OF_CPYTHON: Mapping[int, Any] = {
     int(signal.SIGXFSZ): int(signal.SIG_IGN),
     int(signal.SIGINT): signal.default_int_handler,
 }
+_SIG_SETMASK = int(signal.SIG_SETMASK)
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -89,23 +104,23 @@ def _run(code: str, main_path: str, channel: ProgramChannel) -> tuple[int, bool]
 
 def _become_program(launch: Launch) -> None:
     """All that can be done while no job is known."""
-    os.setsid()
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    stdout, stderr, log, trace, _, system_call_filter = launch
+    setsid()
+    prctl(PR_SET_PDEATHSIG, SIGKILL)
     _default_signals()
     _renew_randomness()
     _prefer_for_oom()
-    if launch.filter is not None:
-        kernel.filter_system_calls(launch.filter)
-    for number, target in ((launch.stdout, 1), (launch.stderr, 2)):
-        os.dup2(number, target)
-        os.close(number)
-    capture.open_standard_streams()
-    capture.open_user_logger(launch.log)
-    capture.flush_on_sigterm()
+    if system_call_filter is not None:
+        kernel.filter_system_calls(kernel.filter_program(system_call_filter))
+    for number, target in ((stdout, 1), (stderr, 2)):
+        dup2(number, target)
+        close(number)
+    open_user_logger(log)
+    flush_on_sigterm()
     faulthandler.enable(file=2, all_threads=True)
     # A coroutine that is never awaited is warned of with the line that made it, as a tool call is.
     sys.set_coroutine_origin_tracking_depth(1)
-    stand.tell_on_signal(TRACE_SIGNAL, launch.trace)
+    tell_on_signal(TRACE_SIGNAL, trace)
 
 
 def _wait_for_job(channel: ProgramChannel) -> dict[str, Any]:
@@ -118,16 +133,16 @@ def _wait_for_job(channel: ProgramChannel) -> dict[str, Any]:
 
 def _enter(job: Mapping[str, Any], channel: ProgramChannel) -> None:
     _open_stdin(job["stdin"])
-    _complete_environment(job)
-    os.chdir(job["cwd"])
+    complete_environment(job)
+    chdir(job["cwd"])
     _limit(job["limits"], channel)
 
 
 def _default_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    kernel.set_signals(kernel.SIG_DFL, but=_OF_CPYTHON)
+    set_mask(_SIG_SETMASK, ())
+    set_signals(SIG_DFL, but=_OF_CPYTHON)
     for number, action in _OF_CPYTHON.items():
-        kernel.set_handler(number, action)
+        set_handler(number, action)
 
 
 def _renew_randomness() -> None:
@@ -143,22 +158,22 @@ def _renew_randomness() -> None:
 def _prefer_for_oom() -> None:
     """Asks the kernel to take the program and not its supervisor when memory runs out."""
     try:
-        kernel.write_file("/proc/self/oom_score_adj", "1000")
+        write_file("/proc/self/oom_score_adj", "1000")
     except OSError:
         pass
 
 
 def _open_stdin(stdin: Optional[str]) -> None:
     if stdin is None:
-        source = os.open("/dev/null", os.O_RDONLY)
+        source = open_file("/dev/null", O_RDONLY)
     else:
         source = os.memfd_create("stdin")
         view = memoryview(base64.b64decode(stdin))
         while view:
             view = view[os.write(source, view) :]
         os.lseek(source, 0, os.SEEK_SET)
-    os.dup2(source, 0)
-    os.close(source)
+    dup2(source, 0)
+    close(source)
 
 
 def _replace_environment() -> None:
@@ -168,19 +183,16 @@ def _replace_environment() -> None:
     os.environ.update({"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/tmp", "PATH": _search_path()})
 
 
-def _complete_environment(job: Mapping[str, Any]) -> None:
-    os.environ.update(job["env"])
+def complete_environment(job: Mapping[str, Any]) -> None:
+    for name, value in job["env"].items():
+        environ[name] = value
     if "PATH" in job["env"]:
-        os.environ["PATH"] = _search_path()
-    os.environ.update(
-        {
-            "OUTPUT_DIR": job["out"],
-            "WORKDIR": job["work"],
-            "RUN_ID": job["runId"],
-            "TURN_ID": job["turnId"],
-            "USER_ID": job["userId"],
-        }
-    )
+        environ["PATH"] = _search_path()
+    environ["OUTPUT_DIR"] = job["out"]
+    environ["WORKDIR"] = job["work"]
+    environ["RUN_ID"] = job["runId"]
+    environ["TURN_ID"] = job["turnId"]
+    environ["USER_ID"] = job["userId"]
 
 
 def _search_path() -> str:
@@ -195,38 +207,38 @@ def _limit(limits: Mapping[str, Optional[int]], channel: ProgramChannel) -> None
         kernel.limit_malloc_arenas(_MALLOC_ARENAS)
         os.environ.setdefault("MALLOC_ARENA_MAX", str(_MALLOC_ARENAS))  # of other programs it starts
     processes = limits["processes"]
-    wanted = {
-        resource.RLIMIT_FSIZE: limits["fileSize"],
+    wanted = (
+        (RLIMIT_FSIZE, limits["fileSize"]),
         # The supervisor is one more of the same user.
-        resource.RLIMIT_NPROC: None if processes is None else processes + 1,
-        resource.RLIMIT_AS: limits["addressSpace"],
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, value in wanted.items():
+        (RLIMIT_NPROC, None if processes is None else processes + 1),
+        (RLIMIT_AS, limits["addressSpace"]),
+        (RLIMIT_CORE, 0),
+    )
+    for kind, value in wanted:
         if value is not None:
-            _, hard = resource.getrlimit(kind)
-            bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (bound, bound))
+            _, hard = getrlimit(kind)
+            bound = value if hard == RLIM_INFINITY else min(value, hard)
+            setrlimit(kind, (bound, bound))
 
 
 def _limit_descriptors(wanted: int, channel: ProgramChannel) -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = getrlimit(RLIMIT_NOFILE)
     ceiling = wanted + _SPARE_DESCRIPTORS
-    ceiling = ceiling if hard == resource.RLIM_INFINITY else min(ceiling, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, ceiling))
+    ceiling = ceiling if hard == RLIM_INFINITY else min(ceiling, hard)
+    setrlimit(RLIMIT_NOFILE, (ceiling, ceiling))
     # Programs close all that they may have open, as daemons do, and mean no harm by it.
     channel.move_beyond(min(wanted, ceiling - 1))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, ceiling), ceiling))
+    setrlimit(RLIMIT_NOFILE, (min(wanted, ceiling), ceiling))
 
 
 def _use_spare_descriptors() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _, hard = getrlimit(RLIMIT_NOFILE)
+    setrlimit(RLIMIT_NOFILE, (hard, hard))
 
 
 def _new_main(main_path: str) -> dict[str, Any]:
     """Globals of a fresh `__main__`, which sys.modules alone holds."""
-    module = types.ModuleType("__main__")
+    module = ModuleType("__main__")
     sys.modules["__main__"] = module
     module.__dict__.update({"__file__": main_path, "__builtins__": builtins, "__cached__": None})
     return module.__dict__

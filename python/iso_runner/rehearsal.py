@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import linecache
 import os
+import random
 import socket
 from typing import Any
 
-from . import capture, program, shutdown, tools
+from . import program, shutdown, tools
 from .channel import ProgramChannel
 from .frames import encode
 from .launch import Child
@@ -24,14 +25,23 @@ from .supervisor import Supervisor
 _TIMES = 24
 _MAIN = "/sandbox/work/main.py"
 _TOOL = {"name": "example", "params": ["text"], "doc": ""}
-_JOB: dict[str, Any] = {"code": "0", "args": [], "tools": [{"alias": "examples", "tools": [_TOOL]}]}
+_JOB: dict[str, Any] = {
+    "code": "0",
+    "args": [],
+    "tools": [{"alias": "examples", "tools": [_TOOL]}],
+    "env": {"EXAMPLE": ""},
+    **dict.fromkeys(("work", "out", "runId", "turnId", "userId"), ""),
+}
 
 
 def rehearse() -> None:
+    before = set(os.environ)
     job = encode(b"J", json.dumps(_JOB).encode())
     for _ in range(_TIMES):
         _run(job)
     linecache.cache.pop(_MAIN, None)
+    for name in before ^ os.environ.keys():
+        del os.environ[name]
 
 
 def _run(job: bytes) -> None:
@@ -63,10 +73,10 @@ def _play(channel: ProgramChannel, stdout: int) -> None:
     frame = channel.receive()
     assert frame is not None
     job = json.loads(frame.payload)
+    program.complete_environment(job)
     program.prime_linecache(_MAIN, job["code"])
     tools.install({}, job["tools"], channel, _MAIN).warn_unstarted()
     channel.send(b"B", {})
-    for stream in capture.standard_streams():
-        stream.flush()
     os.write(stdout, b"1\n")
     shutdown.new_modules()
+    random.seed()

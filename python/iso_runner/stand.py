@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import faulthandler
-import signal
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional
 
 from .descriptor import Descriptor
+from .kernel import set_handler
 
 MAX_TASKS = 50
 MAX_FRAMES = 100
@@ -36,7 +36,7 @@ def tell_on_signal(number: int, fd: int) -> None:
             pass
 
     # A thread that waits in C code answers only by faulthandler, which calls the handler that was there before.
-    signal.signal(number, tell_tasks)
+    set_handler(number, tell_tasks)
     faulthandler.register(number, file=fd, all_threads=True, chain=True)
 
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Collection
-from os import WNOHANG, getpid, pipe, set_blocking, wait4
+from os import WNOHANG, getpid, pipe, set_blocking, waitpid
 from signal import set_wakeup_fd
 from typing import NoReturn, Optional
 
@@ -253,7 +253,7 @@ class Supervisor:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status, _ = wait4(-1, WNOHANG)
+                pid, status = waitpid(-1, WNOHANG)
             except ChildProcessError:
                 self._alone = True
                 self._kill_at = None
@@ -298,7 +298,7 @@ class Supervisor:
         while self._pid is not None and time.monotonic() < deadline:
             kernel.kill_everything()
             try:
-                while os.wait4(-1, os.WNOHANG)[0]:
+                while waitpid(-1, WNOHANG)[0]:
                     pass
             except ChildProcessError:
                 return

@@ -6,9 +6,9 @@ import json
 import os
 import select
 import signal
-import socket
 from os import close
 from signal import set_wakeup_fd
+from socket import AF_UNIX, SOCK_STREAM, SocketType
 from typing import Any, Optional
 
 from iso_runner.kernel import SIG_DFL, SIGCHLD, set_handler
@@ -23,6 +23,7 @@ from .slot import INSIDE_ID, Way, plan_way, run_slot
 _READ_BYTES = 65536
 # Some versions of the host's library fill an abstract name up to what an address holds.
 _ABSTRACT_NAME_BYTES = 108
+_UNIX, _STREAM = int(AF_UNIX), int(SOCK_STREAM)
 _AT_FORK = {
     "user": sys_.CLONE_NEWUSER,
     "pid": sys_.CLONE_NEWPID,
@@ -83,7 +84,7 @@ class Launcher:
         while True:
             for fd, _ in poll.poll():
                 if fd == wake:
-                    _drain(wake)
+                    os.read(wake, _READ_BYTES)
                     self._reap()
                     continue
                 lines = self._read_lines()
@@ -116,11 +117,12 @@ class Launcher:
             os.kill(pid, signal.SIGKILL)
             self._say({"refused": order.id, "message": f"the ids cannot be mapped: {error}"})
             return None
-        self._say({"forked": order.id, "pid": pid})
+        # By hand, as what this process touches between two forks it copies too.
+        self._write(b'{"forked":"%b","pid":%d}\n' % (order.id.encode(), pid))
         return None
 
     def _connect(self, greeting: bytes) -> int:
-        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        control = SocketType(_UNIX, _STREAM)
         try:
             control.connect(self._doors[-1])
             control.sendall(greeting)
@@ -137,12 +139,14 @@ class Launcher:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._say({"gone": self._living.pop(pid), "status": status})
+            self._write(b'{"gone":"%b","status":%d}\n' % (self._living.pop(pid).encode(), status))
 
     # -- the control socket ----------------------------------------------------------------------------------------
 
     def _say(self, message: dict[str, Any]) -> None:
-        data = json.dumps(message).encode() + b"\n"
+        self._write(json.dumps(message).encode() + b"\n")
+
+    def _write(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._control, data) :]
 
@@ -175,11 +179,3 @@ def _close_launcher(control: int) -> None:
     set_wakeup_fd(-1)
     set_handler(SIGCHLD, SIG_DFL)
     close(control)
-
-
-def _drain(fd: int) -> None:
-    try:
-        while os.read(fd, 4096):
-            pass
-    except BlockingIOError:
-        pass

@@ -14,6 +14,8 @@ from iso_runner.kernel import (
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
     SIGKILL,
+    FilterProgram,
+    filter_program,
     filter_system_calls,
     prctl,
     write_file,
@@ -50,7 +52,7 @@ class Way(NamedTuple):
     # Where its arguments and environment lie, which show paths and names of the host.
     forgotten: Sequence[tuple[int, int]]
     drop_capabilities: bool
-    filter: Optional[bytes]
+    filter: Optional[FilterProgram]
 
 
 def plan_way(plan: Plan) -> Way:
@@ -65,7 +67,7 @@ def plan_way(plan: Plan) -> Way:
         plan.limit_namespaces,
         [] if memory is None else [memory[:2], memory[2:]],
         plan.drop_capabilities,
-        plan.filter,
+        None if plan.filter is None else filter_program(plan.filter),
     )
 
 
