@@ -12,6 +12,7 @@ from .descriptor import Descriptor
 from .frames import TO_PROGRAM, Decoder, Frame, encode, encode_json
 
 _READ_BYTES = 256 * 1024
+_BEGIN = encode(b"B", b"{}")
 _own_pid = os.getpid
 
 
@@ -31,6 +32,10 @@ class ProgramChannel:
         before = self._descriptor.fd
         self._descriptor = Descriptor(fcntl.fcntl(before, fcntl.F_DUPFD_CLOEXEC, number))
         os.close(before)
+
+    def begin(self) -> None:
+        """What comes now is the program's."""
+        self._write(_BEGIN)
 
     def send_message(self, payload: bytes) -> None:
         """Sends a `C` frame. OSError where the channel is closed."""

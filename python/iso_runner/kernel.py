@@ -12,7 +12,7 @@ from os import F_OK, access, close, getpid, kill, read, write
 from os import open as open_file
 from typing import Any, NoReturn, Optional, Union
 
-# As plain numbers and by the C function: the wrappers of `signal` make enums of handlers each time, and this is done for each run.
+# As plain numbers and by the C function: the wrappers of `signal` make enums each time, and this is done for each run.
 ALL_SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)))
 _signal: Any = importlib.import_module("_signal")
 set_handler: Callable[[int, Union[int, Callable[..., object], None]], object] = _signal.signal
@@ -31,8 +31,8 @@ M_ARENA_MAX = -8
 # The number is the same on every machine.
 CLOSE_RANGE = 436
 MAX_DESCRIPTOR = 2**31 - 1
-# Whatever a forked process makes or looks up is pages that it copies. So what it calls is looked up here, once, and knows the types of
-# its arguments: they need no object of ctypes each.
+# Whatever a forked process makes or looks up is pages that it copies. So what it calls is looked up here, once, and knows the types
+# of its arguments: they need no object of ctypes each.
 _libc = ctypes.CDLL(None, use_errno=True)
 _prctl = _libc.prctl
 _prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]

@@ -42,21 +42,20 @@ class Child(NamedTuple):
 
 def fork_program(system_call_filter: Optional[bytes]) -> Union[Launch, Child]:
     """Returns twice: a Launch in the child, a Child in the supervisor."""
-    pipes = [pipe(), pipe(), pipe(), pipe()]
-    ours, theirs = _socket_pair()
-    read_ends = [*[read for read, _ in pipes], ours]
-    write_ends = [*[write for _, write in pipes], theirs]
+    (stdout, their_stdout), (stderr, their_stderr), (log, their_log), (trace, their_trace) = pipe(), pipe(), pipe(), pipe()
+    channel, their_channel = _socket_pair()
+    write_ends = (their_stdout, their_stderr, their_log, their_trace, their_channel)
     pid = fork()
     if pid == 0:
         set_wakeup_fd(-1)
         prctl(PR_SET_DUMPABLE, 1)
         close_all_but({0, 1, 2, *write_ends})
-        return Launch(*write_ends, system_call_filter)
+        return Launch(their_stdout, their_stderr, their_log, their_trace, their_channel, system_call_filter)
     for fd in write_ends:
         close(fd)
-    for fd in read_ends:
+    for fd in (stdout, stderr, log, trace, channel):
         set_blocking(fd, False)
-    return Child(pid, *read_ends)
+    return Child(pid, stdout, stderr, log, trace, channel)
 
 
 def _socket_pair() -> tuple[int, int]:

@@ -9,7 +9,6 @@ import json
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Callable, Collection
 from os import WNOHANG, getpid, pipe, set_blocking, waitpid
@@ -19,15 +18,14 @@ from typing import NoReturn, Optional
 from . import boot, kernel
 from .boot import prepare
 from .busy import BusyClock
-from .frames import FROM_HOST, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json, encode_problem
+from .frames import FROM_HOST, Decoder, FrameError, encode, encode_json, encode_problem
 from .kernel import SIG_IGN, SIGCHLD, close_all_but, kill_everything, set_handler, set_signals
 from .launch import TRACE_SIGNAL, Child, Launch, fork_program
 from .outbox import Outbox
 from .program_link import READ_BYTES, ProgramLink
-from .report import Counters, exit_report
+from .report import Counters, exit_report, hello
 from .watch import READABLE, Watch
 
-_VERSION = sys.version.split()[0]
 TRACE_WAIT_S = 0.15
 TRACE_QUIET_S = 0.03
 KILL_AGAIN_S = 0.01
@@ -126,17 +124,7 @@ class Supervisor:
     # -- before the loop -----------------------------------------------------------------------------------------
 
     def say_hello(self) -> None:
-        self._host.put(
-            encode_json(
-                b"H",
-                {
-                    "protocol": PROTOCOL_VERSION,
-                    "python": {"path": sys.executable, "version": _VERSION},
-                    "pid": os.getpid(),
-                    "cgroup": kernel.own_cgroup(),
-                },
-            )
-        )
+        self._host.put(encode(b"H", hello()))
         self._host.flush()
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -270,7 +258,7 @@ class Supervisor:
 
     def report_exit(self) -> None:
         status = self._status if self._has_job else None
-        self._host.put(encode_json(b"X", exit_report(status, self._pid, self._grace_s is not None, self._counters)))
+        self._host.put(encode(b"X", exit_report(status, self._pid, self._grace_s is not None, self._counters)))
         self._flush_all()
         self._await_release()
 

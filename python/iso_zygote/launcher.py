@@ -23,6 +23,8 @@ from .slot import INSIDE_ID, Way, plan_way, run_slot
 _READ_BYTES = 65536
 # Some versions of the host's library fill an abstract name up to what an address holds.
 _ABSTRACT_NAME_BYTES = 108
+# What json.loads does after asking what it was given.
+_decode = json.JSONDecoder().raw_decode
 _UNIX, _STREAM = int(AF_UNIX), int(SOCK_STREAM)
 _AT_FORK = {
     "user": sys_.CLONE_NEWUSER,
@@ -163,7 +165,7 @@ class Launcher:
         if not self._read_more():
             return None
         *lines, self._unread = self._unread.split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [_decode(line.decode())[0] for line in lines]
 
     def _read_more(self) -> bool:
         try:

@@ -17,8 +17,8 @@ class Refused(Exception):
 
 
 def load_library() -> None:
-    """Before the runner and the launcher themselves: theirs is what every fork uses, and after this it comes to lie together. Loaded
-    the other way round a sandbox copies fifty pages more."""
+    """Before the runner and the launcher themselves: theirs is what every fork uses, and after this it comes to lie together. The
+    other way round a sandbox copies fifty pages more."""
     leave_openssl_whole()
     for name in PRELOAD:
         importlib.import_module(name)
