@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Mapping
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from os import close
 from typing import Any, Optional
 
 from .descriptor import Descriptor
@@ -30,8 +31,8 @@ class ProgramChannel:
     def move_beyond(self, number: int) -> None:
         """To the first free descriptor from `number` on."""
         before = self._descriptor.fd
-        self._descriptor = Descriptor(fcntl.fcntl(before, fcntl.F_DUPFD_CLOEXEC, number))
-        os.close(before)
+        self._descriptor = Descriptor(fcntl(before, F_DUPFD_CLOEXEC, number))
+        close(before)
 
     def begin(self) -> None:
         """What comes now is the program's."""

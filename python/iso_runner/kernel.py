@@ -31,8 +31,8 @@ M_ARENA_MAX = -8
 # The number is the same on every machine.
 CLOSE_RANGE = 436
 MAX_DESCRIPTOR = 2**31 - 1
-# Whatever a forked process makes or looks up is pages that it copies. So what it calls is looked up here, once, and knows the types
-# of its arguments: they need no object of ctypes each.
+# Whatever a forked process makes or looks up is pages that it copies. So what it calls is looked up here, once, and knows the
+# types of its arguments: they need no object of ctypes each.
 _libc = ctypes.CDLL(None, use_errno=True)
 _prctl = _libc.prctl
 _prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import builtins
-import faulthandler
 import io
 import json
 import linecache
@@ -13,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from faulthandler import enable
 from os import O_RDONLY, chdir, close, dup2, environ, setsid
 from os import open as open_file
 from resource import (
@@ -25,6 +25,7 @@ from resource import (
     getrlimit,
     setrlimit,
 )
+from sys import set_coroutine_origin_tracking_depth
 from types import ModuleType
 from typing import Any, NoReturn, Optional
 
@@ -64,7 +65,8 @@ def prepare() -> None:
 
 def run_program(launch: Launch) -> NoReturn:
     """Becomes the program and ends as CPython ends a script: with an exit status, or by a signal."""
-    channel = ProgramChannel(launch.channel)
+    *_, descriptor, _ = launch
+    channel = ProgramChannel(descriptor)
     try:
         _become_program(launch)
         job = _wait_for_job(channel)
@@ -119,9 +121,9 @@ def _become_program(launch: Launch) -> None:
         close(number)
     open_user_logger(log)
     flush_on_sigterm()
-    faulthandler.enable(file=2, all_threads=True)
+    enable(file=2, all_threads=True)
     # A coroutine that is never awaited is warned of with the line that made it, as a tool call is.
-    sys.set_coroutine_origin_tracking_depth(1)
+    set_coroutine_origin_tracking_depth(1)
     tell_on_signal(TRACE_SIGNAL, trace)
 
 
@@ -129,7 +131,8 @@ def _wait_for_job(channel: ProgramChannel) -> dict[str, Any]:
     frame = channel.receive()
     if frame is None:
         os._exit(0)  # the sandbox was never used
-    return read_job(frame.payload)
+    _, payload = frame
+    return read_job(payload)
 
 
 def read_job(payload: bytes) -> dict[str, Any]:

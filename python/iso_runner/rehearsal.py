@@ -75,7 +75,8 @@ def _play(channel: ProgramChannel, stdout: int) -> None:
     """What the program's process does of its own."""
     frame = channel.receive()
     assert frame is not None
-    job = program.read_job(frame.payload)
+    _, payload = frame
+    job = program.read_job(payload)
     program.complete_environment(job)
     program.prime_linecache(_MAIN, job["code"])
     tools.install({}, job["tools"], channel, _MAIN).warn_unstarted()

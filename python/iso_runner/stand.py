@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import faulthandler
 import sys
 from collections.abc import Iterator
+from faulthandler import register
 from typing import Any, NamedTuple, Optional
 
 from .descriptor import Descriptor
@@ -37,7 +37,7 @@ def tell_on_signal(number: int, fd: int) -> None:
 
     # A thread that waits in C code answers only by faulthandler, which calls the handler that was there before.
     set_handler(number, tell_tasks)
-    faulthandler.register(number, file=fd, all_threads=True, chain=True)
+    register(number, file=fd, all_threads=True, chain=True)
 
 
 def _waiting_tasks() -> Iterator[str]:

@@ -189,15 +189,16 @@ class Supervisor:
             frame = self._from_host.next()
             if frame is None:
                 return
-            if frame.kind == b"S":
-                self._stop(json.loads(frame.payload))
-            elif frame.kind == b"W":
+            kind, payload = frame
+            if kind == b"S":
+                self._stop(json.loads(payload))
+            elif kind == b"W":
                 self._busy = self._busy or BusyClock()
-            elif (frame.kind == b"J") == self._has_job:
+            elif (kind == b"J") == self._has_job:
                 raise FrameError("a second job" if self._has_job else "an answer came before the job")
             else:
                 self._has_job = True
-                self._link.give(encode(frame.kind, frame.payload))
+                self._link.give(encode(kind, payload))
 
     def _host_is_gone(self) -> NoReturn:
         self._end_all_processes()

@@ -98,12 +98,16 @@ class Launcher:
                         return launch
 
     def _fork(self, way: Way, order: Order) -> Optional[Launch]:
+        order_id, _, uid, gid, _, _ = order
+        control = -1
         try:
             # Connected here, outside every sandbox: no address of the host is reachable inside.
-            control = self._connect(self._token + order.id.encode())
+            control = self._connect(self._token + order_id.encode())
             pid = sys_.fork_into(self._flags)
         except OSError as error:
-            self._say({"refused": order.id, "message": str(error)})
+            if control >= 0:
+                close(control)
+            self._say({"refused": order_id, "message": str(error)})
             return None
         if pid == 0:
             _close_launcher(self._control)
@@ -111,16 +115,16 @@ class Launcher:
             if launch is None:
                 os._exit(0)
             return launch
-        os.close(control)
-        self._living[pid] = order.id
+        close(control)
+        self._living[pid] = order_id
         try:
-            sys_.map_ids(str(pid), INSIDE_ID, order.uid, order.gid)
+            sys_.map_ids(str(pid), INSIDE_ID, uid, gid)
         except OSError as error:
             os.kill(pid, signal.SIGKILL)
-            self._say({"refused": order.id, "message": f"the ids cannot be mapped: {error}"})
+            self._say({"refused": order_id, "message": f"the ids cannot be mapped: {error}"})
             return None
         # By hand, as what this process touches between two forks it copies too.
-        self._write(b'{"forked":"%b","pid":%d}\n' % (order.id.encode(), pid))
+        self._write(b'{"forked":"%b","pid":%d}\n' % (order_id.encode(), pid))
         return None
 
     def _connect(self, greeting: bytes) -> int:
