@@ -18,6 +18,8 @@ from .syscalls import MNT_DETACH, mount, pivot_root, unmount
 _SHOP = "/tmp"
 TEMPLATE = f"{_SHOP}/root"
 _SLOTS = f"{_SHOP}/slots"
+# With the name of the sandbox's own folder.
+_SLOT = f"{_SLOTS}/%b".encode()
 _LATER = f"{_SHOP}/later"
 _MAX_NAMESPACES = f"{TEMPLATE}/proc/sys/user/max_user_namespaces"
 _QUIET = sys_.MS_NOSUID | sys_.MS_NODEV
@@ -104,7 +106,7 @@ def _read_only(path: str) -> int:
 
 
 class Call(NamedTuple):
-    """Arguments of mount(2). In `source` and `data` stands %b or %d for what each order says anew."""
+    """Arguments of mount(2). A `source` that is _SLOT, and %d in `data`, stand for what each order says anew."""
 
     source: Optional[bytes]
     target: bytes
@@ -131,7 +133,7 @@ def _calls(entry: Entry, target: bytes) -> list[Call]:
         return [Call(b"devpts", target, b"devpts", sys_.MS_NOSUID | sys_.MS_NOEXEC, how)]
     remount = sys_.MS_BIND | sys_.MS_REMOUNT | _QUIET
     if entry.kind == "slot":
-        return [Call(f"{_SLOTS}/%b".encode(), target, None, sys_.MS_BIND), Call(None, target, None, remount)]
+        return [Call(_SLOT, target, None, sys_.MS_BIND), Call(None, target, None, remount)]
     if entry.kind == "again":
         read_only = remount | sys_.MS_RDONLY | sys_.MS_NOEXEC
         return [Call(target, target, None, sys_.MS_BIND | sys_.MS_REC), Call(None, target, None, read_only)]
@@ -147,7 +149,7 @@ def enter_root(calls: Sequence[Call], folder: bytes, tmpfs_bytes: int, limit_nam
     """In the sandbox's own namespaces, with capabilities over them: makes its root and leaves every other one behind."""
     for source, target, kind, flags, data in calls:
         mount(
-            source % folder if source is not None and b"%b" in source else source,
+            _SLOT % folder if source == _SLOT else source,
             target,
             kind,
             flags,
