@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import base64
-import ctypes
 import gc
 import importlib
-import importlib.util
 import os
 import select
+from os import getpid
 from typing import NamedTuple, Optional
 
-from . import kernel, shutdown
-
-# Imported while nobody waits: the program is forked from here and finds them loaded.
-PRELOAD = (
-    "ctypes",
-    "iso_runner.program",
-    "logging",
-    "asyncio",
-    "multiprocessing",
-    "subprocess",
-    "datetime",
-    "pathlib",
-    "random",
-    "tempfile",
-)
-_OPENSSL_INIT_NO_ATEXIT = 0x80000
+from .kernel import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, prctl
+from .library import PRELOAD, leave_openssl_whole
+from .shutdown import are_modules_noted, note_modules
 
 
 class Options(NamedTuple):
@@ -57,20 +43,21 @@ def control_descriptors(fd: Optional[int]) -> tuple[int, int]:
 
 def prepare(control_in: int) -> None:
     """Once the host has spoken nothing more is imported: a job is there, or a stop."""
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # closes /proc/<us>/mem and fd to a program of the same uid
-    if os.getpid() != 1:
-        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    if shutdown.are_modules_noted():
+    prctl(PR_SET_DUMPABLE, 0)  # closes /proc/<us>/mem and fd to a program of the same uid
+    if getpid() != 1:
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+    if are_modules_noted():
         return  # it was forked from a process that had loaded all
     if not _has_spoken(control_in):
         leave_openssl_whole()
-    for name in PRELOAD:
+    for name in (*PRELOAD, "iso_runner.program"):
         if _has_spoken(control_in):
             break
         importlib.import_module(name)
-    import iso_runner.program  # noqa: F401 - the child must not need the package's folder
+    import iso_runner.program  # the child must not need the package's folder
 
-    shutdown.note_modules()
+    iso_runner.program.prepare()
+    note_modules()
 
     gc.collect()
     gc.freeze()
@@ -78,16 +65,3 @@ def prepare(control_in: int) -> None:
 
 def _has_spoken(control_in: int) -> bool:
     return bool(select.select([control_in], [], [], 0)[0])
-
-
-def leave_openssl_whole() -> None:
-    """Before anything loads it: OpenSSL takes itself to pieces at exit, which copies a page for nearly every piece. The kernel
-    frees all at once."""
-    spec = importlib.util.find_spec("_hashlib")
-    if spec is None or spec.origin is None:
-        return
-    try:
-        # Of the very library that it is linked to. The first to initialise it decides.
-        ctypes.CDLL(spec.origin).OPENSSL_init_crypto(ctypes.c_uint64(_OPENSSL_INIT_NO_ATEXIT), None)
-    except (OSError, AttributeError):
-        pass  # built into the interpreter, or another library in its place

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Mapping
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from os import close
 from typing import Any, Optional
 
 from .descriptor import Descriptor
 from .frames import TO_PROGRAM, Decoder, Frame, encode, encode_json
 
 _READ_BYTES = 256 * 1024
+_BEGIN = encode(b"B", b"{}")
 _own_pid = os.getpid
 
 
@@ -29,8 +31,12 @@ class ProgramChannel:
     def move_beyond(self, number: int) -> None:
         """To the first free descriptor from `number` on."""
         before = self._descriptor.fd
-        self._descriptor = Descriptor(fcntl.fcntl(before, fcntl.F_DUPFD_CLOEXEC, number))
-        os.close(before)
+        self._descriptor = Descriptor(fcntl(before, F_DUPFD_CLOEXEC, number))
+        close(before)
+
+    def begin(self) -> None:
+        """What comes now is the program's."""
+        self._write(_BEGIN)
 
     def send_message(self, payload: bytes) -> None:
         """Sends a `C` frame. OSError where the channel is closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from stat import ST_DEV, ST_INO
 
 # Taken while nobody can have replaced them: a snippet may leave stand-ins in their place.
 _write = os.write
@@ -29,4 +30,4 @@ class Descriptor:
 
 def _identity(fd: int) -> tuple[int, int]:
     found = _fstat(fd)
-    return found.st_dev, found.st_ino
+    return found[ST_DEV], found[ST_INO]

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Optional
 
 PROTOCOL_VERSION = 1
 # Taken while nobody can have replaced it: a snippet may leave a stand-in in its place.
-_dumps = json.dumps
+_dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 HEADER = struct.Struct(">Ic")
+_HEADER_BYTES = HEADER.size
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 MAX_OUTPUT_BYTES = 1024 * 1024
 MAX_TRACE_FRAME_BYTES = 64 * 1024
@@ -34,7 +35,7 @@ def encode(kind: bytes, payload: bytes) -> bytes:
 
 
 def encode_json(kind: bytes, body: Mapping[str, Any]) -> bytes:
-    return encode(kind, _dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii"))
+    return encode(kind, _dumps(body).encode("ascii"))
 
 
 def encode_problem(stage: str, message: str) -> bytes:
@@ -57,7 +58,7 @@ class Decoder:
 
     def next(self) -> Optional[Frame]:
         """The next whole frame, or None until more is fed."""
-        if len(self._buffer) < HEADER.size:
+        if len(self._buffer) < _HEADER_BYTES:
             return None
         length, kind = HEADER.unpack_from(self._buffer)
         cap = self._caps.get(kind)
@@ -65,9 +66,9 @@ class Decoder:
             raise FrameError(f"unknown kind of frame 0x{kind.hex()}")
         if length > cap:
             raise FrameError(f"a frame of kind {kind.decode()} has {length} bytes, {cap} are allowed")
-        end = HEADER.size + length
+        end = _HEADER_BYTES + length
         if len(self._buffer) < end:
             return None
-        payload = bytes(memoryview(self._buffer)[HEADER.size : end])
+        payload = bytes(memoryview(self._buffer)[_HEADER_BYTES:end])
         del self._buffer[:end]
         return Frame(kind, payload)

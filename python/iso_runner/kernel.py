@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import functools
+import ctypes
 import importlib
 import os
 import signal
 from collections.abc import Callable, Collection
-from typing import Any, NoReturn, Optional
+from ctypes import addressof
+from os import F_OK, access, close, getpid, kill, read, write
+from os import open as open_file
+from typing import Any, NoReturn, Optional, Union
 
-# As plain numbers and by the C function: the wrappers of `signal` make sixty enums each time, and this is done for each run.
+# As plain numbers and by the C function: the wrappers of `signal` make enums each time, and this is done for each run.
 ALL_SIGNALS = tuple(sorted(int(number) for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)))
-_set_handler: Callable[[int, int], object] = importlib.import_module("_signal").signal
+_signal: Any = importlib.import_module("_signal")
+set_handler: Callable[[int, Union[int, Callable[..., object], None]], object] = _signal.signal
+set_mask: Callable[[int, Collection[int]], object] = _signal.pthread_sigmask
 
+# Plain numbers as well: an enum is made a number by Python code.
+SIGKILL, SIGCHLD, SIG_DFL, SIG_IGN = (int(of) for of in (signal.SIGKILL, signal.SIGCHLD, signal.SIG_DFL, signal.SIG_IGN))
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
@@ -24,60 +31,62 @@ M_ARENA_MAX = -8
 # The number is the same on every machine.
 CLOSE_RANGE = 436
 MAX_DESCRIPTOR = 2**31 - 1
+# Whatever a forked process makes or looks up is pages that it copies. So what it calls is looked up here, once, and knows the
+# types of its arguments: they need no object of ctypes each.
+_libc = ctypes.CDLL(None, use_errno=True)
+_prctl = _libc.prctl
+_prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
+_close_range = _libc["syscall"]
+_close_range.argtypes = [ctypes.c_long, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint]
+# Through PyDLL: with the interpreter held.
+_exit = ctypes.PyDLL(None).exit
+_exit.argtypes = [ctypes.c_int]
 # Of the kernel's own files the part that is read; they come in one piece.
 READ_BYTES = 4096
+_CGROUPS = "/sys/fs/cgroup"
+_TO_READ, _TO_WRITE = os.O_RDONLY | os.O_CLOEXEC, os.O_WRONLY | os.O_CLOEXEC
 
 
 def set_signals(action: int, but: Collection[int] = ()) -> None:
-    """One action, signal.SIG_IGN or SIG_DFL, for every signal that can have one."""
-    plain = int(action)
+    """One action, SIG_IGN or SIG_DFL, for every signal that can have one."""
     for number in ALL_SIGNALS:
         if number not in but:
-            _set_handler(number, plain)
+            set_handler(number, action)
 
 
 def prctl(option: int, value: int, further: int = 0) -> None:
-    import ctypes
-
-    libc = _libc()
-    if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(further), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
+    if _prctl(option, value, further, 0, 0) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"prctl({option}): {os.strerror(error)}")
 
 
-@functools.lru_cache(maxsize=1)
-def _libc() -> Any:
-    import ctypes
+class FilterProgram(ctypes.Structure):
+    """struct sock_fprog: how many instructions, and where they are."""
 
-    return ctypes.CDLL(None, use_errno=True)
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
-def filter_system_calls(program: bytes) -> None:
-    """For this process and all it will start, for good: a compiled BPF program judges each call."""
-    import ctypes
+def filter_program(instructions: bytes) -> FilterProgram:
+    """Of a compiled BPF program."""
+    return FilterProgram(len(instructions) // BPF_INSTRUCTION_BYTES, instructions)
 
-    class Program(ctypes.Structure):  # struct sock_fprog
-        _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
+def filter_system_calls(program: FilterProgram) -> None:
+    """For this process and all it will start, for good: the program judges each call."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    fprog = Program(len(program) // BPF_INSTRUCTION_BYTES, program)
-    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(fprog))
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, addressof(program))
 
 
 def limit_malloc_arenas(count: int) -> None:
     """Of this process, where its C library has arenas to limit."""
-    import ctypes
-
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(_libc, "mallopt", None)
     if mallopt is not None:
         mallopt(M_ARENA_MAX, count)
 
 
 def exit_process(status: int) -> NoReturn:
     """exit(3): the C library's own handlers and buffers, with the interpreter held so that no Python thread runs meanwhile."""
-    import ctypes
-
-    ctypes.PyDLL(None).exit(ctypes.c_int(status))
+    _exit(status)
     os._exit(status)
 
 
@@ -100,12 +109,9 @@ def close_all_but(keep: Collection[int]) -> None:
 
 def _close_ranges_but(keep: Collection[int]) -> bool:
     """By close_range(2); false where the kernel has none (before 5.9) or a filter refuses it, and then nothing was closed."""
-    import ctypes
-
     low = 0
     for high in [*sorted(keep), MAX_DESCRIPTOR + 1]:
-        arguments = (ctypes.c_long(CLOSE_RANGE), ctypes.c_uint(low), ctypes.c_uint(high - 1), ctypes.c_uint(0))
-        if low < high and _libc().syscall(*arguments) != 0:
+        if low < high and _close_range(CLOSE_RANGE, low, high - 1, 0) != 0:
             return False
         low = high + 1
     return True
@@ -117,7 +123,7 @@ def kill_everything() -> None:
     As pid 1 of a pid namespace that is one call. Elsewhere (no sandbox, or an engine with its own init) all descendants
     are ours because we are their subreaper, and they are found by their parents.
     """
-    if os.getpid() == 1:
+    if getpid() == 1:
         _kill(-1)
         return
     for pid in descendants(os.getpid()):
@@ -133,7 +139,7 @@ def others() -> list[int]:
 
 def _kill(pid: int) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
+        kill(pid, SIGKILL)
     except OSError:
         pass
 
@@ -175,20 +181,20 @@ def last_pid() -> Optional[int]:
 def read_file(path: str) -> bytes:
     """A small file of the kernel's. By descriptor: a file object of text looks for its codec, and each object made in a fork is
     pages that are copied."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = open_file(path, _TO_READ)
     try:
-        return os.read(fd, READ_BYTES)
+        return read(fd, READ_BYTES)
     finally:
-        os.close(fd)
+        close(fd)
 
 
 def write_file(path: str, text: str) -> None:
     """Likewise; the file must be there."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    fd = open_file(path, _TO_WRITE)
     try:
-        os.write(fd, text.encode())
+        write(fd, text.encode())
     finally:
-        os.close(fd)
+        close(fd)
 
 
 def own_cgroup() -> Optional[str]:
@@ -209,6 +215,8 @@ def process_hits() -> Optional[int]:
 
 
 def _count(v2_path: str, v2_key: bytes, v1_path: str, v1_key: bytes) -> Optional[int]:
+    if not access(_CGROUPS, F_OK):
+        return None  # the rule on the zygote; to try each would be an error object each
     for path, key in ((v2_path, v2_key), (v1_path, v1_key)):
         try:
             for line in read_file(path).splitlines():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import deque
+from stat import S_ISSOCK, ST_MODE
 from typing import Union
 
 from .transfer import Transfer
@@ -14,7 +14,7 @@ class Outbox:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.pending = 0
-        self.is_socket = stat.S_ISSOCK(os.fstat(fd).st_mode)
+        self.is_socket = S_ISSOCK(os.fstat(fd)[ST_MODE])
         self._queue: deque[Union[memoryview, Transfer]] = deque()
 
     def put(self, data: bytes) -> None:

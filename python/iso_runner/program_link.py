@@ -31,11 +31,12 @@ class ProgramLink:
     def __init__(self, child: Child, host: Outbox) -> None:
         self.begun = False
         self._host = host
-        self._streams = [OutputStream(b"O", child.stdout), OutputStream(b"E", child.stderr), OutputStream(b"L", child.log)]
-        self._trace: Optional[int] = child.trace
+        _, stdout, stderr, log, trace, channel = child
+        self._streams = [OutputStream(b"O", stdout), OutputStream(b"E", stderr), OutputStream(b"L", log)]
+        self._trace: Optional[int] = trace
         self._trace_bytes = 0
         self._tracing = False
-        self._channel: Optional[Outbox] = Outbox(child.channel)  # the same descriptor is read for messages
+        self._channel: Optional[Outbox] = Outbox(channel)  # the same descriptor is read for messages
         self._took_at = 0.0  # when the program last took some of what waits for it
         self._messages = Decoder(FROM_PROGRAM)
 
@@ -150,16 +151,17 @@ class ProgramLink:
             frame = self._messages.next()
             if frame is None:
                 return
-            if frame.kind == b"C":
-                self._host.put(encode(b"C", frame.payload))
+            kind, payload = frame
+            if kind == b"C":
+                self._host.put(encode(b"C", payload))
             elif self.begun:
                 # Before it begins only our own code has run in the child; afterwards these two are forgeries.
-                raise FrameError(f"a frame of kind {frame.kind.decode()} after the program began")
-            elif frame.kind == b"B":
+                raise FrameError(f"a frame of kind {kind.decode()} after the program began")
+            elif kind == b"B":
                 self.begun = True
                 self._host.put(encode(b"B", b"{}"))
             else:
-                self._host.put(encode(b"P", frame.payload))
+                self._host.put(encode(b"P", payload))
 
     def _close_channel(self, reason: Optional[str]) -> None:
         if self._channel is not None:

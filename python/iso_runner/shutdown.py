@@ -116,7 +116,7 @@ class _Unraisable:
         self.object = None
 
 
-def _new_modules() -> list[str]:
+def new_modules() -> list[str]:
     """In the order they came. From the end, up to where the preloaded ones begin: to touch those costs a page of memory each."""
     names = []
     for name in reversed(sys.modules):
@@ -130,7 +130,7 @@ def _new_modules() -> list[str]:
 def _drop_modules() -> None:
     """Lets go of the snippet's modules, so that its objects are finalized: open files are written out here."""
     left = []
-    for name in _new_modules():
+    for name in new_modules():
         module = sys.modules.pop(name, None)
         try:
             left.append(weakref.ref(module))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import faulthandler
-import signal
 import sys
 from collections.abc import Iterator
+from faulthandler import register
 from typing import Any, NamedTuple, Optional
 
 from .descriptor import Descriptor
+from .kernel import set_handler
 
 MAX_TASKS = 50
 MAX_FRAMES = 100
@@ -36,8 +36,8 @@ def tell_on_signal(number: int, fd: int) -> None:
             pass
 
     # A thread that waits in C code answers only by faulthandler, which calls the handler that was there before.
-    signal.signal(number, tell_tasks)
-    faulthandler.register(number, file=fd, all_threads=True, chain=True)
+    set_handler(number, tell_tasks)
+    register(number, file=fd, all_threads=True, chain=True)
 
 
 def _waiting_tasks() -> Iterator[str]:

@@ -9,18 +9,21 @@ import json
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Callable, Collection
+from os import WNOHANG, getpid, pipe, set_blocking, waitpid
+from signal import set_wakeup_fd
 from typing import NoReturn, Optional
 
 from . import boot, kernel
+from .boot import prepare
 from .busy import BusyClock
-from .frames import FROM_HOST, PROTOCOL_VERSION, Decoder, FrameError, encode, encode_json, encode_problem
-from .launch import TRACE_SIGNAL, Launch, fork_program
+from .frames import FROM_HOST, Decoder, FrameError, encode, encode_json, encode_problem
+from .kernel import SIG_IGN, SIGCHLD, close_all_but, kill_everything, set_handler, set_signals
+from .launch import TRACE_SIGNAL, Child, Launch, fork_program
 from .outbox import Outbox
 from .program_link import READ_BYTES, ProgramLink
-from .report import Counters, exit_report
+from .report import Counters, exit_report, hello
 from .watch import READABLE, Watch
 
 TRACE_WAIT_S = 0.15
@@ -45,10 +48,10 @@ def supervise_at(
 ) -> Optional[Launch]:
     """As `supervise`, with the channel at hand. Nothing is forked before `proof`, asked after the hello, says True: the host may
     want to look at this process first. False: the host is gone."""
-    kernel.close_all_but({0, 1, 2, control_in, control_out})
-    kernel.set_signals(signal.SIG_IGN, but=(signal.SIGCHLD,))
+    close_all_but({0, 1, 2, control_in, control_out})
+    set_signals(SIG_IGN, but=(SIGCHLD,))
     supervisor = Supervisor(control_in, control_out, program_filter)
-    parent = os.getpid()
+    parent = getpid()
     try:
         return supervisor.run(proof)
     except BaseException as error:
@@ -57,21 +60,21 @@ def supervise_at(
         supervisor.give_up(f"{type(error).__name__}: {error}")
 
 
+def _wake_up(*_: object) -> None:
+    """For SIGCHLD: what wakes the loop is the descriptor that CPython writes to."""
+
+
 class Supervisor:
     def __init__(self, control_in: int, control_out: int, system_call_filter: Optional[bytes]) -> None:
         self._filter = system_call_filter
         self._control_in = control_in
         self._host = Outbox(control_out)
         self._from_host = Decoder(FROM_HOST)
-        os.set_blocking(control_in, False)
-        os.set_blocking(control_out, False)
-
-        self._wake, wake_write = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(wake_write, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-
+        set_blocking(control_in, False)
+        set_blocking(control_out, False)
+        self._wake, self._wake_write = pipe()
+        set_blocking(self._wake, False)
+        set_blocking(self._wake_write, False)
         self._pid: Optional[int] = None  # of the program; None before it is forked
         self._status: Optional[int] = None
         self._has_job = False
@@ -84,41 +87,44 @@ class Supervisor:
         self._counters = Counters()
 
     def run(self, proof: Callable[[], bool]) -> Optional[Launch]:
-        self._say_hello()
+        set_handler(SIGCHLD, _wake_up)
+        set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        self.say_hello()
         if not proof():
             return None
-        os.set_blocking(self._control_in, False)
-        boot.prepare(self._control_in)
+        set_blocking(self._control_in, False)
+        prepare(self._control_in)
         child = fork_program(self._filter)
         if isinstance(child, Launch):
             return child
+        self.attend(child)
+        while not (self._alone and self._link.is_drained()):
+            self.take_turn()
+            self._reap()
+        self.report_exit()
+        return None
+
+    def attend(self, child: Child) -> None:
         self._pid = child.pid
         self._link = ProgramLink(child, self._host)
-        while not (self._alone and self._link.is_drained()):
-            quiet = self._poll()
-            self._read_host(quiet)
-            if self._link.relay(quiet) and self._term_at is not None:
-                # A dump is over when it pauses.
-                self._term_at = min(self._term_at, time.monotonic() + TRACE_QUIET_S)
-            self._keep_time()
-            self._reap()
-        self._report_exit()
-        return None
+
+    def take_turn(self) -> None:
+        quiet = self._poll()
+        self._read_host(quiet)
+        if self._link.relay(quiet) and self._term_at is not None:
+            # A dump is over when it pauses.
+            self._term_at = min(self._term_at, time.monotonic() + TRACE_QUIET_S)
+        self._keep_time()
+
+    def close(self) -> None:
+        """Of one that ran no program. Descriptors that were given to it stay with whom they came from."""
+        os.close(self._wake)
+        os.close(self._wake_write)
 
     # -- before the loop -----------------------------------------------------------------------------------------
 
-    def _say_hello(self) -> None:
-        self._host.put(
-            encode_json(
-                b"H",
-                {
-                    "protocol": PROTOCOL_VERSION,
-                    "python": {"path": sys.executable, "version": sys.version.split()[0]},
-                    "pid": os.getpid(),
-                    "cgroup": kernel.own_cgroup(),
-                },
-            )
-        )
+    def say_hello(self) -> None:
+        self._host.put(encode(b"H", hello()))
         self._host.flush()
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -183,15 +189,16 @@ class Supervisor:
             frame = self._from_host.next()
             if frame is None:
                 return
-            if frame.kind == b"S":
-                self._stop(json.loads(frame.payload))
-            elif frame.kind == b"W":
+            kind, payload = frame
+            if kind == b"S":
+                self._stop(json.loads(payload))
+            elif kind == b"W":
                 self._busy = self._busy or BusyClock()
-            elif (frame.kind == b"J") == self._has_job:
+            elif (kind == b"J") == self._has_job:
                 raise FrameError("a second job" if self._has_job else "an answer came before the job")
             else:
                 self._has_job = True
-                self._link.give(encode(frame.kind, frame.payload))
+                self._link.give(encode(kind, payload))
 
     def _host_is_gone(self) -> NoReturn:
         self._end_all_processes()
@@ -235,7 +242,7 @@ class Supervisor:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status, _ = os.wait4(-1, os.WNOHANG)
+                pid, status = waitpid(-1, WNOHANG)
             except ChildProcessError:
                 self._alone = True
                 self._kill_at = None
@@ -247,12 +254,12 @@ class Supervisor:
                 self._term_at = None
                 self._busy = None
                 # The run ends with its program; forks that appear meanwhile are met by the next round.
-                kernel.kill_everything()
+                kill_everything()
                 self._kill_at = time.monotonic() + KILL_AGAIN_S
 
-    def _report_exit(self) -> None:
+    def report_exit(self) -> None:
         status = self._status if self._has_job else None
-        self._host.put(encode_json(b"X", exit_report(status, self._pid, self._grace_s is not None, self._counters)))
+        self._host.put(encode(b"X", exit_report(status, self._pid, self._grace_s is not None, self._counters)))
         self._flush_all()
         self._await_release()
 
@@ -280,7 +287,7 @@ class Supervisor:
         while self._pid is not None and time.monotonic() < deadline:
             kernel.kill_everything()
             try:
-                while os.wait4(-1, os.WNOHANG)[0]:
+                while waitpid(-1, WNOHANG)[0]:
                     pass
             except ChildProcessError:
                 return

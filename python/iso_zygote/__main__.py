@@ -15,9 +15,12 @@ if __name__ == "__main__":
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _package]
     sys.path.insert(0, os.path.dirname(_package))
     try:
+        from iso_zygote.preimport import Refused, load_library
+
+        load_library()
+
         import iso_runner.program
         from iso_zygote.launcher import Launcher
-        from iso_zygote.preimport import Refused
     finally:
         sys.path.pop(0)
     _self = os.getpid()

@@ -6,20 +6,26 @@ import json
 import os
 import select
 import signal
-import socket
+from os import close
+from signal import set_wakeup_fd
+from socket import AF_UNIX, SOCK_STREAM, SocketType
 from typing import Any, Optional
 
+from iso_runner.kernel import SIG_DFL, SIGCHLD, set_handler
 from iso_runner.launch import Launch
 
 from . import syscalls as sys_
 from .plan import Order, Plan, read_order, read_plan
 from .preimport import load
 from .root import make_template
-from .slot import INSIDE_ID, run_slot
+from .slot import INSIDE_ID, Way, plan_way, run_slot
 
 _READ_BYTES = 65536
 # Some versions of the host's library fill an abstract name up to what an address holds.
 _ABSTRACT_NAME_BYTES = 108
+# What json.loads does after asking what it was given.
+_decode = json.JSONDecoder().raw_decode
+_UNIX, _STREAM = int(AF_UNIX), int(SOCK_STREAM)
 _AT_FORK = {
     "user": sys_.CLONE_NEWUSER,
     "pid": sys_.CLONE_NEWPID,
@@ -36,6 +42,7 @@ class Launcher:
         self._living: dict[int, str] = {}
         self._doors: list[str] = []
         self._token = b""
+        self._flags = 0
 
     def run(self) -> Optional[Launch]:
         """None once the host has closed; a Launch in a process that is to become a program."""
@@ -50,8 +57,11 @@ class Launcher:
         self._token = first["token"].encode()
         load(plan.preimports)
         self._prepare(plan)
+        way = plan_way(plan)
+        sys_.never_free(way)
+        self._flags = sum((flag for name, flag in _AT_FORK.items() if name in plan.namespaces), sys_.CLONE_NEWNS)
         self._say({"ready": True})
-        return self._serve(plan)
+        return self._serve(way)
 
     def _prepare(self, plan: Plan) -> None:
         uid, gid = os.getuid(), os.getgid()
@@ -64,7 +74,7 @@ class Launcher:
             sys_.map_ids("self", 0, uid, gid)
         make_template(plan.template, plan.mounts, plan.slots, plan.read_only_root)
 
-    def _serve(self, plan: Plan) -> Optional[Launch]:
+    def _serve(self, way: Way) -> Optional[Launch]:
         wake, wake_write = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(wake_write, False)
@@ -76,69 +86,73 @@ class Launcher:
         while True:
             for fd, _ in poll.poll():
                 if fd == wake:
-                    _drain(wake)
+                    os.read(wake, _READ_BYTES)
                     self._reap()
                     continue
                 lines = self._read_lines()
                 if lines is None:
                     return None
                 for line in lines:
-                    launch = self._fork(plan, read_order(line))
+                    launch = self._fork(way, read_order(line))
                     if launch is not None:
                         return launch
 
-    def _fork(self, plan: Plan, order: Order) -> Optional[Launch]:
+    def _fork(self, way: Way, order: Order) -> Optional[Launch]:
+        order_id, _, uid, gid, _, _ = order
+        control = -1
         try:
             # Connected here, outside every sandbox: no address of the host is reachable inside.
-            control = self._connect()
-            control.sendall(self._token + order.id.encode())
-            flags = sum(flag for name, flag in _AT_FORK.items() if name in plan.namespaces)
-            pid = sys_.fork_into(sys_.CLONE_NEWNS | flags)
+            control = self._connect(self._token + order_id.encode())
+            pid = sys_.fork_into(self._flags)
         except OSError as error:
-            self._say({"refused": order.id, "message": str(error)})
+            if control >= 0:
+                close(control)
+            self._say({"refused": order_id, "message": str(error)})
             return None
         if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.close(self._control)
-            launch = run_slot(plan, order, control)
+            _close_launcher(self._control)
+            launch = run_slot(way, order, control)
             if launch is None:
                 os._exit(0)
             return launch
-        control.close()
-        self._living[pid] = order.id
+        close(control)
+        self._living[pid] = order_id
         try:
-            sys_.map_ids(str(pid), INSIDE_ID, order.uid, order.gid)
+            sys_.map_ids(str(pid), INSIDE_ID, uid, gid)
         except OSError as error:
             os.kill(pid, signal.SIGKILL)
-            self._say({"refused": order.id, "message": f"the ids cannot be mapped: {error}"})
+            self._say({"refused": order_id, "message": f"the ids cannot be mapped: {error}"})
             return None
-        self._say({"forked": order.id, "pid": pid})
+        # By hand, as what this process touches between two forks it copies too.
+        self._write(b'{"forked":"%b","pid":%d}\n' % (order_id.encode(), pid))
         return None
 
-    def _connect(self) -> socket.socket:
-        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def _connect(self, greeting: bytes) -> int:
+        control = SocketType(_UNIX, _STREAM)
         try:
             control.connect(self._doors[-1])
+            control.sendall(greeting)
         except ConnectionRefusedError:
             if len(self._doors) == 1:
                 raise
             # Which of the two it is depends on the host's version of libuv, and stays so.
             self._doors.pop()
-            return self._connect()
-        return control
+            return self._connect(greeting)
+        return control.detach()
 
     def _reap(self) -> None:
         while self._living:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._say({"gone": self._living.pop(pid), "status": status})
+            self._write(b'{"gone":"%b","status":%d}\n' % (self._living.pop(pid).encode(), status))
 
     # -- the control socket ----------------------------------------------------------------------------------------
 
     def _say(self, message: dict[str, Any]) -> None:
-        data = json.dumps(message).encode() + b"\n"
+        self._write(json.dumps(message).encode() + b"\n")
+
+    def _write(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._control, data) :]
 
@@ -155,7 +169,7 @@ class Launcher:
         if not self._read_more():
             return None
         *lines, self._unread = self._unread.split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [_decode(line.decode())[0] for line in lines]
 
     def _read_more(self) -> bool:
         try:
@@ -166,9 +180,8 @@ class Launcher:
         return chunk != b""
 
 
-def _drain(fd: int) -> None:
-    try:
-        while os.read(fd, 4096):
-            pass
-    except BlockingIOError:
-        pass
+def _close_launcher(control: int) -> None:
+    """In a fork, which is no launcher."""
+    set_wakeup_fd(-1)
+    set_handler(SIGCHLD, SIG_DFL)
+    close(control)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from os import chdir
+from typing import NamedTuple, Optional
 
 from iso_runner.kernel import write_file
 
 from . import syscalls as sys_
 from .plan import Entry
+from .syscalls import MNT_DETACH, mount, pivot_root, unmount
 
 # A file system of the launcher's own mount namespace, over a folder that every host has. What lies below is opened before.
 _SHOP = "/tmp"
 TEMPLATE = f"{_SHOP}/root"
 _SLOTS = f"{_SHOP}/slots"
+# With the name of the sandbox's own folder.
+_SLOT = f"{_SLOTS}/%b".encode()
 _LATER = f"{_SHOP}/later"
+_MAX_NAMESPACES = f"{TEMPLATE}/proc/sys/user/max_user_namespaces"
 _QUIET = sys_.MS_NOSUID | sys_.MS_NODEV
 _KEPT = (
     (os.ST_NOSUID, sys_.MS_NOSUID),
@@ -89,46 +95,70 @@ def _make_target(target: str, is_folder: bool) -> None:
 
 
 def remount_read_only(target: str) -> None:
-    """With the flags the mount has: the kernel refuses to lose those of a mount that came from outside the user namespace."""
-    has = os.statvfs(target).f_flag
-    kept = sum(flag for seen, flag in _KEPT if has & seen)
-    sys_.mount(None, target, None, sys_.MS_BIND | sys_.MS_REMOUNT | sys_.MS_RDONLY | kept)
+    sys_.mount(None, target, None, _read_only(target))
 
 
-def enter_root(mounts: Sequence[Entry], folder: str, tmpfs_bytes: int, limit_namespaces: bool) -> None:
-    """In the sandbox's own namespaces, with capabilities over them: makes its root and leaves every other one behind."""
-    sys_.mount(TEMPLATE, TEMPLATE, None, sys_.MS_BIND | sys_.MS_REC)
+def _read_only(path: str) -> int:
+    """Flags for a remount of what is mounted there, with those it has: the kernel refuses to lose those of a mount that came from
+    outside the user namespace."""
+    has = os.statvfs(path).f_flag
+    return sum((flag for seen, flag in _KEPT if has & seen), sys_.MS_BIND | sys_.MS_REMOUNT | sys_.MS_RDONLY)
+
+
+class Call(NamedTuple):
+    """Arguments of mount(2). A `source` that is _SLOT, and %d in `data`, stand for what each order says anew."""
+
+    source: Optional[bytes]
+    target: bytes
+    kind: Optional[bytes]
+    flags: int
+    data: Optional[bytes] = None
+
+
+def plan_root(mounts: Sequence[Entry]) -> list[Call]:
+    """Once the template is made: what a sandbox mounts, so that it need not think of it itself."""
+    calls = [Call(TEMPLATE.encode(), TEMPLATE.encode(), None, sys_.MS_BIND | sys_.MS_REC)]
     for entry in mounts:
-        _mount(entry, folder, tmpfs_bytes)
-        if entry.kind == "proc" and limit_namespaces:
-            # Of this user namespace alone: none can be made in it any more.
-            write_file(f"{TEMPLATE}/proc/sys/user/max_user_namespaces", "0")
-    os.chdir(TEMPLATE)
-    sys_.pivot_root(b".", b".")
-    sys_.unmount(".", sys_.MNT_DETACH)
-    os.chdir("/")
+        calls += _calls(entry, os.fsencode(TEMPLATE + entry.at))
+    return calls
 
 
-def _mount(entry: Entry, folder: str, tmpfs_bytes: int) -> None:
-    target = TEMPLATE + entry.at
+def _calls(entry: Entry, target: bytes) -> list[Call]:
     if entry.kind == "proc":
-        sys_.mount("proc", target, "proc", _QUIET | sys_.MS_NOEXEC)
-    elif entry.kind == "tmpfs":
-        size = f",size={tmpfs_bytes}" if entry.bounded else ""
-        sys_.mount("tmpfs", target, "tmpfs", _QUIET, f"mode={entry.mode:o}{size}")
-    elif entry.kind == "devpts":
-        sys_.mount("devpts", target, "devpts", sys_.MS_NOSUID | sys_.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
-    elif entry.kind == "slot":
-        sys_.mount(f"{_SLOTS}/{folder}", target, None, sys_.MS_BIND)
-        sys_.mount(None, target, None, sys_.MS_BIND | sys_.MS_REMOUNT | _QUIET)
-    elif entry.kind == "again":
-        sys_.mount(target, target, None, sys_.MS_BIND | sys_.MS_REC)
-        sys_.mount(None, target, None, sys_.MS_BIND | sys_.MS_REMOUNT | sys_.MS_RDONLY | _QUIET | sys_.MS_NOEXEC)
-    elif entry.kind == "cover":
+        return [Call(b"proc", target, b"proc", _QUIET | sys_.MS_NOEXEC)]
+    if entry.kind == "tmpfs":
+        return [Call(b"tmpfs", target, b"tmpfs", _QUIET, b"mode=%o%s" % (entry.mode, b",size=%d" if entry.bounded else b""))]
+    if entry.kind == "devpts":
+        how = b"newinstance,ptmxmode=0666,mode=620"
+        return [Call(b"devpts", target, b"devpts", sys_.MS_NOSUID | sys_.MS_NOEXEC, how)]
+    remount = sys_.MS_BIND | sys_.MS_REMOUNT | _QUIET
+    if entry.kind == "slot":
+        return [Call(_SLOT, target, None, sys_.MS_BIND), Call(None, target, None, remount)]
+    if entry.kind == "again":
+        read_only = remount | sys_.MS_RDONLY | sys_.MS_NOEXEC
+        return [Call(target, target, None, sys_.MS_BIND | sys_.MS_REC), Call(None, target, None, read_only)]
+    if entry.kind == "cover":
         null = f"{TEMPLATE}/dev/null"
-        sys_.mount(null, target, None, sys_.MS_BIND)
-        remount_read_only(target)
-    else:
-        sys_.mount(_LATER + entry.at, target, None, sys_.MS_BIND | sys_.MS_REC)
-        if entry.read_only:
-            remount_read_only(target)
+        return [Call(null.encode(), target, None, sys_.MS_BIND), Call(None, target, None, _read_only(null))]
+    bound = _LATER + entry.at
+    calls = [Call(os.fsencode(bound), target, None, sys_.MS_BIND | sys_.MS_REC)]
+    return [*calls, Call(None, target, None, _read_only(bound))] if entry.read_only else calls
+
+
+def enter_root(calls: Sequence[Call], folder: bytes, tmpfs_bytes: int, limit_namespaces: bool) -> None:
+    """In the sandbox's own namespaces, with capabilities over them: makes its root and leaves every other one behind."""
+    for source, target, kind, flags, data in calls:
+        mount(
+            _SLOT % folder if source == _SLOT else source,
+            target,
+            kind,
+            flags,
+            data % tmpfs_bytes if data is not None and b"%d" in data else data,
+        )
+        if kind == b"proc" and limit_namespaces:
+            # Of this user namespace alone: none can be made in it any more.
+            write_file(_MAX_NAMESPACES, "0")
+    chdir(TEMPLATE)
+    pivot_root(b".", b".")
+    unmount(b".", MNT_DETACH)
+    chdir("/")

@@ -3,35 +3,82 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
 from collections.abc import Sequence
-from typing import Optional
+from os import getpid, set_blocking, setresgid, setresuid, setsid
+from os import read as read_from
+from typing import NamedTuple, Optional
 
-from iso_runner import kernel
 from iso_runner.frames import encode_problem
+from iso_runner.kernel import (
+    PR_SET_DUMPABLE,
+    PR_SET_NO_NEW_PRIVS,
+    PR_SET_PDEATHSIG,
+    SIGKILL,
+    FilterProgram,
+    filter_program,
+    filter_system_calls,
+    prctl,
+    write_file,
+)
 from iso_runner.launch import Launch
 from iso_runner.supervisor import supervise_at
 
-from . import syscalls as sys_
 from .plan import Order, Plan
-from .root import enter_root
+from .root import Call, enter_root, plan_root
+from .syscalls import (
+    CLONE_NEWCGROUP,
+    argument_memory,
+    drop_capabilities,
+    overwrite_memory,
+    raise_loopback,
+    set_host_name,
+    unshare,
+)
 
 INSIDE_ID = 1000
-_HOST_NAME = "sandbox"
+_HOST_NAME = b"sandbox"
 
 
-def run_slot(plan: Plan, order: Order, control: socket.socket) -> Optional[Launch]:
+class Way(NamedTuple):
+    """What each first process of a launcher's does alike, thought of by the launcher. Names are looked up there too, when this
+    file is loaded: a process that looks one up in a module for the first time copies some four pages."""
+
+    new_session: bool
+    cgroup_namespace: bool
+    own_host_name: bool
+    loopback: bool
+    root: Sequence[Call]
+    limit_namespaces: bool
+    # Where its arguments and environment lie, which show paths and names of the host.
+    forgotten: Sequence[tuple[int, int]]
+    drop_capabilities: bool
+    filter: Optional[FilterProgram]
+
+
+def plan_way(plan: Plan) -> Way:
+    """Once the launcher has made its template."""
+    memory = argument_memory() if plan.forget_environment else None
+    return Way(
+        plan.new_session,
+        "cgroup" in plan.namespaces,
+        "uts" in plan.namespaces,
+        "net" in plan.namespaces,
+        plan_root(plan.mounts),
+        plan.limit_namespaces,
+        [] if memory is None else [memory[:2], memory[2:]],
+        plan.drop_capabilities,
+        None if plan.filter is None else filter_program(plan.filter),
+    )
+
+
+def run_slot(way: Way, order: Order, fd: int) -> Optional[Launch]:
     """Returns as the supervisor does: a Launch in the program's process, None in the first one once its work is done."""
-    fd = control.detach()
-    first = os.getpid()
+    first = getpid()
     try:
         # Nothing runs unbounded: the host says so once this process has its ids, and its control group is there.
         if not _told_to_go(fd):
             os._exit(0)
-        _join(order.doors)
-        _become_inside(plan)
-        _close_doors(plan, order)
+        _become(way, order)
     except BaseException as error:
         if os.getpid() == first:
             os.write(fd, encode_problem("slot", f"{type(error).__name__}: {error}"))
@@ -41,53 +88,51 @@ def run_slot(plan: Plan, order: Order, control: socket.socket) -> Optional[Launc
 
 
 def _told_to_go(fd: int) -> bool:
-    os.set_blocking(fd, True)
+    set_blocking(fd, True)
     try:
-        return os.read(fd, 1) == b"\n"
+        return read_from(fd, 1) == b"\n"
     except OSError:
         return False
 
 
-def _join(doors: Sequence[str]) -> None:
-    """While it has the launcher's ids, whom these files belong to. The host looks whether it is in, and else moves it."""
+def _become(way: Way, order: Order) -> None:
+    (
+        new_session,
+        cgroup_namespace,
+        own_host_name,
+        loopback,
+        root,
+        limit_namespaces,
+        forgotten,
+        drops_capabilities,
+        system_call_filter,
+    ) = way
+    _, folder, _, _, tmpfs_bytes, doors = order
+    # While it has the launcher's ids, whom these files belong to. The host looks whether it is in, and else moves it.
     for door in doors:
         try:
-            kernel.write_file(door, "0")
+            write_file(door, "0")
         except OSError:
             pass
-
-
-def _become_inside(plan: Plan) -> None:
-    os.setresgid(INSIDE_ID, INSIDE_ID, INSIDE_ID)
-    os.setresuid(INSIDE_ID, INSIDE_ID, INSIDE_ID)
+    setresgid(INSIDE_ID, INSIDE_ID, INSIDE_ID)
+    setresuid(INSIDE_ID, INSIDE_ID, INSIDE_ID)
     # The change of ids cleared both. Beside it the host ends what the launcher leaves.
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if plan.new_session:
-        os.setsid()
-
-
-def _close_doors(plan: Plan, order: Order) -> None:
-    if "cgroup" in plan.namespaces:
+    prctl(PR_SET_DUMPABLE, 1)
+    prctl(PR_SET_PDEATHSIG, SIGKILL)
+    if new_session:
+        setsid()
+    if cgroup_namespace:
         # Only now, so that the sandbox's own group is the root it sees.
-        sys_.unshare(sys_.CLONE_NEWCGROUP)
-    if "uts" in plan.namespaces:
-        sys_.set_host_name(_HOST_NAME)
-    if "net" in plan.namespaces:
-        sys_.raise_loopback()
-    enter_root(plan.mounts, order.folder, order.tmpfs_bytes, plan.limit_namespaces)
-    if plan.forget_environment:
-        _forget_arguments()
-    if plan.drop_capabilities:
-        sys_.drop_capabilities()
-    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    if plan.filter is not None:
-        kernel.filter_system_calls(plan.filter)
-
-
-def _forget_arguments() -> None:
-    """/proc/self/cmdline and environ of every process inside would show the launcher's, with paths and names of the host."""
-    memory = sys_.argument_memory()
-    if memory is not None:
-        sys_.overwrite_memory(memory[0], memory[1])
-        sys_.overwrite_memory(memory[2], memory[3])
+        unshare(CLONE_NEWCGROUP)
+    if own_host_name:
+        set_host_name(_HOST_NAME)
+    if loopback:
+        raise_loopback()
+    enter_root(root, folder.encode(), tmpfs_bytes, limit_namespaces)
+    for start, end in forgotten:
+        overwrite_memory(start, end)
+    if drops_capabilities:
+        drop_capabilities()
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    if system_call_filter is not None:
+        filter_system_calls(system_call_filter)

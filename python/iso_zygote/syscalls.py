@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import platform
-import socket
 import struct
+from fcntl import ioctl
+from socket import AF_INET, SOCK_DGRAM, SocketType
 from typing import Optional, Union
 
 from iso_runner.kernel import read_file, write_file
@@ -44,15 +44,36 @@ _OPEN_TREE_CLONE = 1
 _AT_RECURSIVE = 0x8000
 _AT_FDCWD = -100
 _MOVE_MOUNT_F_EMPTY_PATH = 4
-_SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
+_LOOPBACK_UP = struct.pack("16sh22x", b"lo", _IFF_UP)  # struct ifreq
+_INET, _DATAGRAM = int(AF_INET), int(SOCK_DGRAM)
 
-_libc = ctypes.CDLL(None, use_errno=True)
-# Through PyDLL: the interpreter stays held across a clone, as it is across fork(2) in os.fork.
-_held = ctypes.PyDLL(None, use_errno=True)
 _CLONE, _PIVOT_ROOT = _NUMBERS.get(platform.machine(), (-1, -1))
 _Word = Union[str, bytes, None]
+
+# What a sandbox's first process calls has its types here, as in iso_runner.kernel.
+_libc = ctypes.CDLL(None, use_errno=True)
+_mount = _libc.mount
+_mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
+_unmount = _libc.umount2
+_unmount.argtypes = [ctypes.c_char_p, ctypes.c_int]
+_unshare = _libc.unshare
+_unshare.argtypes = [ctypes.c_int]
+_set_host_name = _libc.sethostname
+_set_host_name.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+_prctl = _libc.prctl
+_prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
+_pivot_root = _libc["syscall"]
+_pivot_root.argtypes = [ctypes.c_long, ctypes.c_char_p, ctypes.c_char_p]
+_memset = _libc.memset
+_memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+_memset.restype = None
+_capset = _libc.capset
+_no_capabilities = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+# Through PyDLL: the interpreter stays held across a clone, as it is across fork(2) in os.fork.
+_clone = ctypes.PyDLL(None, use_errno=True).syscall
+_clone.argtypes = [ctypes.c_long, *[ctypes.c_ulong] * 5]
 
 
 def _check(result: int, what: str) -> int:
@@ -63,14 +84,16 @@ def _check(result: int, what: str) -> int:
 
 
 def mount(source: _Word, target: _Word, kind: _Word, flags: int, data: _Word = None) -> None:
-    words = [None if word is None else os.fsencode(word) for word in (source, target, kind, data)]
-    result = _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3])
-    if result < 0:
-        _check(result, f"mount {kind or source!r} on {target!r}")
+    if _mount(_raw(source), _raw(target), _raw(kind), flags, _raw(data)) < 0:
+        _check(-1, f"mount {kind or source!r} on {target!r}")
 
 
-def unmount(target: str, flags: int) -> None:
-    _check(_libc.umount2(os.fsencode(target), flags), f"umount {target}")
+def _raw(word: _Word) -> Optional[bytes]:
+    return word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word
+
+
+def unmount(target: bytes, flags: int) -> None:
+    _check(_unmount(target, flags), "umount")
 
 
 def open_tree(path: str) -> int:
@@ -86,11 +109,11 @@ def move_mount(source: int, target: str) -> None:
 
 
 def pivot_root(new_root: bytes, put_old: bytes) -> None:
-    _check(_libc.syscall(ctypes.c_long(_PIVOT_ROOT), new_root, put_old), "pivot_root")
+    _check(_pivot_root(_PIVOT_ROOT, new_root, put_old), "pivot_root")
 
 
 def unshare(flags: int) -> None:
-    _check(_libc.unshare(ctypes.c_int(flags)), f"unshare {flags:#x}")
+    _check(_unshare(flags), "unshare")
 
 
 def fork_into(namespaces: int) -> int:
@@ -100,41 +123,33 @@ def fork_into(namespaces: int) -> int:
     `threading`), and costs the child some two hundred copied pages. The program is forked from the child by os.fork, with all
     of it.
     """
-    zero = ctypes.c_ulong(0)
-    pid = int(_held.syscall(ctypes.c_long(_CLONE), ctypes.c_ulong(namespaces | SIGCHLD), zero, zero, zero, zero))
+    pid: int = _clone(_CLONE, namespaces | SIGCHLD, 0, 0, 0, 0)
     if pid < 0:
         error = ctypes.get_errno()
         raise OSError(error, f"clone {namespaces:#x}: {os.strerror(error)}")
     return pid
 
 
-def set_host_name(name: str) -> None:
-    raw = name.encode()
-    _check(_libc.sethostname(raw, ctypes.c_size_t(len(raw))), "sethostname")
+def set_host_name(name: bytes) -> None:
+    _check(_set_host_name(name, len(name)), "sethostname")
 
 
 def raise_loopback() -> None:
-    """A new network namespace has a loopback that is down."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sh22x", b"lo", 0)
-        flags = struct.unpack("16sh22x", fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
+    """A new network namespace has a loopback that is down, and has no other flag that could be set."""
+    any_socket = SocketType(_INET, _DATAGRAM)
+    try:
+        ioctl(any_socket.fileno(), _SIOCSIFFLAGS, _LOOPBACK_UP)
+    finally:
+        any_socket.close()
 
 
 def drop_capabilities() -> None:
     """All of them, and whatever could bring one back."""
     for capability in range(64):
-        if prctl(PR_CAPBSET_DROP, capability) < 0:
+        if _prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             break  # the kernel knows no more
-    _check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL), "clear ambient capabilities")
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    _check(_libc.capset(header, nothing), "capset")
-
-
-def prctl(option: int, value: int) -> int:
-    zero = ctypes.c_ulong(0)
-    return int(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
+    _check(_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities")
+    _check(_capset(*_no_capabilities), "capset")
 
 
 def never_free(thing: object) -> None:
@@ -143,7 +158,7 @@ def never_free(thing: object) -> None:
 
 
 def overwrite_memory(start: int, end: int) -> None:
-    ctypes.memset(ctypes.c_void_p(start), 0, end - start)
+    _memset(start, 0, end - start)
 
 
 def map_ids(who: str, inside: int, uid: int, gid: int) -> None:

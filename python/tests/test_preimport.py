@@ -13,18 +13,18 @@ _HOLES = """
 import gc
 import logging, asyncio, tempfile  # what is loaded leaves holes
 gc.disable()
-from iso_zygote import preimport
-preimport._fill_holes()
-made = [preimport._of_size(size) for size in range(16, 513, 16) for _ in range(8)]
+from iso_zygote import holes
+holes.fill_holes()
+made = [holes._of_size(size) for size in range(16, 513, 16) for _ in range(8)]
 apart = sum(abs(id(one) - id(next)) != size for at, size in enumerate(range(16, 513, 16))
             for one, next in zip(made[at * 8 : at * 8 + 8], made[at * 8 + 1 : at * 8 + 8]))
 print(apart)
 """
 _EXIT = """
 import ctypes, os, sys
-from iso_runner import boot
+from iso_runner import library
 if sys.argv[1] == "left":
-    boot.leave_openssl_whole()
+    library.leave_openssl_whole()
 import hashlib, ssl
 assert hashlib.sha256(b"abc").hexdigest().startswith("ba7816bf")
 assert len(ssl.RAND_bytes(16)) == 16

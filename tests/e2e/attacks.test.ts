@@ -58,10 +58,10 @@ const COMMON: readonly Removal[] = [
   { without: ["tool-allow-list"], red: ["call a forbidden tool"] },
   {
     without: [],
-    runner: ["boot.py", "kernel.prctl(kernel.PR_SET_DUMPABLE, 0)"],
+    runner: ["boot.py", "prctl(PR_SET_DUMPABLE, 0)"],
     red: ["write the supervisor's memory"],
   },
-  { without: [], runner: ["launch.py", "kernel.close_all_but("], red: ["find an inherited descriptor"] },
+  { without: [], runner: ["launch.py", "close_all_but("], red: ["find an inherited descriptor"] },
 ];
 
 /** The same on the engines that are on this kernel. */
@@ -78,7 +78,7 @@ const ON_THIS_KERNEL: readonly Removal[] = [
     red: ["make a user namespace", "make a user namespace by clone"],
   },
   { without: ["environment"], red: ["find the host's environment"] },
-  { without: ["new-session"], runner: ["program.py", "os.setsid()"], red: ["reach the host's terminal"] },
+  { without: ["new-session"], runner: ["program.py", "setsid()"], red: ["reach the host's terminal"] },
 ];
 
 const REMOVALS: Readonly<Record<string, readonly Removal[]>> = {

@@ -44,7 +44,10 @@ import { type Held, LauncherStock } from "./stock.js";
 const GO = "\n";
 /** What libraries that compute start a thread for each processor by; a launcher has one thread. */
 const ONE_THREAD = { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
-const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", LANG: "C.UTF-8", LC_ALL: "C.UTF-8", ...ONE_THREAD };
+/** What the dynamic linker looks up late, each fork would look up for itself: some fifteen pages a process. */
+const LOOK_UP_EARLY = { LD_BIND_NOW: "1" };
+const LOCALE = { LANG: "C.UTF-8", LC_ALL: "C.UTF-8" };
+const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", ...LOCALE, ...LOOK_UP_EARLY, ...ONE_THREAD };
 const OURSELVES: FileOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
 export class ZygoteBackend implements SandboxBackend {
