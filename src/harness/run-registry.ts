@@ -186,7 +186,8 @@ export class RunRegistry {
       if (request.workspace !== null) await this.#storage?.check(request.userId);
     };
     // An id of our own making that the runtime takes for the caller's: so its result is written down, and found after a restart.
-    const taken = this.#runtime.take({ ...request, signal: cancel.signal }, KEPT_OUTPUT, turn);
+    const options = { kept: KEPT_OUTPUT, turn, isRecorded: this.#history !== null };
+    const taken = this.#runtime.take({ ...request, signal: cancel.signal }, options);
     const entry = new Entry(taken, cancel, key);
     try {
       // Nothing of it has run yet: what follows is told of a run that is on disk.

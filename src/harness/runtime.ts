@@ -75,10 +75,17 @@ export interface TakenRun extends Pick<AcceptedRun, "runId" | "userId" | "turnId
 /** Resolves when a run may begin; rejects with what keeps it from that, or with the signal's reason. */
 export type TurnOf = (signal: AbortSignal) => Promise<void>;
 
-/** What a run waits for before it begins, and what ends it. */
-interface Waits {
-  callers: AbortSignal | undefined;
+export interface TakeOptions {
+  /** Of its output, for readers that come late. */
+  kept?: Pick<EventBusOptions, "headBytes" | "newestBytes">;
   turn?: TurnOf;
+  /** True where the id is new and the run will be on disk, with the process that has it, before this tick is over: then nobody has to claim it. */
+  isRecorded?: boolean;
+}
+
+/** What a run waits for before it begins, and what ends it. */
+interface Waits extends Pick<TakeOptions, "turn" | "isRecorded"> {
+  callers: AbortSignal | undefined;
 }
 
 export class Runtime implements AsyncDisposable {
@@ -131,11 +138,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** Starts a run, when `turn` resolves, that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
-  take(
-    request: RunRequest,
-    kept: Pick<EventBusOptions, "headBytes" | "newestBytes"> = {},
-    turn: TurnOf = async () => undefined,
-  ): TakenRun {
+  take(request: RunRequest, { kept, turn = async () => undefined, isRecorded = false }: TakeOptions = {}): TakenRun {
     this.#checkOpen();
     const startedAt = performance.now();
     const fields = copyOf(request);
@@ -143,7 +146,7 @@ export class Runtime implements AsyncDisposable {
     const { runId, userId, turnId, mode, scenario } = accepted;
     const events = new EventBus(kept);
     events.open(runId);
-    const waits = { callers: fields.signal, turn };
+    const waits = { callers: fields.signal, turn, isRecorded };
     const result = this.#track(this.#finish(this.#perform(accepted, waits, events, startedAt), events));
     const asked = askedFor(fields, accepted.redaction);
     return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, asked, events, result };
@@ -248,7 +251,8 @@ export class Runtime implements AsyncDisposable {
     let result: RunResult;
     try {
       const engine = await this.#opened();
-      result = await engine.once.run(accepted, () => this.#execute(engine, accepted, waits, bus, trace));
+      const start = () => this.#execute(engine, accepted, waits, bus, trace);
+      result = await (waits.isRecorded ? engine.once.runNew(accepted, start) : engine.once.run(accepted, start));
     } catch (error) {
       result = failedResult(accepted, error);
     }

@@ -1,33 +1,20 @@
 // What is kept of each run of a service, as files: what was asked for, how it ended (run-ids.ts), its events, and the key by which the same
 // request is the same run. Each is whole or absent. The files are the truth; the index over them can be made anew.
-import {
-  appendFileSync,
-  createReadStream,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { appendFileSync, createReadStream, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { RunResult } from "../model/result.js";
 import { step } from "../model/steps.js";
 import { errnoOf } from "../safefs/errors.js";
-import { hashName, type RunIdOwner, resultFile, runsDir, wholeResult } from "./run-ids.js";
+import { hashName, REQUEST_END, type RunIdOwner, resultFile, runsDir, wholeResult } from "./run-ids.js";
+import { claimName, putWhole, writeNew, writerOf } from "./whole-file.js";
 
 export const REQUEST_SCHEMA = "iso-runtime/run-request@1";
-const REQUEST_END = ".request.json";
 const EVENTS_END = ".events.ndjson";
 /** Of a run that has not ended. */
 const PART_END = ".events.part";
 const KEY_START = "key-";
 /** A result has more. */
 const MAX_CLAIM_BYTES = 256;
-/** A file that a process did not finish is named for it. */
-const UNFINISHED = /\.([0-9a-f]{16})$/;
 
 export interface RequestKeyRecord {
   /** Hash of the key: a key may say what it is for. */
@@ -157,19 +144,9 @@ export class RunFiles {
 
   /** Null where the key is this run's from now on, else the run that has it. */
   claimKey(userId: string, { digest, fingerprint }: RequestKeyRecord, runId: string): KeyFile | null {
-    const path = this.#keyPath(userId, digest);
     const mine: KeyFile = { runId, fingerprint, owner: this.#owner.id };
-    const mark = `${path}.${this.#owner.id}`;
-    writeNew(mark, JSON.stringify(mine));
-    try {
-      linkSync(mark, path);
-      return null;
-    } catch (error) {
-      if (errnoOf(error) !== "EEXIST") throw error;
-      return this.keyOf(userId, digest) ?? mine;
-    } finally {
-      rmSync(mark, { force: true });
-    }
+    if (claimName(this.#keyPath(userId, digest), JSON.stringify(mine), this.#owner.id)) return null;
+    return this.keyOf(userId, digest) ?? mine;
   }
 
   keyOf(userId: string, digest: string): KeyFile | null {
@@ -190,8 +167,8 @@ export class RunFiles {
   async runs(user: string): Promise<RunPlace[]> {
     const names = list(join(this.#dir, user));
     for (const name of names) {
-      const owner = UNFINISHED.exec(name)?.[1];
-      if (owner !== undefined && owner !== this.#owner.id && !(await this.#owner.isAlive(owner))) {
+      const owner = writerOf(name);
+      if (owner !== null && owner !== this.#owner.id && !(await this.#owner.isAlive(owner))) {
         rmSync(join(this.#dir, user, name), { force: true });
       }
     }
@@ -208,25 +185,7 @@ export class RunFiles {
   }
 
   #write(path: string, text: string): void {
-    const whole = `${path}.${this.#owner.id}`;
-    try {
-      writeNew(whole, text);
-      renameSync(whole, path);
-    } catch (error) {
-      rmSync(whole, { force: true });
-      throw error;
-    }
-  }
-}
-
-/** A user's first file makes the folder. */
-function writeNew(path: string, text: string): void {
-  try {
-    writeFileSync(path, text, { mode: 0o600 });
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, text, { mode: 0o600 });
+    putWhole(path, text, this.#owner.id);
   }
 }
 
