@@ -119,7 +119,7 @@ export class HistoryWriter {
       const { userId, runId } = record;
       if (!files.hasResult(userId, runId)) files.putResult(ended.result);
       try {
-        files.putEvents(userId, runId, await linesOf(ended.events));
+        await files.putEvents(userId, runId, await linesOf(ended.events));
       } catch (error) {
         // No reason to lose the others: of this one there is the result.
         this.#parts.log(`the events of run ${runId} are not kept: ${toIsoError(error).message}`);

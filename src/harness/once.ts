@@ -17,27 +17,18 @@ export class Once {
   /** Calls `start` unless the id was used before; then its first result is the answer. */
   async run(request: AcceptedRun, start: () => Promise<RunResult>): Promise<RunResult> {
     if (!request.ownRunId) return await start();
-    return await this.#once(request, (forget) => this.#claimed(request, start, forget));
-  }
-
-  /** For an id that is new, of a run that is on disk with its process: that is all the claim it needs. */
-  async runNew(request: AcceptedRun, start: () => Promise<RunResult>): Promise<RunResult> {
-    return await this.#once(request, async (forget) => await this.#finish(request, await start(), forget));
+    const key = JSON.stringify([request.userId, request.runId]);
+    const running = this.#underWay.get(key);
+    if (running) return await running;
+    const work = this.#claimed(request, start, () => this.#underWay.delete(key));
+    this.#underWay.set(key, work);
+    return await work;
   }
 
   /** The result of an earlier run with an id of its caller's own; null where there is none yet. */
   async find(userId: string, runId: string): Promise<RunResult | null> {
     const found = await this.#ids.find(userId, runId);
     return found === "interrupted" ? interruptedResult({ userId, runId, mode: "side-effects" }) : found;
-  }
-
-  async #once(request: AcceptedRun, work: (forget: () => void) => Promise<RunResult>): Promise<RunResult> {
-    const key = JSON.stringify([request.userId, request.runId]);
-    const running = this.#underWay.get(key);
-    if (running) return await running;
-    const result = work(() => this.#underWay.delete(key));
-    this.#underWay.set(key, result);
-    return await result;
   }
 
   async #claimed(request: AcceptedRun, start: () => Promise<RunResult>, forget: () => void): Promise<RunResult> {
@@ -59,11 +50,7 @@ export class Once {
       forget();
       throw error;
     }
-    return await this.#finish(request, result, forget);
-  }
-
-  /** What ran has run, also where its result cannot be written down: then it is remembered for as long as this process lives. */
-  async #finish({ userId, runId }: AcceptedRun, result: RunResult, forget: () => void): Promise<RunResult> {
+    // What ran has run, also where its result cannot be written down: then it is remembered for as long as this process lives.
     await this.#ids.finish(userId, runId, result).then(forget, () => undefined);
     return result;
   }

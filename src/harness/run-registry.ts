@@ -186,7 +186,8 @@ export class RunRegistry {
       if (request.workspace !== null) await this.#storage?.check(request.userId);
     };
     // An id of our own making that the runtime takes for the caller's: so its result is written down, and found after a restart.
-    const options = { kept: KEPT_OUTPUT, turn, isRecorded: this.#history !== null };
+    const history = this.#history;
+    const options = { kept: KEPT_OUTPUT, turn, keep: history ? (it: RunResult) => history.keepResult(it) : undefined };
     const taken = this.#runtime.take({ ...request, signal: cancel.signal }, options);
     const entry = new Entry(taken, cancel, key);
     try {

@@ -79,12 +79,15 @@ export interface TakeOptions {
   /** Of its output, for readers that come late. */
   kept?: Pick<EventBusOptions, "headBytes" | "newestBytes">;
   turn?: TurnOf;
-  /** True where the id is new and the run will be on disk, with the process that has it, before this tick is over: then nobody has to claim it. */
-  isRecorded?: boolean;
+  /**
+   * Writes the result down before anybody hears of it; what it throws costs no run its result. Given by who has the run on disk, under an id
+   * that is new, before this tick is over: then nobody has to claim that.
+   */
+  keep?: ((result: RunResult) => void) | undefined;
 }
 
 /** What a run waits for before it begins, and what ends it. */
-interface Waits extends Pick<TakeOptions, "turn" | "isRecorded"> {
+interface Waits extends Pick<TakeOptions, "turn" | "keep"> {
   callers: AbortSignal | undefined;
 }
 
@@ -138,7 +141,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** Starts a run, when `turn` resolves, that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
-  take(request: RunRequest, { kept, turn = async () => undefined, isRecorded = false }: TakeOptions = {}): TakenRun {
+  take(request: RunRequest, { kept, turn = async () => undefined, keep }: TakeOptions = {}): TakenRun {
     this.#checkOpen();
     const startedAt = performance.now();
     const fields = copyOf(request);
@@ -146,7 +149,7 @@ export class Runtime implements AsyncDisposable {
     const { runId, userId, turnId, mode, scenario } = accepted;
     const events = new EventBus(kept);
     events.open(runId);
-    const waits = { callers: fields.signal, turn, isRecorded };
+    const waits = { callers: fields.signal, turn, keep };
     const result = this.#track(this.#finish(this.#perform(accepted, waits, events, startedAt), events));
     const asked = askedFor(fields, accepted.redaction);
     return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, asked, events, result };
@@ -252,7 +255,7 @@ export class Runtime implements AsyncDisposable {
     try {
       const engine = await this.#opened();
       const start = () => this.#execute(engine, accepted, waits, bus, trace);
-      result = await (waits.isRecorded ? engine.once.runNew(accepted, start) : engine.once.run(accepted, start));
+      result = await (waits.keep ? kept(await start(), waits.keep) : engine.once.run(accepted, start));
     } catch (error) {
       result = failedResult(accepted, error);
     }
@@ -354,6 +357,15 @@ function copyOf(request: RunRequest): Partial<RunRequest> {
 function cancelled(thrown: unknown): unknown {
   if (thrown instanceof IsoError && thrown.code !== "internal") return thrown;
   return new IsoError("cancelled", "The caller cancelled the run before it started.", { cause: thrown });
+}
+
+function kept(result: RunResult, keep: (result: RunResult) => void): RunResult {
+  try {
+    keep(result);
+  } catch {
+    // What ran has run. Whoever took it knows the result for as long as this process lives, and tries again.
+  }
+  return result;
 }
 
 /** What the steps found, without what they found of secrets. Who and which run it was is nobody's secret. */

@@ -1,12 +1,14 @@
 // What is kept of each run of a service, as files: what was asked for, how it ended (run-ids.ts), its events, and the key by which the same
 // request is the same run. Each is whole or absent. The files are the truth; the index over them can be made anew.
 import { appendFileSync, createReadStream, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunResult } from "../model/result.js";
 import { step } from "../model/steps.js";
 import { errnoOf } from "../safefs/errors.js";
 import { hashName, REQUEST_END, type RunIdOwner, resultFile, runsDir, wholeResult } from "./run-ids.js";
-import { claimName, putWhole, writeNew, writerOf } from "./whole-file.js";
+import { SpareFiles } from "./spare-files.js";
+import { claimName, writerOf } from "./whole-file.js";
 
 export const REQUEST_SCHEMA = "iso-runtime/run-request@1";
 const EVENTS_END = ".events.ndjson";
@@ -57,22 +59,23 @@ export const placeOf = (userId: string, runId: string): RunPlace => ({ user: has
 export class RunFiles {
   readonly #dir: string;
   readonly #owner: RunIdOwner;
+  readonly #spareDir: string;
+  readonly #spares: SpareFiles;
 
   /** `stateDir` is the workspace root's `.iso-runtime`. */
   constructor(stateDir: string, owner: RunIdOwner) {
     this.#dir = runsDir(stateDir);
     this.#owner = owner;
+    this.#spareDir = join(stateDir, "spare");
+    this.#spares = new SpareFiles(this.#spareDir, owner.id);
   }
 
-  /** At once in its place: where it is not whole its process died before anybody heard of the run, and there is none. */
+  async close(): Promise<void> {
+    await this.#spares.close();
+  }
+
   accept(record: RunRecord): void {
-    const path = this.#path(placeOf(record.userId, record.runId), REQUEST_END);
-    try {
-      writeNew(path, JSON.stringify(record));
-    } catch (error) {
-      rmSync(path, { force: true });
-      throw error;
-    }
+    this.#spares.put(this.#path(placeOf(record.userId, record.runId), REQUEST_END), JSON.stringify(record));
   }
 
   /** What this user asked for with this run; null where there is nothing kept of it. */
@@ -97,12 +100,21 @@ export class RunFiles {
   }
 
   putResult(result: RunResult): void {
-    this.#write(resultFile(this.#dir, result.userId, result.runId), JSON.stringify(result));
+    this.#spares.put(resultFile(this.#dir, result.userId, result.runId), JSON.stringify(result));
   }
 
-  putEvents(userId: string, runId: string, lines: string): void {
+  /** Off this thread: nobody waits for it. */
+  async putEvents(userId: string, runId: string, lines: string): Promise<void> {
     const place = placeOf(userId, runId);
-    this.#write(this.#path(place, EVENTS_END), lines);
+    const path = this.#path(place, EVENTS_END);
+    const mark = `${path}.${this.#owner.id}`;
+    try {
+      await writeFile(mark, lines, { mode: 0o600 });
+      await rename(mark, path);
+    } catch (error) {
+      rmSync(mark, { force: true });
+      throw error;
+    }
     rmSync(this.#path(place, PART_END), { force: true });
   }
 
@@ -165,13 +177,7 @@ export class RunFiles {
 
   /** The runs of a user for which something was asked. What a dead process did not finish is removed. */
   async runs(user: string): Promise<RunPlace[]> {
-    const names = list(join(this.#dir, user));
-    for (const name of names) {
-      const owner = writerOf(name);
-      if (owner !== null && owner !== this.#owner.id && !(await this.#owner.isAlive(owner))) {
-        rmSync(join(this.#dir, user, name), { force: true });
-      }
-    }
+    const names = await this.#finished(join(this.#dir, user));
     const requests = names.filter((name) => name.endsWith(REQUEST_END));
     return requests.map((name) => ({ user, run: name.slice(0, -REQUEST_END.length) }));
   }
@@ -184,8 +190,21 @@ export class RunFiles {
     return join(this.#dir, hashName(userId), `${KEY_START}${digest}`);
   }
 
-  #write(path: string, text: string): void {
-    putWhole(path, text, this.#owner.id);
+  /** What a dead process made for later. */
+  async clearSpares(): Promise<void> {
+    await this.#finished(this.#spareDir);
+  }
+
+  /** Names of a folder without those of dead processes, which are removed. */
+  async #finished(dir: string): Promise<string[]> {
+    const names = list(dir);
+    for (const name of names) {
+      const owner = writerOf(name);
+      if (owner !== null && owner !== this.#owner.id && !(await this.#owner.isAlive(owner))) {
+        rmSync(join(dir, name), { force: true });
+      }
+    }
+    return names;
   }
 }
 

@@ -39,7 +39,7 @@ export function claimName(path: string, text: string, owner: string): boolean {
 }
 
 /** At once in its place. A user's first file makes the folder. */
-export function writeNew(path: string, text: string): void {
+function writeNew(path: string, text: string): void {
   try {
     writeFileSync(path, text, { mode: 0o600 });
   } catch (error) {

@@ -1,7 +1,7 @@
 // A run with the caller's own id happens once and is told truthfully, also where its result cannot be written down.
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { AcceptedRun } from "../../src/harness/accept.js";
 import { Once } from "../../src/harness/once.js";
 import { rejectedResult } from "../../src/harness/result.js";
@@ -43,26 +43,10 @@ it("leaves nothing beside the records", async () => {
 
 const done = rejectedResult({ userId: "u" }, new Error("no"));
 
-it("writes nothing but the result of a run that is on disk already, and once", async () => {
-  const dir = tempDir();
-  const once = new Once(new RunIds(dir, owner));
-  let during: string[] = [];
-  const start = async () => {
-    during = readdirSync(dir);
-    return done;
-  };
-  const again = () => Promise.reject(new Error("ran twice"));
-  const both = await Promise.all([once.runNew(request, start), once.runNew(request, again)]);
-  expect(both).toEqual([done, done]);
-  expect(during).toEqual([]);
-  const [user = ""] = readdirSync(join(dir, "runs"));
-  expect(readdirSync(join(dir, "runs", user))).toHaveLength(1);
-  expect(await once.run(request, again)).toEqual(done);
-});
-
 describe("an id of a run that a service took", () => {
   const asked = (dir: string, id: string) => {
     const files = new RunFiles(dir, { ...owner, id });
+    onTestFinished(() => files.close());
     const given = {
       userId: "u",
       runId: "r",
