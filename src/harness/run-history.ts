@@ -69,7 +69,10 @@ export class RunHistory {
     this.#log = log;
     const parts = { files: this.#files, index: this.#index, usage: this.#usage, turn, log };
     const { files, index } = parts;
-    this.#writer = new HistoryWriter({ files, index, log, onDamage: (error) => this.#repair(error) });
+    this.#writer = new HistoryWriter({
+      ...{ files, index, log, onDamage: (error: unknown) => this.#repair(error) },
+      isBusy: () => this.#underWay.size > 0,
+    });
     this.#telling = setInterval(() => this.#tell(), TELL_MS).unref();
     this.#retention = new Retention(parts, { ...DEFAULT_RETENTION, ...keep });
   }

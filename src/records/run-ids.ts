@@ -85,8 +85,19 @@ export class RunIds {
 
 export const runsDir = (stateDir: string): string => join(stateDir, "runs");
 
+/** Of users and runs at work, whose names are asked for a dozen times a run. */
+const NAMES_KEPT = 1000;
+const names = new Map<string, string>();
+
 /** A hash keeps file systems that fold case from mixing ids that differ only in it. */
-export const hashName = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
+export function hashName(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  const name = createHash("sha256").update(text).digest("hex").slice(0, 32);
+  if (names.size >= NAMES_KEPT) names.clear();
+  names.set(text, name);
+  return name;
+}
 
 export function resultFile(dir: string, userId: string, runId: string): string {
   return join(dir, hashName(userId), `${hashName(runId)}.json`);
