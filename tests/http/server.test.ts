@@ -225,7 +225,7 @@ describe("a connection", () => {
     expect(streams.readers).toBe(1);
     left.abort();
     await expect.poll(() => streams.readers).toBe(0);
-    expect(runs.last.request.signal?.aborted).toBe(false);
+    expect(runs.last.signal?.aborted).toBe(false);
   });
 });
 
