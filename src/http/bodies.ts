@@ -50,7 +50,7 @@ export const brokeOff = (cause: unknown): IsoError => new IsoError("invalid_requ
 
 /**
  * A whole body straight from its connection: a web stream in between costs more than all else of a small request. Throws as soon as it is
- * known to be too large; what comes then is the server's to let go of, when it has answered.
+ * known to be too large; what would come then is not read.
  */
 export async function readIncoming(
   incoming: Readable,

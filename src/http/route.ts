@@ -163,17 +163,24 @@ function pick(names: string[], of: (name: string) => string | undefined): Record
   return Object.fromEntries(found.filter((pair): pair is readonly [string, string] => pair[1] !== undefined));
 }
 
+/** Other bytes would be another text than the one that was sent. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 /** Throws `too_large` before more than `maxBytes` are held. */
 async function readText({ req, env }: Context, maxBytes: number, caller: Caller | null): Promise<string> {
   using held = new HeldBody(JSON.stringify(caller?.user ?? { key: caller?.keyId }));
   // There is none for a request that no network brought.
-  const { incoming }: Partial<HttpBindings> = env ?? {};
+  const { incoming, outgoing }: Partial<HttpBindings> = env ?? {};
+  const length = req.header("Content-Length");
   const bytes = incoming
-    ? await readIncoming(incoming, { length: req.header("Content-Length"), maxBytes }, held)
+    ? await readIncoming(incoming, { length, maxBytes }, held).catch((error) => {
+        // What is left of it is nobody's to wait for.
+        if (outgoing && "shouldKeepAlive" in outgoing) outgoing.shouldKeepAlive = false;
+        throw error;
+      })
     : await readAll(boundedBody(req.raw, maxBytes), held);
   try {
-    // Other bytes would be another text than the one that was sent.
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     throw new IsoError("invalid_request", "The body is no UTF-8.");
   }
