@@ -90,6 +90,8 @@ const TOUCHES_FILES = {
   "src/records/run-files.ts": "our own state",
   "src/records/run-ids.ts": "our own state",
   "src/records/signing-key.ts": "keys in our own state, or where the operator named one",
+  "src/records/spare-files.ts": "our own state",
+  "src/records/whole-file.ts": "our own state",
   "src/sandbox/account-files.ts": "files of ours for a sandbox to read",
   "src/sandbox/bubblewrap/backend.ts": "closes the engine's descriptors",
   "src/sandbox/bubblewrap/engine.ts": "where bubblewrap is",

@@ -11,6 +11,9 @@ import { linesOf } from "./past-events.js";
 
 const GATHER_MS = 100;
 const MAX_BATCH = 100;
+/** A run under way may be one that somebody waits for: it is let go first, for no longer than this. */
+const MAX_POLITE_MS = 500;
+const POLITE_STEP_MS = 20;
 /** What could not be written is tried again after this, so many times in all. */
 const RETRY_MS = 1000;
 const TRIES = 3;
@@ -30,6 +33,8 @@ interface Parts {
   index: RunIndex;
   log: (line: string) => void;
   onDamage(error: unknown): void;
+  /** True while a run is under way. */
+  isBusy(): boolean;
 }
 
 export class HistoryWriter {
@@ -79,6 +84,7 @@ export class HistoryWriter {
     this.#isWriting = true;
     for (let tries = 0; this.#waiting.length > 0; ) {
       await this.#pause(tries === 0 ? GATHER_MS : RETRY_MS);
+      await this.#letGo();
       const batch = this.#waiting.slice(0, MAX_BATCH);
       try {
         await this.#writeAll(batch);
@@ -119,7 +125,7 @@ export class HistoryWriter {
       const { userId, runId } = record;
       if (!files.hasResult(userId, runId)) files.putResult(ended.result);
       try {
-        files.putEvents(userId, runId, await linesOf(ended.events));
+        await files.putEvents(userId, runId, await linesOf(ended.events));
       } catch (error) {
         // No reason to lose the others: of this one there is the result.
         this.#parts.log(`the events of run ${runId} are not kept: ${toIsoError(error).message}`);
@@ -141,6 +147,12 @@ export class HistoryWriter {
       this.#waiters.delete(waiter);
       waiter.resolve();
     }
+  }
+
+  async #letGo(): Promise<void> {
+    const startedAt = performance.now();
+    const isLong = () => performance.now() - startedAt > MAX_POLITE_MS || this.#waiting.length >= MAX_BATCH;
+    while (this.#waiters.size === 0 && !isLong() && this.#parts.isBusy()) await this.#pause(POLITE_STEP_MS);
   }
 
   async #pause(ms: number): Promise<void> {

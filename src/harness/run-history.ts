@@ -69,7 +69,10 @@ export class RunHistory {
     this.#log = log;
     const parts = { files: this.#files, index: this.#index, usage: this.#usage, turn, log };
     const { files, index } = parts;
-    this.#writer = new HistoryWriter({ files, index, log, onDamage: (error) => this.#repair(error) });
+    this.#writer = new HistoryWriter({
+      ...{ files, index, log, onDamage: (error: unknown) => this.#repair(error) },
+      isBusy: () => this.#underWay.size > 0,
+    });
     this.#telling = setInterval(() => this.#tell(), TELL_MS).unref();
     this.#retention = new Retention(parts, { ...DEFAULT_RETENTION, ...keep });
   }
@@ -80,6 +83,7 @@ export class RunHistory {
     const { damage } = history.#index;
     if (damage !== null) options.log(`the history's index is made anew: ${damage}`);
     try {
+      await history.#files.clearSpares();
       await history.#retention.finishLeaving();
       await history.#reconcile();
     } catch (error) {
@@ -98,7 +102,12 @@ export class RunHistory {
     this.#writer.add({ record, ended: null });
   }
 
-  /** The result is on disk already, but for that of a run which could not even be begun. */
+  /** Before anybody hears of it. Throws where it cannot be written; then `ended` does it later. */
+  keepResult(result: RunResult): void {
+    this.#files.putResult(result);
+  }
+
+  /** The result is on disk already, where it could be written. */
   ended(result: RunResult, events: EventBus): void {
     const { userId, runId } = result;
     const record = this.#underWay.get(runId)?.record;
@@ -202,6 +211,7 @@ export class RunHistory {
     await this.#repairing;
     this.#index.close();
     this.#usage.close();
+    await this.#files.close();
   }
 
   /** Runs that take longer leave what they said, should this process die. */

@@ -186,7 +186,14 @@ export class RunRegistry {
       if (request.workspace !== null) await this.#storage?.check(request.userId);
     };
     // An id of our own making that the runtime takes for the caller's: so its result is written down, and found after a restart.
-    const taken = this.#runtime.take({ ...request, signal: cancel.signal }, KEPT_OUTPUT, turn);
+    const history = this.#history;
+    const options = {
+      kept: KEPT_OUTPUT,
+      turn,
+      cancel,
+      keep: history ? (it: RunResult) => history.keepResult(it) : undefined,
+    };
+    const taken = this.#runtime.take(request, options);
     const entry = new Entry(taken, cancel, key);
     try {
       // Nothing of it has run yet: what follows is told of a run that is on disk.

@@ -75,10 +75,22 @@ export interface TakenRun extends Pick<AcceptedRun, "runId" | "userId" | "turnId
 /** Resolves when a run may begin; rejects with what keeps it from that, or with the signal's reason. */
 export type TurnOf = (signal: AbortSignal) => Promise<void>;
 
-/** What a run waits for before it begins, and what ends it. */
-interface Waits {
-  callers: AbortSignal | undefined;
+export interface TakeOptions {
+  /** Of its output, for readers that come late. */
+  kept?: Pick<EventBusOptions, "headBytes" | "newestBytes">;
   turn?: TurnOf;
+  /**
+   * Writes the result down before anybody hears of it; what it throws costs no run its result. Given by who has the run on disk, under an id
+   * that is new, before this tick is over: then nobody has to claim that.
+   */
+  keep?: ((result: RunResult) => void) | undefined;
+  /** Cancels the run, in the place of the request's signal; aborted as well when the runtime closes. One signal costs a run less than two and their join. */
+  cancel?: AbortController;
+}
+
+/** What a run waits for before it begins, and what ends it. */
+interface Waits extends Pick<TakeOptions, "turn" | "keep" | "cancel"> {
+  callers: AbortSignal | undefined;
 }
 
 export class Runtime implements AsyncDisposable {
@@ -91,6 +103,8 @@ export class Runtime implements AsyncDisposable {
   readonly #seams: Seams;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
+  /** Of runs under way that have their own. */
+  readonly #cancels = new Set<AbortController>();
   #engine: Promise<Engine> | null = null;
 
   /** Made by `createRuntime`. */
@@ -131,11 +145,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** Starts a run, when `turn` resolves, that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
-  take(
-    request: RunRequest,
-    kept: Pick<EventBusOptions, "headBytes" | "newestBytes"> = {},
-    turn: TurnOf = async () => undefined,
-  ): TakenRun {
+  take(request: RunRequest, { kept, turn = async () => undefined, keep, cancel }: TakeOptions = {}): TakenRun {
     this.#checkOpen();
     const startedAt = performance.now();
     const fields = copyOf(request);
@@ -143,7 +153,8 @@ export class Runtime implements AsyncDisposable {
     const { runId, userId, turnId, mode, scenario } = accepted;
     const events = new EventBus(kept);
     events.open(runId);
-    const waits = { callers: fields.signal, turn };
+    const waits = { callers: fields.signal, turn, keep, ...(cancel && { cancel }) };
+    if (cancel) this.#cancels.add(cancel);
     const result = this.#track(this.#finish(this.#perform(accepted, waits, events, startedAt), events));
     const asked = askedFor(fields, accepted.redaction);
     return { runId, userId, turnId, mode, scenario: scenario?.id ?? null, asked, events, result };
@@ -189,6 +200,7 @@ export class Runtime implements AsyncDisposable {
   /** Cancels what runs, ends every sandbox, releases the roots. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new IsoError("cancelled", "The runtime was closed."));
+    for (const cancel of this.#cancels) cancel.abort(this.#closing.signal.reason);
     await Promise.allSettled([...this.#underWay]);
     const engine = this.#engine;
     this.#engine = null;
@@ -248,10 +260,12 @@ export class Runtime implements AsyncDisposable {
     let result: RunResult;
     try {
       const engine = await this.#opened();
-      result = await engine.once.run(accepted, () => this.#execute(engine, accepted, waits, bus, trace));
+      const start = () => this.#execute(engine, accepted, waits, bus, trace);
+      result = await (waits.keep ? kept(await start(), waits.keep) : engine.once.run(accepted, start));
     } catch (error) {
       result = failedResult(accepted, error);
     }
+    if (waits.cancel) this.#cancels.delete(waits.cancel);
     trace?.end(result);
     return result;
   }
@@ -259,12 +273,13 @@ export class Runtime implements AsyncDisposable {
   async #execute(
     engine: Engine,
     accepted: AcceptedRun,
-    { callers, turn }: Waits,
+    { callers, turn, cancel }: Waits,
     bus: EventBus,
     trace: RunTrace | null,
   ): Promise<RunResult> {
     // One that joins others is never forgotten by those that live on, as the runtime's own does: only where there are two.
-    const signal = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
+    const joined = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
+    const signal = cancel?.signal ?? joined;
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
     const batch = new OutputBatch((event) => void bus.emit(event));
@@ -350,6 +365,15 @@ function copyOf(request: RunRequest): Partial<RunRequest> {
 function cancelled(thrown: unknown): unknown {
   if (thrown instanceof IsoError && thrown.code !== "internal") return thrown;
   return new IsoError("cancelled", "The caller cancelled the run before it started.", { cause: thrown });
+}
+
+function kept(result: RunResult, keep: (result: RunResult) => void): RunResult {
+  try {
+    keep(result);
+  } catch {
+    // What ran has run. Whoever took it knows the result for as long as this process lives, and tries again.
+  }
+  return result;
 }
 
 /** What the steps found, without what they found of secrets. Who and which run it was is nobody's secret. */

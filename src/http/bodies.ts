@@ -1,4 +1,6 @@
-// How much of bodies this process holds while they come: each is bounded, and as many as there are connections would be more than it has.
+// Bodies while they come: each is bounded, and so is how much of all of them this process holds, as many as there are connections would be
+// more than it has.
+import type { Readable } from "node:stream";
 import { IsoError } from "../model/errors.js";
 import { MiB } from "../model/limits.js";
 
@@ -38,4 +40,51 @@ export class HeldBody implements Disposable {
     if (own === 0) ofCallers.delete(this.#caller);
     else ofCallers.set(this.#caller, own);
   }
+}
+
+export const tooLarge = (maxBytes: number): IsoError =>
+  new IsoError("too_large", `The body has more than ${maxBytes} bytes.`);
+
+/** Its sender has left, or sends what is no body: no fault of ours. */
+export const brokeOff = (cause: unknown): IsoError => new IsoError("invalid_request", "The body broke off.", { cause });
+
+/**
+ * A whole body straight from its connection: a web stream in between costs more than all else of a small request. Throws as soon as it is
+ * known to be too large; what would come then is not read.
+ */
+export async function readIncoming(
+  incoming: Readable,
+  { length, maxBytes }: { length: string | undefined; maxBytes: number },
+  held: HeldBody,
+): Promise<Buffer> {
+  if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (incoming.destroyed) throw brokeOff(incoming.errored);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  await new Promise<void>((resolve, reject) => {
+    const settle = () => {
+      incoming.off("data", take).off("end", end).off("error", fail).off("close", fail);
+    };
+    const end = () => {
+      settle();
+      resolve();
+    };
+    const fail = (error?: unknown) => {
+      settle();
+      incoming.pause();
+      reject(error instanceof IsoError ? error : brokeOff(error));
+    };
+    const take = (chunk: Buffer) => {
+      bytes += chunk.length;
+      try {
+        if (bytes > maxBytes) throw tooLarge(maxBytes);
+        held.add(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    incoming.on("data", take).on("end", end).on("error", fail).on("close", fail);
+  });
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }

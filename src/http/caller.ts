@@ -30,17 +30,21 @@ export interface Credentials {
   readonly keys: KeyRing;
 }
 
-/** Throws `unauthorized`. */
-export function callerOf(authorization: string | undefined, { token, keys }: Credentials): Caller {
-  const given = /^Bearer +([^\s]+) *$/i.exec(authorization ?? "")?.[1];
-  if (given !== undefined) {
-    // Of digests, which are of one length whatever was sent.
-    if (token !== null && timingSafeEqual(digest(given), digest(token))) return OPERATOR;
-    const key = keys.find(given);
-    if (key !== null) return { user: key.user, readOnly: key.readOnly, keyId: key.id };
-  }
-  const what = authorization === undefined ? "carries neither key nor token" : "carries no key or token that is valid";
-  throw new IsoError("unauthorized", `The request ${what}.`);
+/** Tells from a request's `Authorization` who asks; throws `unauthorized`. */
+export function callersOf({ token, keys }: Credentials): (authorization: string | undefined) => Caller {
+  // Of digests, which are of one length whatever was sent.
+  const own = token === null ? null : digest(token);
+  return (authorization) => {
+    const given = /^Bearer +([^\s]+) *$/i.exec(authorization ?? "")?.[1];
+    if (given !== undefined) {
+      if (own !== null && timingSafeEqual(digest(given), own)) return OPERATOR;
+      const key = keys.find(given);
+      if (key !== null) return { user: key.user, readOnly: key.readOnly, keyId: key.id };
+    }
+    const what =
+      authorization === undefined ? "carries neither key nor token" : "carries no key or token that is valid";
+    throw new IsoError("unauthorized", `The request ${what}.`);
+  };
 }
 
 const OPERATOR: Caller = { user: null, readOnly: false, keyId: null };

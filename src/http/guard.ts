@@ -1,7 +1,7 @@
 // Who may: a request must be for an address that is served, come from no other page's script, and carry a key or the token.
 import type { MiddlewareHandler } from "hono";
 import { IsoError } from "../model/errors.js";
-import { type Credentials, callerOf } from "./caller.js";
+import { type Credentials, callersOf } from "./caller.js";
 import { note } from "./record.js";
 
 export interface GuardOptions {
@@ -34,11 +34,12 @@ export const answerHeaders: MiddlewareHandler = async (context, next) => {
 };
 
 export function guard({ hosts, allowedHosts, credentials, open }: GuardOptions): MiddlewareHandler {
+  const callerOf = callersOf(credentials);
   return async (context, next) => {
     const header = (name: string) => context.req.header(name);
     checkAddress(header, hosts(), allowedHosts());
     if (!open.includes(context.req.path)) {
-      const caller = callerOf(header("Authorization"), credentials);
+      const caller = callerOf(header("Authorization"));
       context.set("caller", caller);
       const { keyId: key, user } = caller;
       note(context, { ...(key !== null && { key }), ...(user !== null && { user }) });
@@ -60,10 +61,11 @@ function checkAddress(
       field: "Host",
     });
   }
-  const origin = header("Origin");
+  const origin = header("Origin")?.toLowerCase();
   const site = header("Sec-Fetch-Site");
-  const origins = [...hosts, ...allowed].map((own) => `http://${own}`).concat(allowed.map((own) => `https://${own}`));
-  const isForeign = origin !== undefined && !origins.includes(origin.toLowerCase());
+  const isOwn = (hosts: readonly string[], scheme: string) => hosts.some((own) => origin === `${scheme}://${own}`);
+  const isForeign =
+    origin !== undefined && !(isOwn(hosts, "http") || isOwn(allowed, "http") || isOwn(allowed, "https"));
   if (isForeign || (site !== undefined && !OWN_SITE.includes(site))) {
     throw new IsoError("forbidden", "Requests from pages of other origins are refused.", { field: "Origin" });
   }

@@ -1,10 +1,11 @@
 // One description of a route serves three times: what comes in is checked by its schemas, the handler has their types, /openapi.json shows them.
+import type { HttpBindings } from "@hono/node-server";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { sayIssue } from "../model/say-issue.js";
-import { HeldBody } from "./bodies.js";
+import { brokeOff, HeldBody, readIncoming, tooLarge } from "./bodies.js";
 import { type Access, boundTo, type Caller, callerIn, checkAccess } from "./caller.js";
 import type { Answer } from "./schemas/common.js";
 
@@ -97,13 +98,14 @@ function operationOf(method: string, path: string): string {
 }
 
 async function take<S extends Shapes>(
-  { req }: Context,
+  context: Context,
   { takes, maxBytes = 0 }: Route<S>,
   caller: Caller | null,
 ): Promise<Taken<S>> {
+  const { req } = context;
   const { params, query, headers, body } = takes;
   const own = (schema: z.ZodObject, given: unknown) => boundTo(caller, Object.keys(schema.shape), given);
-  const text = body === undefined ? "" : await readText(req.raw, maxBytes, caller);
+  const text = body === undefined ? "" : await readText(context, maxBytes, caller);
   const taken = {
     ...(params && { params: checked(params, own(params, req.param())) }),
     ...(query && { query: checked(query, own(query, once(req.queries()))) }),
@@ -120,7 +122,15 @@ async function take<S extends Shapes>(
   return taken as unknown as Taken<S>;
 }
 
-function checked(schema: z.ZodType, value: unknown): unknown {
+/** What schemas make of nothing: most requests have no query, and none of the headers that may be there. */
+const ofNothing = new WeakMap<z.ZodObject, object | null>();
+
+function checked(schema: z.ZodObject, value: unknown): unknown {
+  if (isNothing(value)) {
+    if (!ofNothing.has(schema)) ofNothing.set(schema, schema.safeParse({}).data ?? null);
+    const known = ofNothing.get(schema);
+    if (known) return { ...known };
+  }
   const parsed = schema.safeParse(value, { error: sayIssue });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
@@ -130,6 +140,9 @@ function checked(schema: z.ZodType, value: unknown): unknown {
   const message = unknown === undefined ? sentence(issue) : "is not known here";
   throw new IsoError("invalid_request", `${field}: ${message}`, { field });
 }
+
+const isNothing = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
 
 function sentence(issue: z.core.$ZodIssue | undefined): string {
   if (issue?.code === "invalid_key") return issue.issues[0]?.message ?? issue.message;
@@ -150,38 +163,52 @@ function pick(names: string[], of: (name: string) => string | undefined): Record
   return Object.fromEntries(found.filter((pair): pair is readonly [string, string] => pair[1] !== undefined));
 }
 
+/** Other bytes would be another text than the one that was sent. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 /** Throws `too_large` before more than `maxBytes` are held. */
-async function readText(request: Request, maxBytes: number, caller: Caller | null): Promise<string> {
-  const chunks: Uint8Array[] = [];
+async function readText({ req, env }: Context, maxBytes: number, caller: Caller | null): Promise<string> {
   using held = new HeldBody(JSON.stringify(caller?.user ?? { key: caller?.keyId }));
-  for await (const chunk of boundedBody(request, maxBytes)) {
-    held.add(chunk.length);
-    chunks.push(chunk);
-  }
+  // There is none for a request that no network brought.
+  const { incoming, outgoing }: Partial<HttpBindings> = env ?? {};
+  const length = req.header("Content-Length");
+  const bytes = incoming
+    ? await readIncoming(incoming, { length, maxBytes }, held).catch((error) => {
+        // What is left of it is nobody's to wait for.
+        if (outgoing && "shouldKeepAlive" in outgoing) outgoing.shouldKeepAlive = false;
+        throw error;
+      })
+    : await readAll(boundedBody(req.raw, maxBytes), held);
   try {
-    // Other bytes would be another text than the one that was sent.
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+    return UTF8.decode(bytes);
   } catch {
     throw new IsoError("invalid_request", "The body is no UTF-8.");
   }
 }
 
+async function readAll(body: AsyncIterable<Uint8Array>, held: HeldBody): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) {
+    held.add(chunk.length);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
 /** The body as it comes; throws `too_large` with the first chunk too many, at once where its length is told before. */
 export async function* boundedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array> {
-  const tooLarge = () => new IsoError("too_large", `The body has more than ${maxBytes} bytes.`);
-  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge();
+  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return;
   let bytes = 0;
   const chunks = request.body[Symbol.asyncIterator]();
   try {
     for (;;) {
       const { value: chunk, done } = await chunks.next().catch((error) => {
-        // Its sender has left, or sends what is no body: no fault of ours.
-        throw new IsoError("invalid_request", "The body broke off.", { cause: error });
+        throw brokeOff(error);
       });
       if (done) return;
       bytes += chunk.length;
-      if (bytes > maxBytes) throw tooLarge();
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
       yield chunk;
     }
   } finally {

@@ -91,7 +91,8 @@ export async function serveApi(
     allowedHosts: () => allowed,
   });
   const listener = getRequestListener(app.fetch, {
-    overrideGlobalObjects: false,
+    // Answers that are a text go out as one: the platform's own are streams first, which costs more than all else of a small answer.
+    overrideGlobalObjects: true,
     errorHandler: (error) => problem(new IsoError("invalid_request", "It is no request.", { cause: error })),
   });
   const server = createServer(LIMITS, listener);

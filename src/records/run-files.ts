@@ -1,33 +1,22 @@
 // What is kept of each run of a service, as files: what was asked for, how it ended (run-ids.ts), its events, and the key by which the same
 // request is the same run. Each is whole or absent. The files are the truth; the index over them can be made anew.
-import {
-  appendFileSync,
-  createReadStream,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { appendFileSync, createReadStream, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { RunResult } from "../model/result.js";
 import { step } from "../model/steps.js";
 import { errnoOf } from "../safefs/errors.js";
-import { hashName, type RunIdOwner, resultFile, runsDir, wholeResult } from "./run-ids.js";
+import { hashName, REQUEST_END, type RunIdOwner, resultFile, runsDir, wholeResult } from "./run-ids.js";
+import { SpareFiles } from "./spare-files.js";
+import { claimName, writerOf } from "./whole-file.js";
 
 export const REQUEST_SCHEMA = "iso-runtime/run-request@1";
-const REQUEST_END = ".request.json";
 const EVENTS_END = ".events.ndjson";
 /** Of a run that has not ended. */
 const PART_END = ".events.part";
 const KEY_START = "key-";
 /** A result has more. */
 const MAX_CLAIM_BYTES = 256;
-/** A file that a process did not finish is named for it. */
-const UNFINISHED = /\.([0-9a-f]{16})$/;
 
 export interface RequestKeyRecord {
   /** Hash of the key: a key may say what it is for. */
@@ -70,22 +59,23 @@ export const placeOf = (userId: string, runId: string): RunPlace => ({ user: has
 export class RunFiles {
   readonly #dir: string;
   readonly #owner: RunIdOwner;
+  readonly #spareDir: string;
+  readonly #spares: SpareFiles;
 
   /** `stateDir` is the workspace root's `.iso-runtime`. */
   constructor(stateDir: string, owner: RunIdOwner) {
     this.#dir = runsDir(stateDir);
     this.#owner = owner;
+    this.#spareDir = join(stateDir, "spare");
+    this.#spares = new SpareFiles(this.#spareDir, owner.id);
   }
 
-  /** At once in its place: where it is not whole its process died before anybody heard of the run, and there is none. */
+  async close(): Promise<void> {
+    await this.#spares.close();
+  }
+
   accept(record: RunRecord): void {
-    const path = this.#path(placeOf(record.userId, record.runId), REQUEST_END);
-    try {
-      writeNew(path, JSON.stringify(record));
-    } catch (error) {
-      rmSync(path, { force: true });
-      throw error;
-    }
+    this.#spares.put(this.#path(placeOf(record.userId, record.runId), REQUEST_END), JSON.stringify(record));
   }
 
   /** What this user asked for with this run; null where there is nothing kept of it. */
@@ -110,12 +100,21 @@ export class RunFiles {
   }
 
   putResult(result: RunResult): void {
-    this.#write(resultFile(this.#dir, result.userId, result.runId), JSON.stringify(result));
+    this.#spares.put(resultFile(this.#dir, result.userId, result.runId), JSON.stringify(result));
   }
 
-  putEvents(userId: string, runId: string, lines: string): void {
+  /** Off this thread: nobody waits for it. */
+  async putEvents(userId: string, runId: string, lines: string): Promise<void> {
     const place = placeOf(userId, runId);
-    this.#write(this.#path(place, EVENTS_END), lines);
+    const path = this.#path(place, EVENTS_END);
+    const mark = `${path}.${this.#owner.id}`;
+    try {
+      await writeFile(mark, lines, { mode: 0o600 });
+      await rename(mark, path);
+    } catch (error) {
+      rmSync(mark, { force: true });
+      throw error;
+    }
     rmSync(this.#path(place, PART_END), { force: true });
   }
 
@@ -157,19 +156,9 @@ export class RunFiles {
 
   /** Null where the key is this run's from now on, else the run that has it. */
   claimKey(userId: string, { digest, fingerprint }: RequestKeyRecord, runId: string): KeyFile | null {
-    const path = this.#keyPath(userId, digest);
     const mine: KeyFile = { runId, fingerprint, owner: this.#owner.id };
-    const mark = `${path}.${this.#owner.id}`;
-    writeNew(mark, JSON.stringify(mine));
-    try {
-      linkSync(mark, path);
-      return null;
-    } catch (error) {
-      if (errnoOf(error) !== "EEXIST") throw error;
-      return this.keyOf(userId, digest) ?? mine;
-    } finally {
-      rmSync(mark, { force: true });
-    }
+    if (claimName(this.#keyPath(userId, digest), JSON.stringify(mine), this.#owner.id)) return null;
+    return this.keyOf(userId, digest) ?? mine;
   }
 
   keyOf(userId: string, digest: string): KeyFile | null {
@@ -188,13 +177,7 @@ export class RunFiles {
 
   /** The runs of a user for which something was asked. What a dead process did not finish is removed. */
   async runs(user: string): Promise<RunPlace[]> {
-    const names = list(join(this.#dir, user));
-    for (const name of names) {
-      const owner = UNFINISHED.exec(name)?.[1];
-      if (owner !== undefined && owner !== this.#owner.id && !(await this.#owner.isAlive(owner))) {
-        rmSync(join(this.#dir, user, name), { force: true });
-      }
-    }
+    const names = await this.#finished(join(this.#dir, user));
     const requests = names.filter((name) => name.endsWith(REQUEST_END));
     return requests.map((name) => ({ user, run: name.slice(0, -REQUEST_END.length) }));
   }
@@ -207,26 +190,21 @@ export class RunFiles {
     return join(this.#dir, hashName(userId), `${KEY_START}${digest}`);
   }
 
-  #write(path: string, text: string): void {
-    const whole = `${path}.${this.#owner.id}`;
-    try {
-      writeNew(whole, text);
-      renameSync(whole, path);
-    } catch (error) {
-      rmSync(whole, { force: true });
-      throw error;
-    }
+  /** What a dead process made for later. */
+  async clearSpares(): Promise<void> {
+    await this.#finished(this.#spareDir);
   }
-}
 
-/** A user's first file makes the folder. */
-function writeNew(path: string, text: string): void {
-  try {
-    writeFileSync(path, text, { mode: 0o600 });
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, text, { mode: 0o600 });
+  /** Names of a folder without those of dead processes, which are removed. */
+  async #finished(dir: string): Promise<string[]> {
+    const names = list(dir);
+    for (const name of names) {
+      const owner = writerOf(name);
+      if (owner !== null && owner !== this.#owner.id && !(await this.#owner.isAlive(owner))) {
+        rmSync(join(dir, name), { force: true });
+      }
+    }
+    return names;
   }
 }
 

@@ -9,7 +9,7 @@ import type { RunRequest } from "../../src/harness/request.js";
 import { blankResult } from "../../src/harness/result.js";
 import type { RunHistory } from "../../src/harness/run-history.js";
 import { type RegistryBounds, RunRegistry, type RunTaker } from "../../src/harness/run-registry.js";
-import type { TakenRun } from "../../src/harness/runtime.js";
+import type { TakenRun, TakeOptions } from "../../src/harness/runtime.js";
 import { StorageQuota } from "../../src/harness/storage-quota.js";
 import { createApp } from "../../src/http/app.js";
 import type { KeyRing } from "../../src/http/caller.js";
@@ -26,6 +26,8 @@ export const TOKEN = "a-token-of-tests";
 
 export interface Begun extends TakenRun {
   request: RunRequest;
+  /** Aborted when the run is cancelled. */
+  signal: AbortSignal | undefined;
   end(result?: Partial<RunResult>): Promise<void>;
 }
 
@@ -40,7 +42,7 @@ export class FakeRuns implements RunTaker {
     return run;
   }
 
-  take(request: RunRequest): TakenRun {
+  take(request: RunRequest, { cancel }: TakeOptions = {}): TakenRun {
     checkUserId(request.userId);
     if (request.profile !== undefined) throw new IsoError("unknown_profile", "no such profile", { field: "profile" });
     const runId = request.runId ?? "";
@@ -51,6 +53,7 @@ export class FakeRuns implements RunTaker {
       resolve = done;
     });
     const run: Begun = {
+      signal: cancel?.signal,
       ...{ request, runId, userId: request.userId, turnId: runId, mode: "side-effects", scenario: null, events },
       asked: askedFor(request, new Redaction(new SecretNames(), request.env ?? {})),
       result: promise,
@@ -65,7 +68,7 @@ export class FakeRuns implements RunTaker {
         await new Promise(setImmediate);
       },
     };
-    request.signal?.addEventListener("abort", () => void run.end({ ok: false, status: "cancelled" }));
+    cancel?.signal.addEventListener("abort", () => void run.end({ ok: false, status: "cancelled" }));
     this.begun.push(run);
     return run;
   }

@@ -190,7 +190,7 @@ describe("a user's runs", () => {
     const none = await problemIn(await it.ask(path.replace("ID", NOBODYS), { method, user: "bob" }));
     expect(others).toEqual(none);
     expect(none).toMatchObject({ status: 404, code: "not_found" });
-    expect(run.request.signal?.aborted).toBe(false);
+    expect(run.signal?.aborted).toBe(false);
     const own = await it.ask(path.replace("ID", run.runId), { method });
     // The run goes on still, and has no files yet.
     expect(own.status).toBe(path.includes("/files/") ? 409 : method === "POST" ? 202 : 200);
@@ -241,7 +241,7 @@ describe("POST /v1/runs/:id/cancel", () => {
     const { run } = await startAsync(it);
     const first = await it.ask(`/v1/runs/${run.runId}/cancel`, { method: "POST" });
     expect(first.status).toBe(202);
-    expect(run.request.signal?.aborted).toBe(true);
+    expect(run.signal?.aborted).toBe(true);
     await run.result;
     const second = await it.ask(`/v1/runs/${run.runId}/cancel`, { method: "POST" });
     expect(second.status).toBe(200);
