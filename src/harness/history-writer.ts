@@ -11,7 +11,7 @@ import { linesOf } from "./past-events.js";
 
 const GATHER_MS = 100;
 const MAX_BATCH = 100;
-/** A run under way may be one that somebody waits for: it is let go first, for no longer than this. */
+/** A run under way may be one that somebody waits for: rows let it go first, for no longer than this. */
 const MAX_POLITE_MS = 500;
 const POLITE_STEP_MS = 20;
 /** What could not be written is tried again after this, so many times in all. */
@@ -84,7 +84,6 @@ export class HistoryWriter {
     this.#isWriting = true;
     for (let tries = 0; this.#waiting.length > 0; ) {
       await this.#pause(tries === 0 ? GATHER_MS : RETRY_MS);
-      await this.#letGo();
       const batch = this.#waiting.slice(0, MAX_BATCH);
       try {
         await this.#writeAll(batch);
@@ -134,6 +133,8 @@ export class HistoryWriter {
       over.add(runId);
       await pause();
     }
+    // Rows are the only part that this thread is held up by, and that no death can lose: they are made of the files.
+    await this.#letGo();
     const begun = batch.filter(({ record, ended }) => ended === null && !over.has(record.runId));
     index.together(() => {
       for (const { record } of begun) index.put(record, null, 0);
