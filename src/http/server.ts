@@ -91,7 +91,8 @@ export async function serveApi(
     allowedHosts: () => allowed,
   });
   const listener = getRequestListener(app.fetch, {
-    // Answers that are a text go out as one: the platform's own are streams first, which costs more than all else of a small answer.
+    // The process is the service's alone. Answers that are a text go out as one: the platform's own are streams first, which costs more
+    // than all else of a small answer.
     overrideGlobalObjects: true,
     errorHandler: (error) => problem(new IsoError("invalid_request", "It is no request.", { cause: error })),
   });
