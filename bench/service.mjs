@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
+import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { PYTHON } from "./context.mjs";
 
@@ -58,6 +59,14 @@ export class Service {
     });
   }
 
+  /** A connection of its own, kept, by which JSON is sent and answered with next to nothing of a client's own work. */
+  async wire() {
+    const socket = connect(Number(this.#url.port), this.#url.hostname).setNoDelay(true);
+    await once(socket, "connect");
+    const head = `Host: ${this.#url.host}\r\nAuthorization: Bearer ${this.#token}\r\nContent-Type: application/json\r\n`;
+    return new Wire(socket, head);
+  }
+
   /** The response as it comes. */
   follow(path, headers = {}) {
     return this.#sent(path, undefined, headers, (response) => response);
@@ -86,5 +95,43 @@ export class Service {
       sent.once("response", (response) => resolve(read(response)));
       sent.end(text);
     });
+  }
+}
+
+/** One request at a time; answers have a length. */
+export class Wire {
+  #socket;
+  #head;
+
+  constructor(socket, head) {
+    this.#socket = socket;
+    this.#head = head;
+  }
+
+  /** `{ status, text }`. */
+  post(path, body) {
+    const text = JSON.stringify(body);
+    const socket = this.#socket;
+    return new Promise((resolve, reject) => {
+      let answer = Buffer.alloc(0);
+      const hear = (chunk) => {
+        answer = answer.length === 0 ? chunk : Buffer.concat([answer, chunk]);
+        const end = answer.indexOf("\r\n\r\n");
+        if (end === -1) return;
+        const head = answer.toString("latin1", 0, end);
+        const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]);
+        if (Number.isNaN(length)) throw new Error(`an answer without a length: ${head}`);
+        if (answer.length < end + 4 + length) return;
+        socket.off("data", hear).off("close", gone);
+        resolve({ status: Number(head.slice(9, 12)), text: answer.toString("utf8", end + 4) });
+      };
+      const gone = () => reject(new Error("the connection was closed"));
+      socket.on("data", hear).once("close", gone);
+      socket.write(`POST ${path} HTTP/1.1\r\n${this.#head}Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+    });
+  }
+
+  close() {
+    this.#socket.destroy();
   }
 }

@@ -17,6 +17,7 @@ export default {
   async measure(context) {
     const { request, settled } = await context.runtime({ backend: "auto" });
     const service = await Service.start(context, context.folder("service"));
+    let wire = null;
     try {
       const post = async (userId = "bench") => {
         const { status, text } = await service.ask("/v1/runs", { userId, ...context.change() });
@@ -24,9 +25,16 @@ export default {
         if (status !== 200 || !result.ok) throw new Error(`${status}: ${text.slice(0, 300)}`);
         return result;
       };
+      wire = await service.wire();
+      const sent = async () => {
+        const { status, text } = await wire.post("/v1/runs", { userId: "bench", ...context.change() });
+        const result = JSON.parse(text);
+        if (status !== 200 || !result.ok) throw new Error(`${status}: ${text.slice(0, 300)}`);
+        return result;
+      };
       const sides = [
         { name: "library", run: () => request(context.change()) },
-        { name: "HTTP", run: () => post() },
+        { name: "HTTP", run: sent },
       ].map((side) => ({ ...side, check: ({ sandbox, workspace }) => sandbox.warm && workspace.synced }));
       const settle = async () => {
         await settled();
@@ -47,6 +55,7 @@ export default {
         ],
       };
     } finally {
+      wire?.close();
       await service.close();
     }
   },

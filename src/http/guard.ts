@@ -1,4 +1,5 @@
 // Who may: a request must be for an address that is served, come from no other page's script, and carry a key or the token.
+import type { HttpBindings } from "@hono/node-server";
 import type { MiddlewareHandler } from "hono";
 import { IsoError } from "../model/errors.js";
 import { type Credentials, callersOf } from "./caller.js";
@@ -23,14 +24,17 @@ const HEADERS = {
   "Cross-Origin-Resource-Policy": "same-origin",
   "Cache-Control": "no-store",
 };
+const SENT = Object.entries(HEADERS);
 const OWN_SITE = ["same-origin", "none"];
 
 /** On every answer, those to refused requests too. A route that serves a page says its own policy. */
-export const answerHeaders: MiddlewareHandler = async (context, next) => {
+export const answerHeaders: MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> = async (context, next) => {
+  const outgoing = context.env?.outgoing;
+  // On its connection at once: a platform's headers take half as long as all else of a small answer.
+  if (outgoing && "setHeader" in outgoing) for (const [name, value] of SENT) outgoing.setHeader(name, value);
   await next();
-  for (const [name, value] of Object.entries(HEADERS)) {
-    if (!context.res.headers.has(name)) context.res.headers.set(name, value);
-  }
+  if (outgoing) return;
+  for (const [name, value] of SENT) if (!context.res.headers.has(name)) context.res.headers.set(name, value);
 };
 
 export function guard({ hosts, allowedHosts, credentials, open }: GuardOptions): MiddlewareHandler {
