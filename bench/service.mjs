@@ -59,12 +59,8 @@ export class Service {
     });
   }
 
-  /** A connection of its own, kept, by which JSON is sent and answered with next to nothing of a client's own work. */
-  async wire() {
-    const socket = connect(Number(this.#url.port), this.#url.hostname).setNoDelay(true);
-    await once(socket, "connect");
-    const head = `Host: ${this.#url.host}\r\nAuthorization: Bearer ${this.#token}\r\nContent-Type: application/json\r\n`;
-    return new Wire(socket, head);
+  wire() {
+    return Wire.open(this.#url.hostname, Number(this.#url.port), this.#token);
   }
 
   /** The response as it comes. */
@@ -98,14 +94,17 @@ export class Service {
   }
 }
 
-/** One request at a time; answers have a length. */
+/** A connection of its own, kept, with next to no work of a client's own: one request at a time, JSON; answers have a length. */
 export class Wire {
   #socket;
   #head;
 
-  constructor(socket, head) {
-    this.#socket = socket;
-    this.#head = head;
+  static async open(host, port, token = "none") {
+    const wire = new Wire();
+    wire.#socket = connect(port, host).setNoDelay(true);
+    wire.#head = `Host: ${host}:${port}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`;
+    await once(wire.#socket, "connect");
+    return wire;
   }
 
   /** `{ status, text }`. */

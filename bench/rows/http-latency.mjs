@@ -1,10 +1,14 @@
 // What a request costs beside a call of the library: the same run through `POST /v1/runs`, on a kept connection; then at a tenth of the load it
 // can carry, sent by the clock whether or not the one before was answered.
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { inParallel, ms } from "../context.mjs";
 import { difference, quantile, ratio } from "../figures.mjs";
 import { takeTurns } from "../rounds.mjs";
-import { Service } from "../service.mjs";
+import { Service, Wire } from "../service.mjs";
+
+const BARE = fileURLToPath(new URL("../bare-server.mjs", import.meta.url));
 
 const CARRIED = { atOnce: 4, runs: 120 };
 const OPEN_LOOP = { share: 0.1, runs: 300 };
@@ -17,8 +21,11 @@ export default {
   async measure(context) {
     const { request, settled } = await context.runtime({ backend: "auto" });
     const service = await Service.start(context, context.folder("service"));
-    let wire = null;
+    const bare = context.spawn(process.execPath, [BARE], { stdio: ["pipe", "pipe", "inherit"] });
+    let [wire, bareWire] = [null, null];
     try {
+      const [port] = await once(bare.stdout, "data");
+      bareWire = await Wire.open("127.0.0.1", Number(port));
       const post = async (userId = "bench") => {
         const { status, text } = await service.ask("/v1/runs", { userId, ...context.change() });
         const result = JSON.parse(text);
@@ -32,15 +39,17 @@ export default {
         if (status !== 200 || !result.ok) throw new Error(`${status}: ${text.slice(0, 300)}`);
         return result;
       };
+      const warm = ({ sandbox, workspace }) => sandbox.warm && workspace.synced;
       const sides = [
         { name: "library", run: () => request(context.change()) },
         { name: "HTTP", run: sent },
-      ].map((side) => ({ ...side, check: ({ sandbox, workspace }) => sandbox.warm && workspace.synced }));
+        { name: "bare", run: () => bareWire.post("/", { userId: "bench", ...context.change() }), check: null },
+      ].map((side) => ({ check: warm, ...side }));
       const settle = async () => {
         await settled();
         await sleep(SETTLE_MS);
       };
-      const [library, http] = await takeTurns(sides, context.rounds, settle);
+      const [library, http, nothing] = await takeTurns(sides, context.rounds, settle);
       const carried = await load(post);
       const open = await openLoop(post, carried * OPEN_LOOP.share);
       const [p50, p99] = [0.5, 0.99].map((share) => quantile(open, share));
@@ -50,12 +59,13 @@ export default {
           ratio("p99 of p50 at a tenth of the load it carries", open, open, { most: 4 }, 0.99),
         ],
         detail: [
-          `library p50 ${ms(library.p50)}, HTTP p50 ${ms(http.p50)}`,
+          `library p50 ${ms(library.p50)}, HTTP p50 ${ms(http.p50)}; a bare node:http server answers the same client in ${ms(nothing.p50)}`,
           `carries ${carried.toFixed(0)} runs/s; at ${(carried * OPEN_LOOP.share).toFixed(1)}/s p50 ${ms(p50)}, p99 ${ms(p99)}`,
         ],
       };
     } finally {
-      wire?.close();
+      for (const each of [wire, bareWire]) each?.close();
+      bare.stdin.end();
       await service.close();
     }
   },
