@@ -140,7 +140,7 @@ const TOUCHES_FILES = {
   "src/workspace/scratch.ts": "our own state",
   "src/workspace/settled.ts": "inodes of whole trees in our own state",
   "src/workspace/small-file.ts": "our own state",
-  "src/workspace/spares.ts": "our own state",
+  "src/workspace/spare-folders.ts": "our own state",
   "src/workspace/sync-folders.ts": "our own state, and folders that hold whole trees",
   "src/workspace/trash.ts": "moves whole trees away unopened",
   "src/workspace/twin.ts": "names in trees of our own where no program is",

@@ -66,7 +66,7 @@ export class RunFiles {
   constructor(stateDir: string, owner: RunIdOwner) {
     this.#dir = runsDir(stateDir);
     this.#owner = owner;
-    this.#spareDir = join(stateDir, "spare");
+    this.#spareDir = join(stateDir, "spare-files");
     this.#spares = new SpareFiles(this.#spareDir, owner.id);
   }
 

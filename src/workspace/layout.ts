@@ -28,7 +28,7 @@ export interface Layout {
   /** One file per workspace: what its newest version holds. */
   readonly records: string;
   /** One folder per workspace: folders of `staging` and `versions` that serve again. */
-  readonly spares: string;
+  readonly spareFolders: string;
   /** Old trees on their way out, of the workspace root. */
   readonly trash: string;
   readonly slots: string;
@@ -46,9 +46,9 @@ export function openLayout(workspaceRoot: string, sandboxRoot: string): Layout {
   checkApart(layout.workspaceRoot, layout.sandboxRoot, "workspace root", "sandbox root");
   checkApart(layout.sandboxRoot, layout.workspaceRoot, "sandbox root", "workspace root");
   for (const root of [layout.workspaceRoot, layout.sandboxRoot]) makeRoot(root);
-  const { instances, users, queues, staging, versions, twins, records, spares, trash } = layout;
+  const { instances, users, queues, staging, versions, twins, records, spareFolders, trash } = layout;
   const { slots, runs, building, sandboxTrash } = layout;
-  const ofWorkspaces = [instances, users, queues, staging, versions, twins, records, spares, trash];
+  const ofWorkspaces = [instances, users, queues, staging, versions, twins, records, spareFolders, trash];
   for (const folder of [...ofWorkspaces, slots, runs, building, sandboxTrash]) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
@@ -81,7 +81,7 @@ function describe(workspaceRoot: string, sandboxRoot: string): Layout {
     versions: join(state, "versions"),
     twins: join(state, "twins"),
     records: join(state, "records"),
-    spares: join(state, "spares"),
+    spareFolders: join(state, "spare-folders"),
     trash: join(state, "trash"),
     slots: join(sandboxState, "slots"),
     runs: join(sandboxState, "runs"),

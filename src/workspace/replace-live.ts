@@ -16,7 +16,7 @@ import { liveDir, twinDir, versionsDir } from "./layout.js";
 import { isDirectory } from "./live.js";
 import { makeOwnFolder } from "./own-folder.js";
 import { bytesOfItsOwn, countChanges, countFiles } from "./recorded-tree.js";
-import { keepSpare, takeSpare } from "./spares.js";
+import { keepSpare, takeSpare } from "./spare-folders.js";
 import { syncFolders } from "./sync-folders.js";
 import { bringUp } from "./twin.js";
 import {

@@ -11,7 +11,7 @@ import { makeOwnFolder } from "./own-folder.js";
 /** What each was: the two folders of a replacement, empty, and a version's, with its files in it. */
 export type SpareName = "workspace" | "replacement" | "version";
 
-const spare = ({ spares }: Layout, dirName: string, name: SpareName): string => join(spares, dirName, name);
+const spare = ({ spareFolders }: Layout, dirName: string, name: SpareName): string => join(spareFolders, dirName, name);
 
 /** Makes the folder `target` where it is absent, of a spare one where there is one. */
 export function takeSpare(layout: Layout, dirName: string, name: SpareName, target: string): void {
