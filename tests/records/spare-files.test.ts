@@ -12,9 +12,9 @@ const DEAD = "fedcba9876543210";
 
 async function stocked() {
   const dir = tempDir();
-  const spares = new SpareFiles(join(dir, "spare"), ME);
+  const spares = new SpareFiles(join(dir, "spare-files"), ME);
   onTestFinished(() => spares.close());
-  const names = () => (existsSync(join(dir, "spare")) ? readdirSync(join(dir, "spare")) : []);
+  const names = () => (existsSync(join(dir, "spare-files")) ? readdirSync(join(dir, "spare-files")) : []);
   await expect.poll(() => names().length).toBe(16);
   return { dir, spares, names };
 }
@@ -22,7 +22,7 @@ async function stocked() {
 describe("a file from the stock", () => {
   it("has all of its text and nobody else's eyes, and there is a new one in its place later", async () => {
     const { dir, spares, names } = await stocked();
-    const inodes = names().map((name) => statSync(join(dir, "spare", name)).ino);
+    const inodes = names().map((name) => statSync(join(dir, "spare-files", name)).ino);
     spares.put(join(dir, "one"), "first");
     expect(readFileSync(join(dir, "one"), "utf8")).toBe("first");
     expect(inodes).toContain(statSync(join(dir, "one")).ino);
@@ -46,7 +46,7 @@ describe("a file from the stock", () => {
 
   it("is made at once where the stock is empty, or somebody took it away", async () => {
     const { dir, spares } = await stocked();
-    rmSync(join(dir, "spare"), { recursive: true });
+    rmSync(join(dir, "spare-files"), { recursive: true });
     for (let count = 0; count < 20; count += 1) spares.put(join(dir, String(count)), `text ${count}`);
     for (let count = 0; count < 20; count += 1) {
       expect(readFileSync(join(dir, String(count)), "utf8")).toBe(`text ${count}`);
@@ -81,11 +81,11 @@ it("is gone when its process has closed it, and that of a dead one with the next
 
   const dir = tempDir();
   await (await openHistory(dir)).close();
-  expect(existsSync(join(dir, "spare")) ? readdirSync(join(dir, "spare")) : []).toEqual([]);
-  const dead = new SpareFiles(join(dir, "spare"), DEAD);
-  await expect.poll(() => existsSync(join(dir, "spare")) && readdirSync(join(dir, "spare")).length).toBe(16);
+  expect(existsSync(join(dir, "spare-files")) ? readdirSync(join(dir, "spare-files")) : []).toEqual([]);
+  const dead = new SpareFiles(join(dir, "spare-files"), DEAD);
+  await expect.poll(() => existsSync(join(dir, "spare-files")) && readdirSync(join(dir, "spare-files")).length).toBe(16);
   const history = await openHistory(dir, { alive: [] });
-  expect(readdirSync(join(dir, "spare")).filter((name) => name.endsWith(DEAD))).toEqual([]);
+  expect(readdirSync(join(dir, "spare-files")).filter((name) => name.endsWith(DEAD))).toEqual([]);
   await history.close();
   await dead.close();
 });
