@@ -1,6 +1,16 @@
 // One log of a run on disk, written by the host in a folder no program reaches: the head stays, the tail is a ring inside the
 // same file, and `finish` puts both in order around a line that counts what was dropped between them.
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { KEEP } from "../model/limits.js";
 import { readAt, writeAll } from "../safefs/descriptor.js";
 import { decodeUtf8 } from "./printable.js";
@@ -104,14 +114,24 @@ export class LogFile {
     this.#isOver = true;
     const fd = this.#fd;
     this.#fd = null;
-    if (fd === null) return;
+    if (fd === null) return this.#leaveNone();
     try {
       if (this.#wrapped) await this.#straighten(fd);
       else if (this.#had > this.#written) ftruncateSync(fd, this.#written);
     } catch (error) {
       this.#failure ??= error instanceof Error ? error.message : String(error);
+      cut(fd, Math.min(this.#written, this.#headBytes + this.#ringBytes));
     } finally {
       closeSync(fd);
+    }
+  }
+
+  /** Of one that could not be opened: an earlier run's must not be taken for this one's. */
+  #leaveNone(): void {
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // The failure that kept it from being opened is told.
     }
   }
 
@@ -211,6 +231,14 @@ export class LogFile {
 
 function create(path: string): number {
   return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, MODE);
+}
+
+function cut(fd: number, bytes: number): void {
+  try {
+    if (fstatSync(fd).size > bytes) ftruncateSync(fd, bytes);
+  } catch {
+    // What kept it from being put in order is told.
+  }
 }
 
 /** Bytes behind the last line end; none where there is no line end at all. */

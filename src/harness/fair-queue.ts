@@ -71,6 +71,7 @@ export class FairQueue {
   #heldMs = 0;
   /** The user that asked last, and the last one that is another. */
   #asking: { name: string; at: number }[] = [];
+  #looking: NodeJS.Timeout | null = null;
 
   constructor(limits: QueueLimits, now: () => number = () => performance.now()) {
     this.limits = limits;
@@ -82,6 +83,8 @@ export class FairQueue {
     const user = this.#users.get(asked.user) ?? { line: [], lanes: new Set(), atWork: 0, queuedBytes: 0 };
     // Nobody who could have the free place waits: it would have been given to them when it became free.
     this.#noteAsking(asked.user);
+    // Time alone may have made room for somebody who waits.
+    this.#next();
     const isNow = this.#atWork < this.limits.atOnce && this.#mayHavePlace(asked.user, user, asked.lane);
     if (!isNow) this.#checkRoom(user, asked);
     this.#users.set(asked.user, user);
@@ -91,6 +94,7 @@ export class FairQueue {
     } else {
       user.line.push(stand);
       this.#wait(user, stand, 1);
+      this.#lookAgain();
     }
     return stand;
   }
@@ -107,6 +111,15 @@ export class FairQueue {
     return { atWork: user?.atWork ?? 0, queued: user?.line.length ?? 0 };
   }
 
+  /** Nobody comes to say that a user has not asked for long. */
+  #lookAgain(): void {
+    this.#looking ??= setTimeout(() => {
+      this.#looking = null;
+      this.#next();
+      if (this.#queued > 0) this.#lookAgain();
+    }, ASKING_MS).unref();
+  }
+
   #mayHavePlace(name: string, { atWork, lanes }: User, lane: string | null): boolean {
     const { perUser, perUserBeside } = this.limits;
     const most = this.#isAlone(name) ? perUser : perUserBeside;
@@ -118,7 +131,7 @@ export class FairQueue {
     this.#asking = [{ name, at: this.#now() }, ...others.slice(0, 1)];
   }
 
-  /** True where nobody else has a run, nor asked for one lately. What this leaves free has its taker at the next ask or end of a run. */
+  /** True where nobody else has a run, nor asked for one lately. */
   #isAlone(name: string): boolean {
     const isAnother = this.#users.size > (this.#users.has(name) ? 1 : 0);
     const other = this.#asking.find((user) => user.name !== name);

@@ -27,7 +27,7 @@ const HEADERS = {
 const SENT = Object.entries(HEADERS);
 const OWN_SITE = ["same-origin", "none"];
 
-/** On every answer, those to refused requests too. A route that serves a page says its own policy. */
+/** On every answer to what is a request, refused ones too. A route that serves a page says its own policy. */
 export const answerHeaders: MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> = async (context, next) => {
   const outgoing = context.env?.outgoing;
   // On its connection at once: a platform's headers take half as long as all else of a small answer.

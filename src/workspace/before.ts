@@ -99,7 +99,7 @@ async function catchUp(settling: Settling, known: Known | null): Promise<Known |
   const since = idsIn(versions).filter((id) => id > known.id);
   if (since.length === 0) return known;
   await settleTwin(settling, known);
-  const deltas = since.map((id) => readDeltaIn(join(versions, id)));
+  const deltas = since.map((id) => readDeltaIn(join(versions, id), id));
   for (const [at, id] of since.entries()) {
     const delta = deltas[at];
     if (!delta) return null;

@@ -37,7 +37,8 @@ export async function bootstrap(
     const made =
       (await reuse(context, { out, logs }, { dirName, owner })) ?? (await fill(context, out, { dirName, owner }));
     step("bootstrap.built");
-    if (!isDirectory(logs) && !takeLogs(dir, logs)) mkdirSync(logs, { mode: 0o700 });
+    const hasLogs = isDirectory(logs) || (context.chownTo !== null && takeLogs(dir, logs));
+    if (!hasLogs) mkdirSync(logs, { mode: 0o700 });
     makeFolders(context, dir, building);
     step("bootstrap.old-moved-away");
     renameSync(out, join(building, "out"));
@@ -71,7 +72,7 @@ async function reuse(
   const out = join(sandboxDir(layout, dirName), "out");
   const copy = await copies.take(dirName, { out, generation });
   if (copy === null) return null;
-  takeLogs(dirname(out), to.logs);
+  if (context.chownTo !== null) takeLogs(dirname(out), to.logs);
   renameSync(out, to.out);
   using source = openTrustedDir(live);
   const whose = context.chownTo ? await owner : context.owner;

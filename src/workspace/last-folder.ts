@@ -9,10 +9,13 @@ import { MAIN_FILE, RESERVED_DIR } from "./layout.js";
 
 export const WORK_MODE_OF_ROOT = 0o1777;
 const LOGS = ["user.log", "infra.log"];
-/** A folder that held many names stays large after they are gone. */
-const MAX_FOLDER_BYTES = 16 * 1024;
+/** A folder that held many names stays large after they are gone, which the next program would see. */
+const MAX_FOLDER_BYTES = 4 * 1024;
 
-/** Moves the folder of the last run's logs to `target`, where others are written over them. False where there is none that is ours alone. */
+/**
+ * Moves the folder of the last run's logs to `target`, where others are written over them. False where there is none that is ours alone. Only
+ * where the host is root: a program of our own user could have put them there, had its run's host died before it did.
+ */
 export function takeLogs(dir: string, target: string): boolean {
   return where(() => {
     using out = openTrustedDir(join(dir, "out"));

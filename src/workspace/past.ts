@@ -57,7 +57,7 @@ export class Past implements Disposable {
     const changes: Later[] = [];
     const unknown = new Map<string, string>();
     for (const [at, id] of ids.entries()) {
-      const delta = readDeltaIn(join(versions, id));
+      const delta = readDeltaIn(join(versions, id), id);
       if (delta === null) {
         unknown.set(id, join(versions, id));
         continue;

@@ -16,7 +16,7 @@ import { liveDir, twinDir, versionsDir } from "./layout.js";
 import { isDirectory } from "./live.js";
 import { makeOwnFolder } from "./own-folder.js";
 import { bytesOfItsOwn, countChanges, countFiles } from "./recorded-tree.js";
-import { keepSpare, takeSpare } from "./spare-folders.js";
+import { keepSpare, spareFolder, takeSpare } from "./spare-folders.js";
 import { syncFolders } from "./sync-folders.js";
 import { bringUp } from "./twin.js";
 import {
@@ -221,11 +221,14 @@ function prune(context: StoreContext, dirName: string): void {
   const { layout, records, versions, trash } = context;
   for (const { folder } of surplus(listVersions(versionsDir(layout, dirName), { trusting: true }), versions)) {
     forgetVersion(folder);
-    const spare = keepSpare(layout, dirName, "version", folder);
+    // Where no version is kept, nothing of one stays: its names and digests are the user's.
+    const spare = versions.keep === 0 ? null : keepSpare(layout, dirName, "version", folder);
     trash.discard(spare === null ? folder : savedDir(spare), layout.trash);
     step("commit.pruned");
   }
-  if (versions.keep === 0) records.remove(dirName);
+  if (versions.keep > 0) return;
+  records.remove(dirName);
+  trash.discard(spareFolder(layout, dirName, "version"), layout.trash);
 }
 
 function foldersOf({ layout }: StoreContext, { dirName, before }: Replacement): string[] {
@@ -261,7 +264,7 @@ export async function healReplacements(context: StoreContext, dirName: string): 
       step("heal.placed");
     }
     const record = isPlaced(live, staging);
-    const delta = record && readDeltaIn(join(staging, MADE));
+    const delta = record && readDeltaIn(join(staging, MADE), record.id);
     if (record && delta) await settle(context, { dirName, staging, record, delta, durable: false });
     else context.trash.discard(staging, layout.trash);
     step("heal.cleared");

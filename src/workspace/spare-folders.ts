@@ -11,13 +11,14 @@ import { makeOwnFolder } from "./own-folder.js";
 /** What each was: the two folders of a replacement, empty, and a version's, with its files in it. */
 export type SpareName = "workspace" | "replacement" | "version";
 
-const spare = ({ spareFolders }: Layout, dirName: string, name: SpareName): string => join(spareFolders, dirName, name);
+export const spareFolder = ({ spareFolders }: Layout, dirName: string, name: SpareName): string =>
+  join(spareFolders, dirName, name);
 
 /** Makes the folder `target` where it is absent, of a spare one where there is one. */
 export function takeSpare(layout: Layout, dirName: string, name: SpareName, target: string): void {
   if (isDirectory(target)) return;
   try {
-    renameSync(spare(layout, dirName, name), target);
+    renameSync(spareFolder(layout, dirName, name), target);
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw error;
     makeOwnFolder(target);
@@ -26,7 +27,7 @@ export function takeSpare(layout: Layout, dirName: string, name: SpareName, targ
 
 /** Takes a folder out of its place, and says where it is; null where it stays there, as there is a spare one already. */
 export function keepSpare(layout: Layout, dirName: string, name: SpareName, folder: string): string | null {
-  const target = spare(layout, dirName, name);
+  const target = spareFolder(layout, dirName, name);
   for (;;) {
     try {
       renameSync(folder, target);

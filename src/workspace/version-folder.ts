@@ -1,5 +1,6 @@
 // The versions of one workspace on disk: a folder each, with what is known of it, what it changed, and once another version has
 // replaced it, the entries that one has no more. Only the holder of the workspace's lock writes here; whoever reads needs no lock.
+import { createHash } from "node:crypto";
 import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -15,6 +16,7 @@ import { readIfPresent, stampOf } from "./small-file.js";
 const RECORD = "version.json";
 const DELTA = "delta.json";
 const SAVED = "saved";
+const SEAL = '{"version":';
 const ID = /^\d{8}\.[A-Za-z0-9_-]{1,64}$/;
 const MAX_NUMBER = 99_999_999;
 
@@ -70,7 +72,7 @@ export function makeRecord({ number, mark, root, runId = null, restored = null, 
  */
 export function writeVersion(folder: string, record: VersionRecord, delta: Delta | null, durable: boolean): void {
   if (delta === null) rmSync(join(folder, DELTA), { force: true });
-  else writeOver(join(folder, DELTA), writeDelta(delta), durable);
+  else writeOver(join(folder, DELTA), sealed(record.id, writeDelta(delta)), durable);
   writeOver(join(folder, RECORD), `${JSON.stringify(record)}\n`, durable);
 }
 
@@ -173,14 +175,31 @@ export function namesIn(folder: string): string[] {
 /** What a version had and the one that replaced it has not, each at its own path. */
 export const savedDir = (folder: string): string => join(folder, SAVED);
 
-/** Null where it is not known, or not any more, what the version changed. */
-export function readDeltaIn(folder: string): Delta | null {
+/**
+ * A file that is written over may be another version's after a loss of power, or a part of one: it says whose it is, and that it is whole.
+ */
+function sealed(id: string, text: string): string {
+  return `${SEAL}${JSON.stringify(id)},"sha256":"${sha256(text)}"}\n${text}`;
+}
+
+/** Null where it is not this version's. What was written before there were seals has none. */
+function unsealed(text: string, id: string): string | null {
+  if (!text.startsWith(SEAL)) return text;
+  const end = text.indexOf("\n") + 1;
+  return text === sealed(id, text.slice(end)) ? text.slice(end) : null;
+}
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** Null where it is not known, or not any more, what the version of this id changed. */
+export function readDeltaIn(folder: string, id: string): Delta | null {
   const path = join(folder, DELTA);
   const text = readIfPresent(path);
-  // Once it is pruned the file may be another version's: what was read while it had its name is its own.
-  if (text === null || !existsSync(path)) return null;
+  // Once it is pruned the file is written over: what was read while it had its name is its own.
+  const own = text === null || !existsSync(path) ? null : unsealed(text, id);
+  if (own === null) return null;
   try {
-    return readDelta(text, path);
+    return readDelta(own, path);
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof IsoError) return null;
     throw error;

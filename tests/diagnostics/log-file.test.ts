@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -48,6 +48,16 @@ describe("LogFile", () => {
     const text = readFileSync(path, "utf8");
     if (all.length < 64 * 1024) expect(text).toBe(all);
     else expect(text).toMatch(/^line 0 \n[\s\S]*left out[\s\S]*line 4999 x{49}\n$/);
+  });
+
+  it("is not there where it could not be opened: what an earlier run left is not this one's", async () => {
+    writeFileSync(join(dir, "earlier.log"), "of an earlier run");
+    symlinkSync(join(dir, "earlier.log"), path);
+    const log = new LogFile(path);
+    fill(log, 10);
+    await log.finish();
+    expect(log.failure).toMatch(/ELOOP/);
+    expect(readdirSync(dir)).toEqual(["earlier.log"]);
   });
 
   it("is there when it has ended, an empty one too", async () => {

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FairQueue, type Place, type QueueLimits } from "../../src/harness/fair-queue.js";
 
 const LIMITS: QueueLimits = {
@@ -33,8 +33,12 @@ class Line {
     );
   }
 
+  leave(name: string): void {
+    this.#places.get(name)?.leave();
+  }
+
   async end(...names: string[]): Promise<void> {
-    for (const name of names) this.#places.get(name)?.leave();
+    for (const name of names) this.leave(name);
     await settle();
   }
 }
@@ -72,6 +76,32 @@ describe("the fair queue", () => {
     line.nowMs += 2_000;
     await line.end("a3");
     expect(line.served.slice(5)).toEqual(["a4", "a5", "a6"]);
+  });
+
+  it("serves who waited first where time alone made room", async () => {
+    const line = new Line({ atOnce: 16, perUser: 2, perUserBeside: 1 });
+    line.ask("a0");
+    line.ask("b0");
+    line.ask("a1");
+    await line.end("b0");
+    expect(line.served).toEqual(["a0", "b0"]);
+    line.nowMs += 600_000;
+    line.ask("a2");
+    await settle();
+    expect(line.served.slice(2)).toEqual(["a1"]);
+    await line.end("a0");
+    expect(line.served.slice(3)).toEqual(["a2"]);
+  });
+
+  it("looks by itself whether time made room", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const line = new Line({ atOnce: 16, perUser: 2, perUserBeside: 1 });
+    for (const name of ["a0", "b0", "a1"]) line.ask(name);
+    line.leave("b0");
+    line.nowMs += 6_000;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(line.served).toEqual(["a0", "b0", "a1"]);
   });
 
   it("serves a user's own in the order of asking", async () => {
@@ -238,9 +268,14 @@ describe("whatever is asked for and given up, in any order", () => {
           const lanes = works().flatMap(({ user, lane }) => (lane === null ? [] : [`${user} ${lane}`]));
           expect(new Set(lanes).size).toBe(lanes.length);
           if (works().length < atOnce) expect(waiting().filter(mayHave)).toEqual([]);
+          // Who gives up and asks again stands behind the others, and has been passed by nobody.
+          for (const user of USERS) {
+            if (!waiting().some((run) => run.user === user && mayHave(run))) overtaken.delete(user);
+          }
           expect(queue.counts()).toMatchObject({ atWork: works().length, queued: waiting().length });
         }
         while (runs.length > 0) {
+          if (faults.length > 0) throw faults[0];
           const [run] = works();
           expect(run).toBeDefined();
           runs.splice(runs.indexOf(run as Run), 1);

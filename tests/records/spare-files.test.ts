@@ -83,7 +83,9 @@ it("is gone when its process has closed it, and that of a dead one with the next
   await (await openHistory(dir)).close();
   expect(existsSync(join(dir, "spare-files")) ? readdirSync(join(dir, "spare-files")) : []).toEqual([]);
   const dead = new SpareFiles(join(dir, "spare-files"), DEAD);
-  await expect.poll(() => existsSync(join(dir, "spare-files")) && readdirSync(join(dir, "spare-files")).length).toBe(16);
+  await expect
+    .poll(() => existsSync(join(dir, "spare-files")) && readdirSync(join(dir, "spare-files")).length)
+    .toBe(16);
   const history = await openHistory(dir, { alive: [] });
   expect(readdirSync(join(dir, "spare-files")).filter((name) => name.endsWith(DEAD))).toEqual([]);
   await history.close();

@@ -70,14 +70,16 @@ describe("a version", () => {
     expect((await world.run(write({ a: "1" }))).synced).toEqual({ synced: true, version: null });
     expect(ids(world)).toEqual([]);
     const roots = { workspaceRoot: join(world.root, "w"), sandboxRoot: join(world.root, "s"), owner };
-    for (const keep of [5, 5, 0]) {
+    for (const keep of [5, 1, 1, 0]) {
       await using store = await WorkspaceStore.open({ ...roots, versions: { keep, maxBytes: 2 ** 30 } });
       await using lock = await store.lock({ userId: "u" });
       const prepared = await store.bootstrap(lock, "again");
       writeFileSync(join(prepared.out, "a"), `${Math.random()}`);
       await store.commit(prepared, await store.diff(prepared), { durability: "process" });
     }
-    expect(ids(world)).toEqual(["00000002.again"]);
+    expect(ids(world)).toEqual(["00000003.again"]);
+    // Nor is anything of one kept to be written over.
+    expect(existsSync(join(world.root, "w/.iso-runtime/spare-folders/u/version"))).toBe(false);
     await expect(undo(world)).rejects.toMatchObject({ code: "invalid_request", hint: expect.stringContaining("keep") });
   });
 
