@@ -51,10 +51,13 @@ export async function bootstrap(
       size: sizeWith(made.baseline, dir),
     };
   } catch (error) {
-    for (const path of [building, out, logs]) await removeTree(path).catch(() => undefined);
+    for (const path of [building, out, linksOf(out), logs]) await removeTree(path).catch(() => undefined);
     throw failure(error, "The workspace cannot be copied into the sandbox folder");
   }
 }
+
+/** Of files with several names, while a copy is built. */
+const linksOf = (out: string): string => `${out}.links`;
 
 type Made = Pick<Prepared, "baseline" | "source" | "copy">;
 
@@ -109,7 +112,7 @@ function makeDir(path: string): void {
 
 async function fill(context: StoreContext, out: string, filling: Filling): Promise<Made> {
   makeDir(out);
-  const source = await copyLive(context, filling, { out, links: `${out}.links` });
+  const source = await copyLive(context, filling, { out, links: linksOf(out) });
   const { dirName, owner } = filling;
   const generation =
     dirName !== null && source !== null && source.size.entries >= MIN_COPY_ENTRIES
