@@ -26,24 +26,14 @@ export default {
     try {
       const [port] = await once(bare.stdout, "data");
       bareWire = await Wire.open("127.0.0.1", Number(port));
-      const post = async (userId = "bench") => {
-        const { status, text } = await service.ask("/v1/runs", { userId, ...context.change() });
-        const result = JSON.parse(text);
-        if (status !== 200 || !result.ok) throw new Error(`${status}: ${text.slice(0, 300)}`);
-        return result;
-      };
       wire = await service.wire();
-      const sent = async () => {
-        const { status, text } = await wire.post("/v1/runs", { userId: "bench", ...context.change() });
-        const result = JSON.parse(text);
-        if (status !== 200 || !result.ok) throw new Error(`${status}: ${text.slice(0, 300)}`);
-        return result;
-      };
+      const bodyOf = (userId) => ({ userId, ...context.change() });
+      const post = async (userId) => resultOf(await service.ask("/v1/runs", bodyOf(userId)));
       const warm = ({ sandbox, workspace }) => sandbox.warm && workspace.synced;
       const sides = [
         { name: "library", run: () => request(context.change()) },
-        { name: "HTTP", run: sent },
-        { name: "bare", run: () => bareWire.post("/", { userId: "bench", ...context.change() }), check: null },
+        { name: "HTTP", run: async () => resultOf(await wire.post("/v1/runs", bodyOf("bench"))) },
+        { name: "bare", run: () => bareWire.post("/", bodyOf("bench")), check: null },
       ].map((side) => ({ check: warm, ...side }));
       const settle = async () => {
         await settled();
@@ -70,6 +60,12 @@ export default {
     }
   },
 };
+
+function resultOf({ status, text }) {
+  const result = JSON.parse(text);
+  if (status !== 200 || !result.ok) throw new Error(`${status}: ${text.slice(0, 300)}`);
+  return result;
+}
 
 /** Runs a second that it carries. */
 async function load(post) {

@@ -81,9 +81,8 @@ export class FairQueue {
   /** A place where one is free, else a stand in the line. Throws `too_busy` where the line is full. */
   enter(asked: Asked): Place {
     const user = this.#users.get(asked.user) ?? { line: [], lanes: new Set(), atWork: 0, queuedBytes: 0 };
-    // Nobody who could have the free place waits: it would have been given to them when it became free.
     this.#noteAsking(asked.user);
-    // Time alone may have made room for somebody who waits.
+    // Time alone may have made room for somebody who waits. After this nobody waits who could have the free place.
     this.#next();
     const isNow = this.#atWork < this.limits.atOnce && this.#mayHavePlace(asked.user, user, asked.lane);
     if (!isNow) this.#checkRoom(user, asked);

@@ -278,8 +278,8 @@ export class Runtime implements AsyncDisposable {
     trace: RunTrace | null,
   ): Promise<RunResult> {
     // One that joins others is never forgotten by those that live on, as the runtime's own does: only where there are two.
-    const joined = callers ? AbortSignal.any([this.#closing.signal, callers]) : this.#closing.signal;
-    const signal = cancel?.signal ?? joined;
+    const closing = this.#closing.signal;
+    const signal = cancel?.signal ?? (callers ? AbortSignal.any([closing, callers]) : closing);
     const { runId, userId, turnId, mode, scenario } = accepted;
     bus.open(runId);
     const batch = new OutputBatch((event) => void bus.emit(event));

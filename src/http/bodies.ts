@@ -42,11 +42,10 @@ export class HeldBody implements Disposable {
   }
 }
 
-export const tooLarge = (maxBytes: number): IsoError =>
-  new IsoError("too_large", `The body has more than ${maxBytes} bytes.`);
+const tooLarge = (maxBytes: number): IsoError => new IsoError("too_large", `The body has more than ${maxBytes} bytes.`);
 
 /** Its sender has left, or sends what is no body: no fault of ours. */
-export const brokeOff = (cause: unknown): IsoError => new IsoError("invalid_request", "The body broke off.", { cause });
+const brokeOff = (cause: unknown): IsoError => new IsoError("invalid_request", "The body broke off.", { cause });
 
 /**
  * A whole body straight from its connection: a web stream in between costs more than all else of a small request. Throws as soon as it is
@@ -87,4 +86,36 @@ export async function readIncoming(
     incoming.on("data", take).on("end", end).on("error", fail).on("close", fail);
   });
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** The body as it comes; throws `too_large` with the first chunk too many, at once where its length is told before. */
+export async function* boundedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array> {
+  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (request.body === null) return;
+  let bytes = 0;
+  const chunks = request.body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { value: chunk, done } = await chunks.next().catch((error) => {
+        throw brokeOff(error);
+      });
+      if (done) return;
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  } finally {
+    // What is left of it is let go of; where it broke off there is nothing.
+    await chunks.return?.().catch(() => undefined);
+  }
+}
+
+/** All of it, where there is no connection to read from. */
+export async function readAll(body: AsyncIterable<Uint8Array>, held: HeldBody): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) {
+    held.add(chunk.length);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }

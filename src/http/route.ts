@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { IsoError } from "../model/errors.js";
 import { sayIssue } from "../model/say-issue.js";
-import { brokeOff, HeldBody, readIncoming, tooLarge } from "./bodies.js";
+import { boundedBody, HeldBody, readAll, readIncoming } from "./bodies.js";
 import { type Access, boundTo, type Caller, callerIn, checkAccess } from "./caller.js";
 import type { Answer } from "./schemas/common.js";
 
@@ -183,37 +183,6 @@ async function readText({ req, env }: Context, maxBytes: number, caller: Caller 
     return UTF8.decode(bytes);
   } catch {
     throw new IsoError("invalid_request", "The body is no UTF-8.");
-  }
-}
-
-async function readAll(body: AsyncIterable<Uint8Array>, held: HeldBody): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) {
-    held.add(chunk.length);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** The body as it comes; throws `too_large` with the first chunk too many, at once where its length is told before. */
-export async function* boundedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array> {
-  if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) return;
-  let bytes = 0;
-  const chunks = request.body[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const { value: chunk, done } = await chunks.next().catch((error) => {
-        throw brokeOff(error);
-      });
-      if (done) return;
-      bytes += chunk.length;
-      if (bytes > maxBytes) throw tooLarge(maxBytes);
-      yield chunk;
-    }
-  } finally {
-    // What is left of it is let go of; where it broke off there is nothing.
-    await chunks.return?.().catch(() => undefined);
   }
 }
 

@@ -1,8 +1,9 @@
 // Routes of a user's files and versions. Files are a program's: they go out as downloads that no browser runs, and come in as a whole or not.
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { KiB, LIMITS } from "../model/limits.js";
+import { boundedBody } from "./bodies.js";
 import { Counts } from "./counts.js";
-import { addRoute, boundedBody } from "./route.js";
+import { addRoute } from "./route.js";
 import { json, problems } from "./schemas/common.js";
 import {
   FileList,

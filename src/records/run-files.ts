@@ -1,14 +1,13 @@
 // What is kept of each run of a service, as files: what was asked for, how it ended (run-ids.ts), its events, and the key by which the same
 // request is the same run. Each is whole or absent. The files are the truth; the index over them can be made anew.
 import { appendFileSync, createReadStream, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunResult } from "../model/result.js";
 import { step } from "../model/steps.js";
 import { errnoOf } from "../safefs/errors.js";
 import { hashName, REQUEST_END, type RunIdOwner, resultFile, runsDir, wholeResult } from "./run-ids.js";
 import { SpareFiles } from "./spare-files.js";
-import { claimName, writerOf } from "./whole-file.js";
+import { claimName, putWholeAside, writerOf } from "./whole-file.js";
 
 export const REQUEST_SCHEMA = "iso-runtime/run-request@1";
 const EVENTS_END = ".events.ndjson";
@@ -103,18 +102,9 @@ export class RunFiles {
     this.#spares.put(resultFile(this.#dir, result.userId, result.runId), JSON.stringify(result));
   }
 
-  /** Off this thread: nobody waits for it. */
   async putEvents(userId: string, runId: string, lines: string): Promise<void> {
     const place = placeOf(userId, runId);
-    const path = this.#path(place, EVENTS_END);
-    const mark = `${path}.${this.#owner.id}`;
-    try {
-      await writeFile(mark, lines, { mode: 0o600 });
-      await rename(mark, path);
-    } catch (error) {
-      rmSync(mark, { force: true });
-      throw error;
-    }
+    await putWholeAside(this.#path(place, EVENTS_END), lines, this.#owner.id);
     rmSync(this.#path(place, PART_END), { force: true });
   }
 

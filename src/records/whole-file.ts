@@ -1,9 +1,11 @@
 // Files of our own state that are whole or absent, whenever their process dies: written beside their place under its name, then renamed; and
 // names that one process alone can win.
 import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errnoOf } from "../safefs/errors.js";
 
+const MODE = 0o600;
 /** A file that a process did not finish is named for it. */
 const UNFINISHED = /\.([0-9a-f]{16})$/;
 
@@ -17,6 +19,18 @@ export function putWhole(path: string, text: string, owner: string, written: () 
     writeNew(mark, text);
     written();
     renameSync(mark, path);
+  } catch (error) {
+    rmSync(mark, { force: true });
+    throw error;
+  }
+}
+
+/** The same off this thread, in a folder that is there: nobody waits for it. */
+export async function putWholeAside(path: string, text: string, owner: string): Promise<void> {
+  const mark = `${path}.${owner}`;
+  try {
+    await writeFile(mark, text, { mode: MODE });
+    await rename(mark, path);
   } catch (error) {
     rmSync(mark, { force: true });
     throw error;
@@ -41,10 +55,10 @@ export function claimName(path: string, text: string, owner: string): boolean {
 /** At once in its place. A user's first file makes the folder. */
 function writeNew(path: string, text: string): void {
   try {
-    writeFileSync(path, text, { mode: 0o600 });
+    writeFileSync(path, text, { mode: MODE });
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw error;
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, text, { mode: 0o600 });
+    writeFileSync(path, text, { mode: MODE });
   }
 }
