@@ -98,7 +98,7 @@ describe("a run whose caller waits for it", () => {
     const dir = tempDir();
     const service = bed({ history: await openHistory(dir) });
     writeFileSync(join(dir, "runs"), "no folder");
-    const synced = { synced: true, reason: null, durability: "fast", version: null } as const;
+    const synced = { synced: true, durability: "process", version: null } as const;
     const waiting = post(service);
     const run = await taken(service);
     await new Promise(setImmediate);
