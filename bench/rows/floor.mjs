@@ -12,7 +12,7 @@ export default {
   backends: null,
   async measure(context) {
     if (process.getuid?.() !== 0) throw new Skip("an ordinary user may not be allowed to make namespaces");
-    const { bare, namespaces, sandbox } = JSON.parse(
+    const { bare, namespaces, sandbox, ready } = JSON.parse(
       await context.run(context.python, ["-I", FLOOR, String(context.rounds)]),
     );
     const files = filesOf(context.folder("floor"), context.rounds);
@@ -21,12 +21,13 @@ export default {
       figures: [
         ratio("one fork into namespaces: wall p50", namespaces.wall, bare.wall),
         ratio("first process and a program that prints: wall p50", sandbox.wall, bare.wall),
+        ratio("both of them, forked before: wall p50", ready.wall, bare.wall),
         ratio("first process and a program that prints: processor time", sandbox.cpu, bare.cpu),
         ratio("the files of a run: wall p50", files.wall, bare.wall),
         ratio("the files of a run: processor time", files.cpu, bare.cpu),
       ],
       detail: [
-        `bare ${middle(bare)}; one fork ${middle(namespaces)}; both processes ${middle(sandbox)}; files ${middle(files)}`,
+        `bare ${middle(bare)}; one fork ${middle(namespaces)}; both processes ${middle(sandbox)}, forked before ${middle(ready)}; files ${middle(files)}`,
       ],
     };
   },
