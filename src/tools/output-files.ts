@@ -3,6 +3,7 @@ import { isUtf8 } from "node:buffer";
 import type { FileOwner } from "../model/instance.js";
 import { MiB } from "../model/limits.js";
 import { SafeFsError, type Tree } from "../safefs/tree.js";
+import type { CallEnd } from "./call-end.js";
 
 const MAX_READ_BYTES = 64 * MiB;
 const MAX_LIST = 10_000;
@@ -72,16 +73,16 @@ export class TreeOutputFiles implements OutputFiles {
 }
 
 /**
- * The files of one call, closed once its signal aborts: a handler that does not stop then must not write into an out/ that is
+ * The files of one call, closed once it or its run has ended: a handler that does not stop then must not write into an out/ that is
  * being judged, or that is the next run's already.
  */
 export class OpenOutputFiles implements OutputFiles {
   readonly #files: OutputFiles;
-  readonly #signal: AbortSignal;
+  readonly #end: CallEnd;
 
-  constructor(files: OutputFiles, signal: AbortSignal) {
+  constructor(files: OutputFiles, end: CallEnd) {
     this.#files = files;
-    this.#signal = signal;
+    this.#end = end;
   }
 
   async write(path: string, data: string | Uint8Array, options?: { exclusive?: boolean }): Promise<void> {
@@ -105,7 +106,7 @@ export class OpenOutputFiles implements OutputFiles {
   }
 
   #open(): OutputFiles {
-    this.#signal.throwIfAborted();
+    if (this.#end.reason !== null) throw this.#end.reason;
     return this.#files;
   }
 }
