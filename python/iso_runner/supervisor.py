@@ -33,6 +33,10 @@ RELEASE_WAIT_S = 2
 GRACE_MAX_MS = 60_000
 
 
+# For as long as the process lives.
+_kept: list[object] = []
+
+
 def supervise(arguments: list[str]) -> Optional[Launch]:
     """Returns a Launch in the forked child and None in the supervisor, once its work is done."""
     options = boot.read_options(arguments)
@@ -97,6 +101,8 @@ class Supervisor:
         prepare(self._control_in)
         child = fork_program(self._filter)
         if isinstance(child, Launch):
+            # To take it to pieces is two dozen pages that the program would copy.
+            _kept.append(self)
             return child
         self.attend(child)
         while not (self._alone and self._link.is_drained()):
