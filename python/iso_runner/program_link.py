@@ -42,8 +42,8 @@ class ProgramLink:
         self._messages = Decoder(FROM_PROGRAM)
 
     def register(self, wanted: dict[int, int]) -> Optional[float]:
-        """Adds what to wake up for, and says at what moment at the latest; None where nothing is left to gather. Told in one: who asks
-        twice may hear that a stream gathers and then that none does any more, and sleeps beside output for ever."""
+        """Adds what to wake up for, and says at what moment at the latest; None where nothing is left to gather. Told in one: who
+        asks twice may hear that a stream gathers and then that none does any more, and sleeps beside output for ever."""
         looks_again_at = None
         if self._hears_output():
             now = time.monotonic()

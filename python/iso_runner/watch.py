@@ -26,5 +26,5 @@ class Watch:
             for fd, events in wanted.items():
                 self._poll.register(fd, events)
             self._wanted = wanted
-            self._heard_of = frozenset(fd for fd, events in wanted.items() if events & POLLIN)
+            self._heard_of = frozenset([fd for fd, events in wanted.items() if events & POLLIN])
         return self._heard_of.difference([fd for fd, _ in self._poll.poll(timeout_ms)])

@@ -3,7 +3,6 @@ import { isUtf8 } from "node:buffer";
 import type { FileOwner } from "../model/instance.js";
 import { MiB } from "../model/limits.js";
 import { SafeFsError, type Tree } from "../safefs/tree.js";
-import type { CallEnd } from "./call-end.js";
 
 const MAX_READ_BYTES = 64 * MiB;
 const MAX_LIST = 10_000;
@@ -78,9 +77,10 @@ export class TreeOutputFiles implements OutputFiles {
  */
 export class OpenOutputFiles implements OutputFiles {
   readonly #files: OutputFiles;
-  readonly #end: CallEnd;
+  readonly #end: { readonly reason: Error | null };
 
-  constructor(files: OutputFiles, end: CallEnd) {
+  /** `end` has a reason once the call has ended. */
+  constructor(files: OutputFiles, end: { readonly reason: Error | null }) {
     this.#files = files;
     this.#end = end;
   }
