@@ -23,6 +23,10 @@ MAX_TOOL_ID_UNITS = 256
 # Of one call, at all levels; the message has a few around them.
 MAX_NAMED_VALUES = 99_000
 
+# Made once: json.dumps makes an encoder for each value that is not to be written in its usual way.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder().decode
+
 Params = collections.abc.Mapping[str, Any]
 
 
@@ -145,7 +149,7 @@ class Broker:
         try:
             frame = self._channel.receive()
             while frame is not None:
-                answer = json.loads(frame.payload)
+                answer = _decode(frame.payload.decode())
                 with self._lock:
                     waiter = self._waiting.pop(answer["id"], None)
                 if waiter is not None:
@@ -245,15 +249,15 @@ def _encode_call(call_id: str, tool_id: str, params: Params, reason: Optional[st
     for key, value in params.items():
         if not isinstance(key, str):
             raise ToolError("invalid_params", f"the name of a parameter must be a string, not {key!r}")
-        parts.append(json.dumps(key) + ":" + _encode_value(tool_id, key, value))
+        parts.append(_encode(key) + ":" + _encode_value(tool_id, key, value))
         named += 1 + _named_values(value)
     if named > MAX_NAMED_VALUES:
         raise ToolError(
             "call_too_large",
             f"the call of {tool_id} has {named} named values, {MAX_NAMED_VALUES} are allowed; send text, or a file",
         )
-    head = json.dumps({"t": "call", "id": call_id, "tool_id": tool_id, "reason": reason})
-    payload = (head[:-1] + ',"params":{' + ",".join(parts) + "}}").encode("ascii")
+    head = f'{{"t":"call","id":"{call_id}","tool_id":{_encode(tool_id)},"reason":{_encode(reason)},"params":{{'
+    payload = (head + ",".join(parts) + "}}").encode("ascii")
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ToolError("call_too_large", f"the call of {tool_id} has {len(payload)} bytes, {MAX_PAYLOAD_BYTES} are allowed")
     return payload
@@ -261,7 +265,7 @@ def _encode_call(call_id: str, tool_id: str, params: Params, reason: Optional[st
 
 def _encode_value(tool_id: str, key: str, value: Any) -> str:
     try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        text = _encode(value)
     except RecursionError:
         text = None
     except (TypeError, ValueError) as error:

@@ -12,7 +12,8 @@ from typing import Any, Optional
 from .descriptor import Descriptor
 from .frames import TO_PROGRAM, Decoder, Frame, encode, encode_json
 
-_READ_BYTES = 256 * 1024
+# As the supervisor reads.
+_READ_BYTES = 64 * 1024
 _BEGIN = encode(b"B", b"{}")
 _own_pid = os.getpid
 

@@ -42,6 +42,11 @@ def encode_problem(stage: str, message: str) -> bytes:
     return encode_json(b"P", {"stage": stage, "message": message[:2000]})
 
 
+def is_one_frame(chunk: bytes, kind: bytes) -> bool:
+    """Whether this is one whole frame of that kind and nothing else; of chunks that are no longer than a frame may be."""
+    return chunk[4:_HEADER_BYTES] == kind and int.from_bytes(chunk[:4], "big") == len(chunk) - _HEADER_BYTES
+
+
 class Decoder:
     """Turns chunks into frames. A header is judged before its payload is buffered."""
 

@@ -11,11 +11,11 @@ import time
 from collections.abc import Collection
 from typing import Optional
 
-from .frames import FROM_PROGRAM, MAX_TRACE_FRAME_BYTES, Decoder, FrameError, encode, encode_problem
+from .frames import FROM_PROGRAM, MAX_TRACE_FRAME_BYTES, Decoder, FrameError, encode, encode_problem, is_one_frame
 from .launch import Child
 from .outbox import Outbox
 from .output_stream import OutputStream
-from .watch import READABLE, Watch
+from .watch import READABLE
 
 # While as much waits for the host, nothing more is taken from the program.
 HOST_BUFFER_BYTES = 1024 * 1024
@@ -23,7 +23,8 @@ ANSWER_BUFFER_BYTES = 32 * 1024 * 1024
 # More is not read from the host while the program still takes some; a stop behind it waits no longer than a stall may last.
 ANSWER_HOLD_BYTES = 1024 * 1024
 STALL_S = 1.0
-READ_BYTES = 256 * 1024
+# As much is allocated for each read, and beyond 128 KiB malloc maps it anew where it has none at hand.
+READ_BYTES = 64 * 1024
 TRACE_MAX_BYTES = 512 * 1024
 
 
@@ -40,9 +41,9 @@ class ProgramLink:
         self._took_at = 0.0  # when the program last took some of what waits for it
         self._messages = Decoder(FROM_PROGRAM)
 
-    def register(self, watch: Watch) -> Optional[float]:
-        """What to wake up for, and at what moment at the latest; None where nothing is left to gather. Told in one: who asks
-        twice may hear that a stream gathers and then that none does any more, and sleeps beside output for ever."""
+    def register(self, wanted: dict[int, int]) -> Optional[float]:
+        """Adds what to wake up for, and says at what moment at the latest; None where nothing is left to gather. Told in one: who
+        asks twice may hear that a stream gathers and then that none does any more, and sleeps beside output for ever."""
         looks_again_at = None
         if self._hears_output():
             now = time.monotonic()
@@ -51,14 +52,14 @@ class ProgramLink:
                 if gathers_until is not None:
                     looks_again_at = min(gathers_until, looks_again_at or gathers_until)
                 elif not stream.is_busy:
-                    watch.register(stream.fd, READABLE)
+                    wanted[stream.fd] = READABLE
             if self._trace is not None and self._tracing:
-                watch.register(self._trace, READABLE)
+                wanted[self._trace] = READABLE
         if self._channel is not None:
             readable = READABLE if self._host_has_room() else 0
             writable = select.POLLOUT if self._channel.pending else 0
             if readable or writable:
-                watch.register(self._channel.fd, readable | writable)
+                wanted[self._channel.fd] = readable | writable
         return looks_again_at
 
     def give(self, frame: bytes) -> None:
@@ -139,6 +140,9 @@ class ProgramLink:
             chunk = b""
         if not chunk:
             self._close_channel(None)
+            return
+        if self.begun and not self._messages.buffered and is_one_frame(chunk, b"C"):
+            self._host.put(chunk)
             return
         self._messages.feed(chunk)
         try:

@@ -18,7 +18,7 @@ from typing import NoReturn, Optional
 from . import boot, kernel
 from .boot import prepare
 from .busy import BusyClock
-from .frames import FROM_HOST, Decoder, FrameError, encode, encode_json, encode_problem
+from .frames import FROM_HOST, Decoder, FrameError, encode, encode_json, encode_problem, is_one_frame
 from .kernel import SIG_IGN, SIGCHLD, close_all_but, kill_everything, set_handler, set_signals
 from .launch import TRACE_SIGNAL, Child, Launch, fork_program
 from .outbox import Outbox
@@ -31,6 +31,10 @@ TRACE_QUIET_S = 0.03
 KILL_AGAIN_S = 0.01
 RELEASE_WAIT_S = 2
 GRACE_MAX_MS = 60_000
+
+
+# For as long as the process lives.
+_kept: list[object] = []
 
 
 def supervise(arguments: list[str]) -> Optional[Launch]:
@@ -70,6 +74,7 @@ class Supervisor:
         self._control_in = control_in
         self._host = Outbox(control_out)
         self._from_host = Decoder(FROM_HOST)
+        self._watch = Watch()
         set_blocking(control_in, False)
         set_blocking(control_out, False)
         self._wake, self._wake_write = pipe()
@@ -96,11 +101,12 @@ class Supervisor:
         prepare(self._control_in)
         child = fork_program(self._filter)
         if isinstance(child, Launch):
+            # To take it to pieces is two dozen pages that the program would copy.
+            _kept.append(self)
             return child
         self.attend(child)
         while not (self._alone and self._link.is_drained()):
             self.take_turn()
-            self._reap()
         self.report_exit()
         return None
 
@@ -115,6 +121,8 @@ class Supervisor:
             # A dump is over when it pauses.
             self._term_at = min(self._term_at, time.monotonic() + TRACE_QUIET_S)
         self._keep_time()
+        if self._wake not in quiet:
+            self._reap()
 
     def close(self) -> None:
         """Of one that ran no program. Descriptors that were given to it stay with whom they came from."""
@@ -133,17 +141,15 @@ class Supervisor:
         """Sleeps until something can be done. What then can be done is found out by trying, as all is non-blocking; but not where
         this says that nothing is."""
         self._flush_host()
-        watch = Watch()
         # Asked once: what is not listened to for a time must be looked at when that is over.
         holds_back_until = self._link.holds_back_until()
         from_host = READABLE if holds_back_until is None else 0
-        watch.register(self._control_in, from_host)
-        watch.register(self._wake, READABLE)
+        wanted = {self._control_in: from_host, self._wake: READABLE}
         if self._host.pending:
             host_out = self._host.fd
-            watch.register(host_out, select.POLLOUT | (from_host if host_out == self._control_in else 0))
-        looks_again_at = self._link.register(watch)
-        quiet = watch.wait(self._timeout_ms(holds_back_until, looks_again_at))
+            wanted[host_out] = select.POLLOUT | (from_host if host_out == self._control_in else 0)
+        looks_again_at = self._link.register(wanted)
+        quiet = self._watch.wait(wanted, self._timeout_ms(holds_back_until, looks_again_at))
         if self._wake not in quiet:
             self._drain_wake()
         self._flush_host()
@@ -178,7 +184,10 @@ class Supervisor:
             chunk = b""
         if not chunk:
             self._host_is_gone()
-        self._from_host.feed(chunk)
+        if self._has_job and not self._from_host.buffered and is_one_frame(chunk, b"A"):
+            self._link.give(chunk)
+        else:
+            self._from_host.feed(chunk)
 
     def _read_host(self, quiet: Collection[int]) -> None:
         if self._link.holds_back_until() is not None:

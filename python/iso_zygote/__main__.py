@@ -25,7 +25,9 @@ if __name__ == "__main__":
         sys.path.pop(0)
     _self = os.getpid()
     try:
-        _launch = Launcher(_CONTROL).run()
+        # By name, so that it stays: a program would copy a page for each piece of it to let go of it.
+        _launcher = Launcher(_CONTROL)
+        _launch = _launcher.run()
     except Exception as _error:
         if os.getpid() != _self:
             raise

@@ -43,6 +43,9 @@ class Launcher:
         self._doors: list[str] = []
         self._token = b""
         self._flags = 0
+        self._poll = select.poll()
+        # In a fork: as this object stays, so does what it holds.
+        self._kept: Optional[Order] = None
 
     def run(self) -> Optional[Launch]:
         """None once the host has closed; a Launch in a process that is to become a program."""
@@ -80,11 +83,10 @@ class Launcher:
         os.set_blocking(wake_write, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(wake, select.POLLIN)
+        self._poll.register(self._control, select.POLLIN)
+        self._poll.register(wake, select.POLLIN)
         while True:
-            for fd, _ in poll.poll():
+            for fd, _ in self._poll.poll():
                 if fd == wake:
                     os.read(wake, _READ_BYTES)
                     self._reap()
@@ -110,6 +112,7 @@ class Launcher:
             self._say({"refused": order_id, "message": str(error)})
             return None
         if pid == 0:
+            self._kept = order
             _close_launcher(self._control)
             launch = run_slot(way, order, control)
             if launch is None:

@@ -3,6 +3,7 @@
 import linecache
 import os
 import signal
+import threading
 import unittest
 
 import iso_runner_path  # noqa: F401 - makes the runner importable
@@ -19,6 +20,8 @@ def _state() -> dict[str, object]:
         "wakes by": _wakeup_fd(),
         "lines": set(linecache.cache),
         "threads": os.listdir("/proc/self/task"),
+        "threads of Python": [(thread, thread.ident, thread.is_alive()) for thread in threading.enumerate()],
+        "main thread": threading.main_thread(),
         "folder": os.getcwd(),
     }
 
@@ -35,6 +38,15 @@ class Rehearsal(unittest.TestCase):
         before = _state()
         rehearse()
         self.assertEqual(_state(), before)
+
+    def test_threads_begin_and_end_as_before(self) -> None:
+        rehearse()
+        ran = []
+        thread = threading.Thread(target=lambda: ran.append(threading.current_thread()))
+        thread.start()
+        thread.join(10)
+        self.assertEqual(ran, [thread])
+        self.assertEqual(threading.enumerate(), [threading.main_thread()])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // One execution of one tool: its schema in, its handler, its promise out, all within its time. Knows nothing of ids, allow-lists and records.
 
 import type { z } from "zod";
+import type { CallEnd } from "./call-end.js";
 import { type Tool, type ToolContext, ToolFailure } from "./define-tool.js";
 import { OpenOutputFiles, type OutputFiles } from "./output-files.js";
 
@@ -9,8 +10,8 @@ const DEFAULT_TIMEOUT_MS = 300_000;
 /** What a handler is told of its run, and where its files and lines go. */
 export interface ExecutionContext extends Pick<ToolContext, "runId" | "userId" | "turnId"> {
   readonly output: OutputFiles;
-  /** Aborts with a ToolFailure when the run is cancelled or over. */
-  readonly cancelled: AbortSignal;
+  /** Of the call: it was given up, or its run is cancelled or over. Its time ends it too. */
+  readonly end: CallEnd;
   log(line: string): void;
 }
 
@@ -21,36 +22,52 @@ export async function executeTool(
   params: unknown,
   context: ExecutionContext,
 ): Promise<unknown> {
+  const { end } = context;
   const timeoutMs = tool.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const timeUp = new AbortController();
   const timer = setTimeout(() => {
-    timeUp.abort(new ToolFailure("tool_timeout", `${toolId} did not answer within ${timeoutMs / 1000} s`));
+    end.end("tool_timeout", `${toolId} did not answer within ${timeoutMs / 1000} s`);
   }, timeoutMs);
-  const signal = AbortSignal.any([context.cancelled, timeUp.signal]);
-  const ended = onceAborted(signal);
   try {
-    return await Promise.race([perform(tool, toolId, params, context, signal), ended.promise]);
+    return await beforeEnd(end, perform(tool, toolId, params, context));
   } finally {
     clearTimeout(timer);
-    ended.forget();
   }
+}
+
+/** What `work` comes to; rejects with the reason where the end is sooner. */
+export function beforeEnd<T>(end: CallEnd, work: Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const forget = end.listen(reject);
+    work.then(
+      (value) => {
+        forget();
+        resolve(value);
+      },
+      (error: unknown) => {
+        forget();
+        reject(error);
+      },
+    );
+  });
 }
 
 async function perform(
   tool: Tool,
   toolId: string,
   sent: unknown,
-  { runId, userId, turnId, output, log }: ExecutionContext,
-  signal: AbortSignal,
+  { runId, userId, turnId, output, log, end }: ExecutionContext,
 ): Promise<unknown> {
   // Without a pause where none is needed: whoever sees the call told may rely on its handler having begun.
   const params = checkNow(tool.params, sent) ?? (await tool.params.safeParseAsync(sent));
   if (!params.success) throw new ToolFailure("invalid_params", `${toolId}: ${firstIssue(params.error)}`);
   // Cancelled while the schema was at work: the handler would have an effect that nobody waits for.
-  signal.throwIfAborted();
+  if (end.reason !== null) throw end.reason;
   const ret: unknown = await tool.handler(params.data, {
-    ...{ runId, userId, turnId, signal },
-    output: new OpenOutputFiles(output, signal),
+    ...{ runId, userId, turnId },
+    get signal() {
+      return end.signal;
+    },
+    output: new OpenOutputFiles(output, end),
     log: (line) => log(`${toolId}: ${line}`),
   });
   if (!tool.returns) return ret;
@@ -82,17 +99,4 @@ function firstIssue({ issues }: Issues): string {
   const issue = issues[0];
   const path = issue?.path.map(String).join(".");
   return `${path ? `${path}: ` : ""}${issue?.message ?? "is not valid"}`;
-}
-
-/** Rejects with the signal's reason; `forget` lets go of the signal where nobody waits any more. */
-export function onceAborted(signal: AbortSignal): { promise: Promise<never>; forget(): void } {
-  let onAbort = () => {};
-  const promise = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-  });
-  // Where it loses the race nobody else would take the rejection.
-  promise.catch(() => {});
-  return { promise, forget: () => signal.removeEventListener("abort", onAbort) };
 }

@@ -72,16 +72,17 @@ export class TreeOutputFiles implements OutputFiles {
 }
 
 /**
- * The files of one call, closed once its signal aborts: a handler that does not stop then must not write into an out/ that is
+ * The files of one call, closed once it or its run has ended: a handler that does not stop then must not write into an out/ that is
  * being judged, or that is the next run's already.
  */
 export class OpenOutputFiles implements OutputFiles {
   readonly #files: OutputFiles;
-  readonly #signal: AbortSignal;
+  readonly #end: { readonly reason: Error | null };
 
-  constructor(files: OutputFiles, signal: AbortSignal) {
+  /** `end` has a reason once the call has ended. */
+  constructor(files: OutputFiles, end: { readonly reason: Error | null }) {
     this.#files = files;
-    this.#signal = signal;
+    this.#end = end;
   }
 
   async write(path: string, data: string | Uint8Array, options?: { exclusive?: boolean }): Promise<void> {
@@ -105,7 +106,7 @@ export class OpenOutputFiles implements OutputFiles {
   }
 
   #open(): OutputFiles {
-    this.#signal.throwIfAborted();
+    if (this.#end.reason !== null) throw this.#end.reason;
     return this.#files;
   }
 }

@@ -1,13 +1,13 @@
 // One run's door to the tools: checks each call on the host, executes it once at most, bounds it in number and size, records it.
 // Whatever a snippet sends, `call` answers and never throws.
-import { setMaxListeners } from "node:events";
 import type { EventInput } from "../model/events.js";
 import { KEEP, MiB } from "../model/limits.js";
 import type { ToolCallRecord } from "../model/result.js";
 import type { ToolAnswer, ToolCall } from "../model/tools.js";
+import { CallEnd } from "./call-end.js";
 import { type Tool, ToolFailure } from "./define-tool.js";
 import type { LoadedSource } from "./descriptor.js";
-import { executeTool, onceAborted } from "./execution.js";
+import { beforeEnd, executeTool } from "./execution.js";
 import type { OutputFiles } from "./output-files.js";
 import { brief, plainJson } from "./plain-json.js";
 
@@ -39,12 +39,10 @@ export class ToolSession {
   readonly #records: ToolCallRecord[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #listeners = new Set<(pending: number) => void>();
-  /** Made by the first call: most runs make none. */
-  #cancel: AbortController | null = null;
-  /** Why no call is executed any more. */
-  #cancelled: string | null = null;
+  /** Of all calls: none is executed any more. */
+  readonly #end = new CallEnd();
   /** By the ids of the calls admitted and not yet answered. */
-  readonly #giveUps = new Map<string, AbortController>();
+  readonly #ends = new Map<string, CallEnd>();
   /** Calls that wait for a handler to finish, first come first served. */
   readonly #queue: (() => void)[] = [];
   #atWork = 0;
@@ -83,14 +81,12 @@ export class ToolSession {
 
   /** Aborts what is at work and refuses what comes later. */
   cancel(reason: string): void {
-    if (this.#cancelled !== null) return;
-    this.#cancelled = reason;
-    this.#cancel?.abort(cancelledBy(reason));
+    this.#end.end("tool_cancelled", `the call was cancelled: ${reason}`);
   }
 
   /** Aborts one call that the program waits for no longer; none of that id is fine. */
   giveUp(id: string): void {
-    this.#giveUps.get(id)?.abort(new ToolFailure("tool_cancelled", "the program gave the call up"));
+    this.#ends.get(id)?.end("tool_cancelled", "the program gave the call up");
   }
 
   /** Resolves when every call has its record. */
@@ -105,7 +101,7 @@ export class ToolSession {
 
   /** Beyond the first call too many, a flood costs the host an answer each: no event, and no record once the list is full. */
   #refuseUntold(call: ToolCall): ToolAnswer {
-    const error = asError(this.#cancelled === null ? this.#tooMany() : cancelledBy(this.#cancelled));
+    const error = asError(this.#end.reason ?? this.#tooMany());
     if (this.#records.length < KEEP.listEntries) {
       const told = this.#clean(call);
       this.#record(told, brief(told.params).kept).error = this.#clean(error);
@@ -153,42 +149,32 @@ export class ToolSession {
 
   async #execute(call: ToolCall, bytes: number): Promise<unknown> {
     const tool = this.#admit(call, bytes);
-    const giveUp = new AbortController();
-    const cancelled = AbortSignal.any([this.#signal(), giveUp.signal]);
-    this.#giveUps.set(call.id, giveUp);
+    const end = new CallEnd(this.#end);
+    this.#ends.set(call.id, end);
     this.#heldBytes += bytes;
     this.#setPending(1);
     try {
-      if (this.#atWork >= MAX_PARALLEL) await this.#turn(cancelled);
+      if (this.#atWork >= MAX_PARALLEL) await this.#turn(end);
       else this.#atWork += 1;
       try {
         const { runId, userId, turnId, output, log } = this.#context;
-        const context = { ...{ runId, userId, turnId, output }, log, cancelled };
+        const context = { ...{ runId, userId, turnId, output }, log, end };
         return await executeTool(tool, call.toolId, call.params, context);
       } finally {
         this.#leavePlace();
       }
     } finally {
-      this.#giveUps.delete(call.id);
+      this.#ends.delete(call.id);
       this.#heldBytes -= bytes;
       this.#setPending(-1);
     }
-  }
-
-  /** Aborted when the session is cancelled, for handlers at work. */
-  #signal(): AbortSignal {
-    if (this.#cancel === null) {
-      this.#cancel = new AbortController();
-      setMaxListeners(0, this.#cancel.signal);
-    }
-    return this.#cancel.signal;
   }
 
   /** Whether this call may be executed at all. An id counts as used from its first sight. */
   #admit(call: ToolCall, bytes: number): Tool {
     if (this.#ids.has(call.id))
       throw new ToolFailure("duplicate_call", `a call with the id "${call.id}" was made before; it is executed once`);
-    if (this.#cancelled !== null) throw cancelledBy(this.#cancelled);
+    if (this.#end.reason !== null) throw this.#end.reason;
     if (this.#total > this.#maxCalls) throw this.#tooMany();
     this.#ids.add(call.id);
 
@@ -212,22 +198,19 @@ export class ToolSession {
   }
 
   /** Resolves when a call that ended hands on its place; rejects when this one is cancelled first. */
-  async #turn(cancelled: AbortSignal): Promise<void> {
+  async #turn(end: CallEnd): Promise<void> {
     let take = () => {};
     const turn = new Promise<void>((resolve) => {
       take = resolve;
     });
     this.#queue.push(take);
-    const ended = onceAborted(cancelled);
     try {
-      await Promise.race([turn, ended.promise]);
+      await beforeEnd(end, turn);
     } catch (thrown) {
       const at = this.#queue.indexOf(take);
       if (at === -1) this.#leavePlace();
       else this.#queue.splice(at, 1);
       throw thrown;
-    } finally {
-      ended.forget();
     }
   }
 
@@ -254,10 +237,6 @@ export class ToolSession {
     this.#pending += change;
     for (const listener of [...this.#listeners]) listener(this.#pending);
   }
-}
-
-function cancelledBy(reason: string): ToolFailure {
-  return new ToolFailure("tool_cancelled", `the call was cancelled: ${reason}`);
 }
 
 /** What was thrown may be anything at all, as may be the message of an error. */

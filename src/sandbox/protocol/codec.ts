@@ -59,17 +59,19 @@ const MAX_BYTES_BY_KIND: ReadonlyMap<string, number> = new Map([
 
 /** Throws RangeError where the body is longer or deeper than a frame may be, and TypeError where it is not JSON. */
 export function encodeFrame(frame: HostFrame): Buffer {
-  const payload = Buffer.from(JSON.stringify(frame.body), "utf8");
-  if (payload.length > MAX_PAYLOAD_BYTES) {
-    throw new RangeError(`a ${frame.kind} frame of ${payload.length} bytes is over the ${MAX_PAYLOAD_BYTES} allowed`);
+  const text = JSON.stringify(frame.body);
+  const payloadBytes = Buffer.byteLength(text);
+  if (payloadBytes > MAX_PAYLOAD_BYTES) {
+    throw new RangeError(`a ${frame.kind} frame of ${payloadBytes} bytes is over the ${MAX_PAYLOAD_BYTES} allowed`);
   }
-  if (measure(payload).depth > MAX_DEPTH) {
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + payloadBytes);
+  bytes.writeUInt32BE(payloadBytes, 0);
+  bytes.write(frame.kind, 4, "latin1");
+  bytes.write(text, HEADER_BYTES, "utf8");
+  if (measure(bytes.subarray(HEADER_BYTES)).depth > MAX_DEPTH) {
     throw new RangeError(`a ${frame.kind} frame is nested more than ${MAX_DEPTH} levels deep`);
   }
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt32BE(payload.length, 0);
-  header.write(frame.kind, 4, "latin1");
-  return Buffer.concat([header, payload]);
+  return bytes;
 }
 
 const FIRST_BUFFER_BYTES = 64 * 1024;
