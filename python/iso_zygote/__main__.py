@@ -1,6 +1,6 @@
-"""Entry: `python -I -X utf8 <dir>/iso_zygote`, the control socket at descriptor 3.
+"""Entry: `python -I -X utf8 <dir>/iso_zygote [once]`, the control socket at descriptor 3.
 
-Launcher: serves until the host closes. A forked program unwinds to here and runs with nothing of the launcher on its stack.
+Launcher: serves until the host closes; with `once` a single program, which loads by itself what it uses. A forked program unwinds to here and runs with nothing of the launcher on its stack.
 """
 
 import json
@@ -8,6 +8,7 @@ import os
 import sys
 
 _CONTROL = 3
+_ONCE = sys.argv[1:] == ["once"]
 
 if __name__ == "__main__":
     _package = os.path.dirname(os.path.abspath(__file__))
@@ -17,7 +18,8 @@ if __name__ == "__main__":
     try:
         from iso_zygote.preimport import Refused, load_library
 
-        load_library()
+        if not _ONCE:
+            load_library()
 
         import iso_runner.program
         from iso_zygote.launcher import Launcher
@@ -25,7 +27,7 @@ if __name__ == "__main__":
         sys.path.pop(0)
     _self = os.getpid()
     try:
-        _launch = Launcher(_CONTROL).run()
+        _launch = Launcher(_CONTROL, _ONCE).run()
     except Exception as _error:
         if os.getpid() != _self:
             raise

@@ -13,7 +13,7 @@ export interface Runner {
 /** Throws IsoError for a request or settings at fault. */
 export async function ownRunner(flags: RunFlags, request: RunRequest, cancel: AbortSignal): Promise<Runner> {
   await checkRequest(request);
-  const { createRuntime } = await import("../harness/runtime.js");
-  const runtime = await createRuntime(runtimeOptions(flags));
+  const { createRuntimeForOneRun } = await import("../harness/runtime.js");
+  const runtime = await createRuntimeForOneRun(runtimeOptions(flags));
   return { events: () => runtime.stream({ ...request, signal: cancel }), close: () => runtime.close() };
 }

@@ -33,15 +33,29 @@ export function readIdTables(read: (path: string) => string): IdTables {
   return { mapped, taken: [...accounts, ...subordinate] };
 }
 
-export function usableIds({ first, last }: IdRange, { mapped, taken }: IdTables): number[] {
-  const blocked = [...NEVER, ...taken].filter((other) => other.first <= last && other.last >= first);
-  const ids: number[] = [];
-  for (let id = first; id <= last; id += 1) {
-    const isThere = mapped.every((ranges) => ranges.length === 0 || ranges.some((range) => contains(range, id)));
-    if (isThere && !blocked.some((range) => contains(range, id))) ids.push(id);
-  }
-  return ids;
+export function usableIds(wanted: IdRange, { mapped, taken }: IdTables): number[] {
+  const tables = mapped.filter((ranges) => ranges.length > 0);
+  const there = tables.reduce<IdRange[]>((left, ranges) => left.flatMap((one) => common(one, ranges)), [wanted]);
+  const free = [...NEVER, ...taken].reduce((left, range) => left.flatMap((one) => without(one, range)), there);
+  return free.sort((a, b) => a.first - b.first).flatMap(idsOf);
 }
+
+const isSome = ({ first, last }: IdRange): boolean => first <= last;
+
+function common(one: IdRange, others: readonly IdRange[]): IdRange[] {
+  return others
+    .map(({ first, last }) => ({ first: Math.max(one.first, first), last: Math.min(one.last, last) }))
+    .filter(isSome);
+}
+
+function without(one: IdRange, taken: IdRange): IdRange[] {
+  if (!isSome(taken)) return [one];
+  const before = { first: one.first, last: Math.min(one.last, taken.first - 1) };
+  const after = { first: Math.max(one.first, taken.last + 1), last: one.last };
+  return [before, after].filter(isSome);
+}
+
+const idsOf = ({ first, last }: IdRange): number[] => Array.from({ length: last - first + 1 }, (_, at) => first + at);
 
 export const contains = ({ first, last }: IdRange, id: number): boolean => id >= first && id <= last;
 

@@ -11,6 +11,7 @@ import { NOTHING, type Without } from "../layers.js";
 import { groupName } from "../linux/cgroup.js";
 import type { SandboxGroup } from "../linux/cgroup-group.js";
 import { REAL_HOST } from "../linux/cgroup-host.js";
+import { keepCompiled } from "../linux/compiled-packages.js";
 import { EngineLog } from "../linux/engine-log.js";
 import {
   bootFailure,
@@ -156,10 +157,11 @@ export class ZygoteBackend implements SandboxBackend {
   }
 
   async #startLauncher({ python, packages, preimports }: Profile): Promise<Launcher> {
-    const { instance, searchPath } = this.#context;
+    const { instance, searchPath, facts } = this.#context;
     const [host, door] = await Promise.all([this.#host.get(), this.#door.get()]);
     const { slotsDir } = host.files;
-    const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
+    const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages, facts });
+    await keepCompiled(interpreter, host.files.packages);
     const mounts = interpreterMounts(interpreter);
     const asOther = this.#isRoot && !this.#without.has("host-uid");
     // Of each launcher alone: what the kernel counts for a user, or for the maker of a user namespace, no two tenants share. Its sandboxes
@@ -180,7 +182,8 @@ export class ZygoteBackend implements SandboxBackend {
       });
       const parts = { slotsDir, root: host.root, interpreter: mounts, etcFiles: host.files.etc, preimports };
       const plan = launcherPlan({ ...parts, mapsByHost: this.#isRoot, filter: host.files.filter }, this.#without);
-      const command = launch.command(["-I", "-X", "utf8", join(host.files.packages, "iso_zygote")]);
+      const program = ["-I", "-X", "utf8", join(host.files.packages, "iso_zygote")];
+      const command = launch.command([...program, ...(this.#context.isForOne ? ["once"] : [])]);
       const name = groupName(instance.rootId, instance.id, randomBytes(8).toString("hex"));
       return await Launcher.start({
         engine: { ...command, inheritsEnvironment: this.#without.has("environment") },
