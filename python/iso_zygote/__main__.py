@@ -1,6 +1,7 @@
 """Entry: `python -I -X utf8 <dir>/iso_zygote [once]`, the control socket at descriptor 3.
 
-Launcher: serves until the host closes; with `once` a single program, which loads by itself what it uses. A forked program unwinds to here and runs with nothing of the launcher on its stack.
+Launcher: serves until the host closes; with `once` a single program, which loads by itself what it uses.
+A forked program unwinds to here and runs with nothing of the launcher on its stack.
 """
 
 import json

@@ -26,8 +26,8 @@ def load_library() -> None:
 
 
 def load(names: Sequence[str], for_one: bool) -> None:
-    """Once, before anything is forked. Raises Refused, which names the module. What makes each fork cheaper is left out where there
-    is one: it takes longer than it saves."""
+    """Once, before anything is forked. Raises Refused, which names the module. What makes each fork cheaper is left out where
+    there is one: it takes longer than it saves."""
     from iso_runner.program import prepare
     from iso_runner.shutdown import note_modules
 

@@ -1,5 +1,6 @@
 // Makes the backends of this host and decides, once, which of them `auto` is.
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { IsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
 import { packageFile } from "../model/package-files.js";
@@ -32,6 +33,8 @@ export interface HostBackend {
   checks: Check[];
 }
 
+/** By then the launcher of a single run is started, and this process waits for it. */
+const REAP_DELAY_MS = 20;
 const RUNNER_DIR = packageFile("python");
 
 export class BackendChooser {
@@ -39,6 +42,7 @@ export class BackendChooser {
   readonly #store: WorkspaceStore;
   readonly #reaped = new Map<string, Promise<void>>();
   readonly #known: KnownChoice | null;
+  readonly #isForOne: boolean;
   #choice: Promise<Choice> | null = null;
 
   constructor(
@@ -49,6 +53,7 @@ export class BackendChooser {
     plans: Plans = {},
   ) {
     this.#store = store;
+    this.#isForOne = plans.isForOne === true;
     const facts = plans.isForOne ? new KnownFacts(join(store.stateDir, "host-facts.json")) : null;
     this.#known = facts && new KnownChoice(facts, settings);
     this.#backends = createBackends({ ...backendContext(settings, store, seams), ...plans, ...(facts && { facts }) });
@@ -68,7 +73,9 @@ export class BackendChooser {
         hint: `There are: auto, ${this.names.join(", ")}.`,
       });
     }
-    await this.#reap(backend);
+    const reaping = this.#reap(backend);
+    // A single run does not wait for what others left: its own sandbox starts meanwhile, and the end waits.
+    if (!this.#isForOne) await reaping;
     return backend;
   }
 
@@ -122,6 +129,7 @@ export class BackendChooser {
   }
 
   async close(): Promise<void> {
+    await Promise.all(this.#reaped.values());
     await Promise.allSettled([...this.#backends.values()].map((backend) => backend.close()));
   }
 
@@ -145,8 +153,9 @@ export class BackendChooser {
   #reap(backend: SandboxBackend): Promise<void> {
     const known = this.#reaped.get(backend.name);
     if (known) return known;
+    const begun = this.#isForOne ? sleep(REAP_DELAY_MS) : Promise.resolve();
     // Leftovers that cannot be removed now are tried again at the next start; they are no reason to refuse a run.
-    const reaping = backend.reap((id) => this.#store.isAlive(id)).catch(() => undefined);
+    const reaping = begun.then(() => backend.reap((id) => this.#store.isAlive(id))).catch(() => undefined);
     this.#reaped.set(backend.name, reaping);
     return reaping;
   }
