@@ -76,9 +76,10 @@ export class LeasedUsers implements HostUsers {
   #usable(): readonly number[] {
     if (this.#ids !== null) return this.#ids;
     const { owner, root = "" } = this.#options;
-    const tables = readIdTables((path) => readOrEmpty(`${root}${path}`));
+    const { mapped, taken } = readIdTables((path) => readOrEmpty(`${root}${path}`));
+    const owners = [owner.uid, owner.gid].map((id) => ({ first: id, last: id }));
     const ids = this.#candidates()
-      .map((range) => usableIds(range, tables).filter((id) => id !== owner.uid && id !== owner.gid))
+      .map((range) => usableIds(range, { mapped, taken: [...taken, ...owners] }))
       .find((usable) => usable.length > 0);
     if (ids === undefined) {
       const fix =

@@ -55,7 +55,11 @@ function without(one: IdRange, taken: IdRange): IdRange[] {
   return [before, after].filter(isSome);
 }
 
-const idsOf = ({ first, last }: IdRange): number[] => Array.from({ length: last - first + 1 }, (_, at) => first + at);
+function idsOf({ first, last }: IdRange): number[] {
+  const ids: number[] = [];
+  for (let id = first; id <= last; id += 1) ids.push(id);
+  return ids;
+}
 
 export const contains = ({ first, last }: IdRange, id: number): boolean => id >= first && id <= last;
 

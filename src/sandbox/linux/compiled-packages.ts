@@ -24,8 +24,10 @@ async function compile({ executable, cacheTag }: Interpreter, folder: string): P
   if (!cacheTag) return;
   const lacking = PACKAGES.map((name) => join(folder, name)).filter((dir) => isOurs(dir) && !isCompiled(dir, cacheTag));
   if (lacking.length === 0) return;
-  // By another name first, as Python itself does it: others may be reading.
-  await ask(executable, ["-I", "-S", "-m", "compileall", "-q", "-l", ...lacking], { timeoutMs: TIMEOUT_MS });
+  // By another name first, as Python itself does it: others may be reading. What is read is compared with the source's digest, as the
+  // files of a package may all have one time.
+  const how = ["-q", "-l", "--invalidation-mode", "checked-hash"];
+  await ask(executable, ["-I", "-S", "-m", "compileall", ...how, ...lacking], { timeoutMs: TIMEOUT_MS });
 }
 
 /** What root would leave in a folder of somebody else's, that one could not remove. */

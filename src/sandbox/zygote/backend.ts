@@ -39,7 +39,7 @@ import { CONTROL_FD, type Forked, Launcher } from "./launcher.js";
 import { launcherPlan } from "./plan.js";
 import { probeZygote } from "./probe.js";
 import { RunningSlot } from "./running-slot.js";
-import { type Held, LauncherStock } from "./stock.js";
+import { type Held, LauncherStock, retire } from "./stock.js";
 
 /** To a first process that waits: go on. */
 const GO = "\n";
@@ -96,6 +96,8 @@ export class ZygoteBackend implements SandboxBackend {
       return await this.#bootFrom(held, host, profile);
     } finally {
       held.launcher.unreserve();
+      // Nothing more comes from it: it ends with its sandbox, while this process is still at the run's end.
+      if (this.#context.isForOne) retire(held);
     }
   }
 
