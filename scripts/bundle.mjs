@@ -1,13 +1,20 @@
 // Makes the package's code from src: a file for each entrance, and a few that they share or that a command loads when it needs them. Node
-// reads one file in a tenth of the time that the hundred modules in it take. Types are the compiler's (tsconfig.build.json).
+// reads one file in a tenth of the time that the hundred modules in it take. The command line is made by itself, in Node's older format,
+// whose compiled code can be kept (src/cli/compiled-code.ts). Types are the compiler's (tsconfig.build.json).
+import { createHash } from "node:crypto";
 import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { parseAst } from "rolldown/parseAst";
+import { Visitor } from "rolldown/utils";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = join(ROOT, "dist");
-const ENTRANCES = ["index", "cli/main", "client/index"];
+const ENTRANCES = ["index", "client/index"];
+/** The command line's own entrance, which loads its program. */
+const COMMAND = "cli/main";
+const PROGRAM = "cli/program";
 /** Small, and needed by nearly every run. Other dependencies stay outside, where npm updates them; each is loaded by what needs it. */
 const BUNDLED = ["@opentelemetry/api", "commander", "mime", "picocolors", "uuidv7", "zod"];
 /** Modules that are loaded together lie together, each with what it imports that is in no group before. The rest is split as it is imported. */
@@ -18,6 +25,8 @@ const GROUPS = [
     of: /\/src\/cli\/(?:run|runner|flags|[\w-]+-commands|usage-error|report\/[\w-]+|daemon\/(?:client|connection))\.ts$/,
   },
   { name: "result", of: /\/src\/harness\/result\.ts$/ },
+  // By itself: what is set for it must be set before anything is made with it.
+  { name: "zod", of: /\/node_modules\/zod\// },
   { name: "runtime", of: /\/src\/harness\/(?:runtime|request)\.ts$/ },
 ];
 const NOTHING = "\0nothing";
@@ -25,50 +34,81 @@ const ENGLISH = "\0english";
 
 const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const outside = Object.keys(dependencies).filter((name) => !BUNDLED.includes(name));
-const bundle = await rolldown({
-  input: Object.fromEntries([...ENTRANCES, ...takenHoldOf()].map((name) => [name, join(ROOT, "src", `${name}.ts`)])),
-  platform: "node",
-  // The oldest Node of package.json's `engines` does not know `using`.
-  transform: { target: "es2022" },
-  plugins: [
-    {
-      name: "no-processes",
-      resolveId: nothingForCommander,
-      load: (id) => (id === NOTHING ? "export default {}" : null),
-    },
-    {
-      // Zod brings its messages in fifty languages, a sixth of all that a command reads; ours are written here, in one.
-      name: "one-language",
-      resolveId: (id, importer) =>
-        id === "../locales/index.js" && packageOf(importer ?? "") === "zod" ? ENGLISH : null,
-      load: (id) => (id === ENGLISH ? "export {}" : null),
-    },
-  ],
-  external: (id, importer) =>
-    (id.startsWith("node:") && nothingForCommander(id, importer) === null) ||
-    outside.some((name) => id === name || id.startsWith(`${name}/`)),
-});
-const { output } = await bundle.write({
-  dir: DIST,
+const inGroups = {
+  groups: GROUPS.map(({ name, of }, index) => ({ name, test: of, priority: GROUPS.length - index })),
+};
+
+const modules = await build([...ENTRANCES, ...takenHoldOf()], {
   format: "esm",
-  sourcemap: true,
   entryFileNames: "[name].js",
   chunkFileNames: "chunks/[name]-[hash].js",
-  codeSplitting: { groups: GROUPS.map(({ name, of }, index) => ({ name, test: of, priority: GROUPS.length - index })) },
+  codeSplitting: inGroups,
 });
-await bundle.close();
-
-const chunks = output.filter(({ type }) => type === "chunk");
-const anchor = chunks.find(({ moduleIds }) => moduleIds.includes(join(ROOT, "src/model/package-files.ts")));
-if (!anchor?.fileName.startsWith("chunks/")) {
-  throw new Error(
-    "src/model/package-files.ts must be in a chunk two folders below the package: it finds files by that",
-  );
+const entrance = await build([COMMAND], { format: "esm", entryFileNames: "[name].js", codeSplitting: false });
+const program = await build([PROGRAM], {
+  format: "cjs",
+  entryFileNames: "[name].cjs",
+  chunkFileNames: "cli/[name].cjs",
+  codeSplitting: inGroups,
+});
+writeFileSync(join(DIST, "cli/import.cjs"), "exports.load = (name) => import(name);\n");
+const chunks = [...modules, ...entrance, ...program];
+// By where it stands src/model/package-files.ts finds the package's files.
+for (const { fileName, moduleIds } of chunks) {
+  const isThere = moduleIds.includes(join(ROOT, "src/model/package-files.ts"));
+  if (isThere && fileName.split("/").length !== 2) throw new Error(`${fileName} must be two folders below the package`);
+}
+for (const { fileName } of program) {
+  const code = importElsewhere(readFileSync(join(DIST, fileName), "utf8"));
+  // For who keeps compiled code: what it was compiled from.
+  writeFileSync(join(DIST, fileName), `${code}\n// ${createHash("sha256").update(code).digest("hex")}\n`);
 }
 writeFileSync(join(DIST, "THIRD-PARTY-LICENSES.txt"), licences(chunks));
 chmodSync(join(DIST, "cli/main.js"), 0o755);
 copyApiPage();
 cpSync(join(ROOT, "examples/bundles/with-isoruntime"), join(DIST, "bundles/with-isoruntime"), { recursive: true });
+
+async function build(names, options) {
+  const bundle = await rolldown({
+    input: Object.fromEntries(names.map((name) => [name, join(ROOT, "src", `${name}.ts`)])),
+    platform: "node",
+    // The oldest Node of package.json's `engines` does not know `using`.
+    transform: { target: "es2022" },
+    plugins: [
+      {
+        name: "no-processes",
+        resolveId: nothingForCommander,
+        load: (id) => (id === NOTHING ? "export default {}" : null),
+      },
+      {
+        // Zod brings its messages in fifty languages, a sixth of all that a command reads; ours are written here, in one.
+        name: "one-language",
+        resolveId: (id, importer) =>
+          id === "../locales/index.js" && packageOf(importer ?? "") === "zod" ? ENGLISH : null,
+        load: (id) => (id === ENGLISH ? "export {}" : null),
+      },
+    ],
+    external: (id, importer) =>
+      (id.startsWith("node:") && nothingForCommander(id, importer) === null) ||
+      // The entrance loads the other one as it is built.
+      (id === "./program.js" && importer === join(ROOT, "src", `${COMMAND}.ts`)) ||
+      outside.some((name) => id === name || id.startsWith(`${name}/`)),
+  });
+  const { output } = await bundle.write({ dir: DIST, sourcemap: true, ...options });
+  await bundle.close();
+  return output.filter(({ type }) => type === "chunk");
+}
+
+/** Code that was compiled in an earlier process cannot import: Node does not know whose it is. src/cli/compiled-code.ts loads what does. */
+function importElsewhere(code) {
+  const places = [];
+  new Visitor({ ImportExpression: ({ start }) => places.push(start) }).visit(parseAst(code));
+  let changed = code;
+  for (const start of places.sort((a, b) => b - a)) {
+    changed = `${changed.slice(0, start)}require("./import.cjs").load${changed.slice(start + "import".length)}`;
+  }
+  return changed;
+}
 
 /** What /docs shows, with its licences: whoever installs the package needs nothing more for it. */
 function copyApiPage() {

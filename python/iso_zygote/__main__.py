@@ -1,6 +1,7 @@
-"""Entry: `python -I -X utf8 <dir>/iso_zygote`, the control socket at descriptor 3.
+"""Entry: `python -I -X utf8 <dir>/iso_zygote [once]`, the control socket at descriptor 3.
 
-Launcher: serves until the host closes. A forked program unwinds to here and runs with nothing of the launcher on its stack.
+Launcher: serves until the host closes; with `once` a single program, which loads by itself what it uses.
+A forked program unwinds to here and runs with nothing of the launcher on its stack.
 """
 
 import json
@@ -8,6 +9,7 @@ import os
 import sys
 
 _CONTROL = 3
+_ONCE = sys.argv[1:] == ["once"]
 
 if __name__ == "__main__":
     _package = os.path.dirname(os.path.abspath(__file__))
@@ -17,7 +19,8 @@ if __name__ == "__main__":
     try:
         from iso_zygote.preimport import Refused, load_library
 
-        load_library()
+        if not _ONCE:
+            load_library()
 
         import iso_runner.program
         from iso_zygote.launcher import Launcher
@@ -26,7 +29,7 @@ if __name__ == "__main__":
     _self = os.getpid()
     try:
         # By name, so that it stays: a program would copy a page for each piece of it to let go of it.
-        _launcher = Launcher(_CONTROL)
+        _launcher = Launcher(_CONTROL, _ONCE)
         _launch = _launcher.run()
     except Exception as _error:
         if os.getpid() != _self:

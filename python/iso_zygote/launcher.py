@@ -36,8 +36,9 @@ _AT_FORK = {
 
 
 class Launcher:
-    def __init__(self, control: int) -> None:
+    def __init__(self, control: int, once: bool) -> None:
         self._control = control
+        self._once = once
         self._unread = b""
         self._living: dict[int, str] = {}
         self._doors: list[str] = []
@@ -58,7 +59,7 @@ class Launcher:
             sys_.never_free(kept)
         self._doors = ["\0" + first["door"], ("\0" + first["door"]).ljust(_ABSTRACT_NAME_BYTES, "\0")]
         self._token = first["token"].encode()
-        load(plan.preimports)
+        load(plan.preimports, self._once)
         self._prepare(plan)
         way = plan_way(plan)
         sys_.never_free(way)

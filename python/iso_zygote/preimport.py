@@ -25,10 +25,10 @@ def load_library() -> None:
     fill_holes()
 
 
-def load(names: Sequence[str]) -> None:
-    """Once, before anything is forked. Raises Refused, which names the module."""
+def load(names: Sequence[str], for_one: bool) -> None:
+    """Once, before anything is forked. Raises Refused, which names the module. What makes each fork cheaper is left out where
+    there is one: it takes longer than it saves."""
     from iso_runner.program import prepare
-    from iso_runner.rehearsal import rehearse
     from iso_runner.shutdown import note_modules
 
     for name in names:
@@ -42,6 +42,9 @@ def load(names: Sequence[str]) -> None:
             raise Refused(f"`import {name}` leaves {left} running, and a process with threads cannot be forked safely")
     prepare()
     note_modules()
-    rehearse()
-    fill_holes()
+    if not for_one:
+        from iso_runner.rehearsal import rehearse
+
+        rehearse()
+        fill_holes()
     gc.freeze()

@@ -1,17 +1,7 @@
-// Code that V8 compiled is kept for the next call, where Node can do that (22.8 and later). What is kept is run without being read
-// again: only a folder that nobody else can have written to will do.
+// The folder where compiled code is kept.
 import { mkdirSync, statSync } from "node:fs";
-import * as nodeModule from "node:module";
 import { join } from "node:path";
 import { processEnvironment } from "../settings/environment.js";
-
-/** A cache that cannot be had is none; nothing is said of it. */
-export function keepCompiledCode(): void {
-  const enable: unknown = Reflect.get(nodeModule, "enableCompileCache");
-  if (typeof enable !== "function") return;
-  const folder = cacheFolder();
-  if (folder !== null) enable(folder);
-}
 
 /** Made where it is absent; null where there is none that is this user's own, as for root with another's home. */
 export function cacheFolder(

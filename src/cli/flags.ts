@@ -65,7 +65,7 @@ export function once(value: string, before?: string): string {
 
 export function runtimeOptions({ tools, bundle, config, profile, backend }: RunFlags): RuntimeOptions {
   const given = { tools, bundle, config, profile, backend };
-  return { ...withoutUndefined(given), warm: 0 };
+  return withoutUndefined(given);
 }
 
 /** The request's fields are yet to be checked. Throws IsoError `invalid_request` that names the flag, `cancelled` where the operator gave up before standard input ended. */

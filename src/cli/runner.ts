@@ -12,8 +12,11 @@ export interface Runner {
 
 /** Throws IsoError for a request or settings at fault. */
 export async function ownRunner(flags: RunFlags, request: RunRequest, cancel: AbortSignal): Promise<Runner> {
+  // Zod compiles a checker of its own for each kind of value at the first one: no single run earns that back.
+  const { config } = await import("zod");
+  config({ jitless: true });
   await checkRequest(request);
-  const { createRuntime } = await import("../harness/runtime.js");
-  const runtime = await createRuntime(runtimeOptions(flags));
+  const { createRuntimeForOneRun } = await import("../harness/runtime.js");
+  const runtime = await createRuntimeForOneRun(runtimeOptions(flags));
   return { events: () => runtime.stream({ ...request, signal: cancel }), close: () => runtime.close() };
 }

@@ -42,8 +42,7 @@ export async function serveCommand(flags: ServeFlags, version: string, signal: A
     const format = oneOf("--log", flags.log, LOG_FORMATS);
     const level = oneOf("--log-level", flags.logLevel, LEVELS);
     const tell = serviceLog({ format, level, write: (text) => void process.stderr.write(text) });
-    const { warm: _, ...options } = runtimeOptions({ ...flags, args: [], user: "", color: false });
-    const runtime = await createRuntime(options);
+    const runtime = await createRuntime(runtimeOptions({ ...flags, args: [], user: "", color: false }));
     const keys = keysOf(runtime.settings);
     const { host, allowHost: allowHosts = [] } = flags;
     const log = (message: string) => tell({ level: "error", event: "service", fields: { message } });

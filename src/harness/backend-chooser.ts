@@ -1,12 +1,16 @@
 // Makes the backends of this host and decides, once, which of them `auto` is.
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { IsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
 import { packageFile } from "../model/package-files.js";
 import type { BackendContext, Check, HostUsers, SandboxBackend } from "../sandbox/backend.js";
 import { createBackends } from "../sandbox/backends.js";
 import { LeasedUsers, oneUser } from "../sandbox/host-users.js";
+import { KnownFacts } from "../sandbox/known-facts.js";
 import type { Settings } from "../settings/settings.js";
 import type { WorkspaceStore } from "../workspace/store.js";
+import { KnownChoice } from "./known-choice.js";
 import type { Seams } from "./seams.js";
 
 /** What `auto` became and why, in a sentence. */
@@ -15,30 +19,44 @@ export interface Choice {
   why: string;
 }
 
+/** How runs will be asked for. */
+export interface Plans {
+  /** Whether something is started ahead of need; it is where nothing is said. */
+  startsAhead?: boolean;
+  /** This process makes one run. It believes what an earlier one found out about this host, where a wrong belief costs time only. */
+  isForOne?: boolean;
+}
+
 export interface HostBackend {
   name: string;
   usable: boolean;
   checks: Check[];
 }
 
+/** By then the launcher of a single run is started, and this process waits for it. */
+const REAP_DELAY_MS = 20;
 const RUNNER_DIR = packageFile("python");
 
 export class BackendChooser {
   readonly #backends: Map<string, SandboxBackend>;
   readonly #store: WorkspaceStore;
   readonly #reaped = new Map<string, Promise<void>>();
+  readonly #known: KnownChoice | null;
+  readonly #isForOne: boolean;
   #choice: Promise<Choice> | null = null;
 
-  /** Without `startsAhead` the backends start nothing that no run has asked for. */
   constructor(
     settings: Settings,
     store: WorkspaceStore,
     further: readonly SandboxBackend[],
     seams: Seams = {},
-    startsAhead = true,
+    plans: Plans = {},
   ) {
     this.#store = store;
-    this.#backends = createBackends({ ...backendContext(settings, store, seams), startsAhead });
+    this.#isForOne = plans.isForOne === true;
+    const facts = plans.isForOne ? new KnownFacts(join(store.stateDir, "host-facts.json")) : null;
+    this.#known = facts && new KnownChoice(facts, settings);
+    this.#backends = createBackends({ ...backendContext(settings, store, seams), ...plans, ...(facts && { facts }) });
     for (const backend of further) this.#backends.set(backend.name, backend);
   }
 
@@ -55,13 +73,42 @@ export class BackendChooser {
         hint: `There are: auto, ${this.names.join(", ")}.`,
       });
     }
-    await this.#reap(backend);
+    const reaping = this.#reap(backend);
+    // A single run does not wait for what others left: its own sandbox starts meanwhile, and the end waits.
+    if (!this.#isForOne) await reaping;
     return backend;
   }
 
   choice(): Promise<Choice> {
     this.#choice ??= this.#choose();
     return this.#choice;
+  }
+
+  /**
+   * Acts with the backend of this name, and why it is that one where we chose it. Where an earlier process had chosen it and no sandbox of
+   * it could be had, acts again with what is chosen now.
+   */
+  async withBackend<T>(
+    name: string,
+    act: (backend: SandboxBackend, why: string | null) => Promise<T>,
+    mayRepeat: () => boolean,
+  ): Promise<T> {
+    const attempt = async () => act(await this.backend(name), name === "auto" ? (await this.choice()).why : null);
+    try {
+      return await attempt();
+    } catch (error) {
+      const isRefused = name === "auto" && error instanceof IsoError && error.code === "sandbox_unavailable";
+      if (!isRefused || !mayRepeat() || !(await this.#reconsider())) throw error;
+      return await attempt();
+    }
+  }
+
+  /** Whether another backend than the one we believed in is chosen now. */
+  async #reconsider(): Promise<boolean> {
+    const before = await this.choice();
+    if (!this.#known?.forget()) return false;
+    this.#choice = null;
+    return (await this.choice()).name !== before.name;
   }
 
   /** Every backend with its checks: what `doctor` shows. */
@@ -82,13 +129,18 @@ export class BackendChooser {
   }
 
   async close(): Promise<void> {
+    await Promise.all(this.#reaped.values());
     await Promise.allSettled([...this.#backends.values()].map((backend) => backend.close()));
   }
 
   async #choose(): Promise<Choice> {
+    const known = this.#known?.get();
+    if (known !== undefined && this.#backends.has(known)) return { name: known, why: whyChosen(known, []) };
     const refused: string[] = [];
     for (const backend of this.#backends.values()) {
       const probe = await backend.probe();
+      // One that is best here stays so; another one gives way once what is better can be had.
+      if (probe.usable && refused.length === 0) this.#known?.keep(backend.name);
       if (probe.usable) return { name: backend.name, why: whyChosen(backend.name, refused) };
       const failed = probe.checks.find((check) => check.status === "fail");
       refused.push(
@@ -101,8 +153,9 @@ export class BackendChooser {
   #reap(backend: SandboxBackend): Promise<void> {
     const known = this.#reaped.get(backend.name);
     if (known) return known;
+    const begun = this.#isForOne ? sleep(REAP_DELAY_MS) : Promise.resolve();
     // Leftovers that cannot be removed now are tried again at the next start; they are no reason to refuse a run.
-    const reaping = backend.reap((id) => this.#store.isAlive(id)).catch(() => undefined);
+    const reaping = begun.then(() => backend.reap((id) => this.#store.isAlive(id))).catch(() => undefined);
     this.#reaped.set(backend.name, reaping);
     return reaping;
   }

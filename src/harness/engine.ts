@@ -20,6 +20,8 @@ export interface EngineOptions {
   /** Backends beside the built-in ones. */
   backends: readonly SandboxBackend[];
   seams: Seams;
+  /** This process makes one run. */
+  isForOne: boolean;
 }
 
 export class Engine {
@@ -33,7 +35,10 @@ export class Engine {
 
   private constructor(store: WorkspaceStore, settings: Settings, options: EngineOptions) {
     this.store = store;
-    this.chooser = new BackendChooser(settings, store, options.backends, options.seams, options.warm > 0);
+    this.chooser = new BackendChooser(settings, store, options.backends, options.seams, {
+      startsAhead: options.warm > 0,
+      isForOne: options.isForOne,
+    });
     this.seams = options.seams;
     this.pool = new SandboxPool({ warm: options.warm, budget: new MemoryBudget(options.warmMemory) });
     this.history = new History(store.stateDir);

@@ -8,6 +8,7 @@ import { OutputBatch } from "../comm/output-batch.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { EventInput, RunEvent } from "../model/events.js";
 import type { RunResult } from "../model/result.js";
+import type { SandboxBackend } from "../sandbox/backend.js";
 import { BACKEND_NAMES } from "../sandbox/backends.js";
 import { processEnvironment } from "../settings/environment.js";
 import { addProfiles, checkBackends, loadSettings, resolveProfile, type Settings } from "../settings/settings.js";
@@ -18,10 +19,10 @@ import type { HostState } from "./host-state.js";
 import { type Asked, askedFor } from "./kept-request.js";
 import { checkOptions, type RuntimeOptions } from "./options.js";
 import { type ReceiptLines, recentReceipt } from "./recent-receipt.js";
-import type { Redaction } from "./redaction/redaction.js";
 import type { RunRequest } from "./request.js";
-import { failedResult, notReached, rejectedResult, withInfra } from "./result.js";
+import { rejectedResult, withInfra } from "./result.js";
 import { run } from "./run.js";
+import { cancelled, cleanResult, failedResult, notReached } from "./run-faults.js";
 import type { HistoryOptions, RunHistory } from "./run-history.js";
 import { RunReceipt } from "./run-receipt.js";
 import type { Seams } from "./seams.js";
@@ -35,8 +36,13 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   return await createSeamedRuntime(options, {});
 }
 
+/** For a process that makes one run and ends: nothing is loaded, made or booted that only a further run would have a use for. */
+export async function createRuntimeForOneRun(options: RuntimeOptions): Promise<Runtime> {
+  return await createSeamedRuntime({ ...options, warm: 0 }, {}, true);
+}
+
 /** The same for tests and the benchmark, which may leave layers out. */
-export async function createSeamedRuntime(options: RuntimeOptions, seams: Seams): Promise<Runtime> {
+export async function createSeamedRuntime(options: RuntimeOptions, seams: Seams, isForOne = false): Promise<Runtime> {
   checkOptions(options);
   const { backend, profile, python, config, workspaceRoot, sandboxRoot } = options;
   const settings = loadSettings({
@@ -47,7 +53,8 @@ export async function createSeamedRuntime(options: RuntimeOptions, seams: Seams)
   if (bundle) addProfiles(settings, bundle.profiles, bundle.name);
   checkBackends(settings, backendNames(options));
   resolveProfile(settings, {}, backendNames(options));
-  return new Runtime(settings, bundle, await chooseTools(options, settings, bundle), options, seams);
+  const tools = await chooseTools(options, settings, bundle);
+  return new Runtime({ settings, bundle, tools, options, seams, isForOne });
 }
 
 async function chooseBundle(options: RuntimeOptions, settings: Settings): Promise<Bundle | null> {
@@ -94,6 +101,16 @@ interface Waits extends Pick<TakeOptions, "turn" | "keep" | "cancel"> {
   callers: AbortSignal | undefined;
 }
 
+interface RuntimeParts {
+  settings: Settings;
+  bundle: Bundle | null;
+  tools: ToolSubsystem;
+  options: RuntimeOptions;
+  seams: Seams;
+  /** It makes one run. */
+  isForOne: boolean;
+}
+
 export class Runtime implements AsyncDisposable {
   readonly settings: Settings;
   readonly bundle: Bundle | null;
@@ -102,6 +119,7 @@ export class Runtime implements AsyncDisposable {
   readonly workspaces: Workspaces;
   readonly #options: RuntimeOptions;
   readonly #seams: Seams;
+  readonly #isForOne: boolean;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
   /** Of runs under way that have their own. */
@@ -109,13 +127,14 @@ export class Runtime implements AsyncDisposable {
   #engine: Promise<Engine> | null = null;
 
   /** Made by `createRuntime`. */
-  constructor(settings: Settings, bundle: Bundle | null, tools: ToolSubsystem, options: RuntimeOptions, seams: Seams) {
+  constructor({ settings, bundle, tools, options, seams, isForOne }: RuntimeParts) {
     this.settings = settings;
     this.bundle = bundle;
     this.tools = tools;
     this.#options = options;
     this.workspaces = new Workspaces(settings, async () => (await this.#opened()).store);
     this.#seams = seams;
+    this.#isForOne = isForOne;
     // Every run under way listens to it, and stops listening at its end.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -292,9 +311,7 @@ export class Runtime implements AsyncDisposable {
     let workspace: RunResult["workspace"] | null = null;
     try {
       const { name, backend: wanted } = accepted.profile;
-      const backend = await engine.chooser.backend(wanted);
-      const why =
-        wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
+      await engine.chooser.backend(wanted);
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
       const { isLive } = bus;
@@ -304,7 +321,12 @@ export class Runtime implements AsyncDisposable {
         if (event.type === "workspace.synced") workspace = event.workspace;
         emit(event);
       };
-      result = await run(accepted, { ...engine, ...own, backend, why }, tell, signal);
+      const act = (backend: SandboxBackend, chosen: string | null) => {
+        const why = chosen ?? `as the profile "${name}" or the caller said`;
+        return run(accepted, { ...engine, ...own, backend, why }, tell, signal);
+      };
+      const isUntouched = () => workspace === null && !signal.aborted;
+      result = await engine.chooser.withBackend(wanted, act, isUntouched);
     } catch (error) {
       result = failedResult(accepted, signal.aborted ? cancelled(error) : error);
       if (workspace !== null) result = { ...result, workspace };
@@ -330,7 +352,7 @@ export class Runtime implements AsyncDisposable {
 
   #opened(): Promise<Engine> {
     const { warm = DEFAULT_WARM, warmMemory = null, backends = [] } = this.#options;
-    const given = { warm, warmMemory, backends, seams: this.#seams };
+    const given = { warm, warmMemory, backends, seams: this.#seams, isForOne: this.#isForOne };
     this.#engine ??= Engine.open(this.settings, given).catch((error) => {
       this.#engine = null;
       throw error;
@@ -368,12 +390,6 @@ function copyOf(request: RunRequest): Partial<RunRequest> {
   }
 }
 
-/** What a run throws while it is being cancelled is the cancelling, unless it is a fault with a name of its own. */
-function cancelled(thrown: unknown): unknown {
-  if (thrown instanceof IsoError && thrown.code !== "internal") return thrown;
-  return new IsoError("cancelled", "The caller cancelled the run before it started.", { cause: thrown });
-}
-
 function kept(result: RunResult, keep: (result: RunResult) => void): RunResult {
   try {
     keep(result);
@@ -381,10 +397,4 @@ function kept(result: RunResult, keep: (result: RunResult) => void): RunResult {
     // What ran has run. Whoever took it knows the result for as long as this process lives, and tries again.
   }
   return result;
-}
-
-/** What the steps found, without what they found of secrets. Who and which run it was is nobody's secret. */
-function cleanResult(result: RunResult, redaction: Redaction): RunResult {
-  const { runId, userId, turnId, sandbox, paths } = result;
-  return { ...redaction.value(result), runId, userId, turnId, sandbox, paths };
 }

@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { FileOwner, Instance } from "../model/instance.js";
 import type { Policy } from "../model/result.js";
+import type { KnownFacts } from "./known-facts.js";
 import type { Without } from "./layers.js";
 import type { Profile } from "./profile.js";
 
@@ -128,6 +129,10 @@ export interface BackendContext {
   readonly runnerDir: string;
   /** False where nothing is to be started ahead of need, as for one run and no further. */
   readonly startsAhead?: boolean;
+  /** One sandbox is all that is asked for: what only pays over several is left out. */
+  readonly isForOne?: boolean;
+  /** What earlier processes found out about this host; absent: everything is asked anew. */
+  readonly facts?: KnownFacts;
   /** The operator's choice of interpreter, or null to search `searchPath`. */
   readonly python: string | null;
   /** The host's PATH. */

@@ -7,7 +7,7 @@ import { IsoError, toIsoError } from "../model/errors.js";
 import type { FileOwner } from "../model/instance.js";
 import { errnoOf } from "../safefs/errors.js";
 import type { Check, HostUser, HostUsers } from "./backend.js";
-import { contains, type IdRange, readIdTables, usableIds } from "./id-ranges.js";
+import { contains, type IdRange, idAt, readIdTables, sizeOf, usableRanges } from "./id-ranges.js";
 
 /** Everybody is `owner`: an ordinary user can become no other. */
 export function oneUser(owner: FileOwner): HostUsers {
@@ -36,7 +36,7 @@ const SOCKET_PREFIX = "\0iso-runtime-uid-";
 
 export class LeasedUsers implements HostUsers {
   readonly #options: LeasedUsersOptions;
-  #ids: readonly number[] | null = null;
+  #ranges: readonly IdRange[] | null = null;
   #next = 0;
 
   constructor(options: LeasedUsersOptions) {
@@ -44,19 +44,18 @@ export class LeasedUsers implements HostUsers {
   }
 
   async lease(): Promise<HostUser> {
-    const ids = this.#usable();
-    for (let tries = 0; tries < ids.length; tries += 1) {
+    const ranges = this.#usable();
+    const count = sizeOf(ranges);
+    for (let tries = 0; tries < count; tries += 1) {
       // In turn, so that an id rests as long as can be before it is somebody else's.
-      const id = ids[this.#next];
-      this.#next = (this.#next + 1) % ids.length;
-      const held = id === undefined ? null : await hold(`${SOCKET_PREFIX}${id}`);
-      if (id !== undefined && held !== null) {
-        return { uid: id, gid: id, exclusive: true, release: () => held.close() };
-      }
+      const id = idAt(ranges, this.#next);
+      this.#next = (this.#next + 1) % count;
+      const held = await hold(`${SOCKET_PREFIX}${id}`);
+      if (held !== null) return { uid: id, gid: id, exclusive: true, release: () => held.close() };
     }
     throw new IsoError(
       "sandbox_unavailable",
-      `No uid is free for a sandbox: all ${ids.length} of ${this.#shown()} are taken.`,
+      `No uid is free for a sandbox: all ${count} of ${this.#shown()} are taken.`,
       { hint: `Let some runs end, or set ISO_RUNTIME_SANDBOX_UIDS to a wider range. ${WHO_HOLDS_THEM}` },
     );
   }
@@ -65,7 +64,7 @@ export class LeasedUsers implements HostUsers {
     const name = "host uids";
     try {
       (await this.lease()).release();
-      const message = `each sandbox has one of its own, of ${this.#usable().length} in ${this.#shown()}`;
+      const message = `each sandbox has one of its own, of ${sizeOf(this.#usable())} in ${this.#shown()}`;
       return { name, status: "ok", message };
     } catch (error) {
       const { message, hint } = toIsoError(error);
@@ -73,23 +72,24 @@ export class LeasedUsers implements HostUsers {
     }
   }
 
-  #usable(): readonly number[] {
-    if (this.#ids !== null) return this.#ids;
+  #usable(): readonly IdRange[] {
+    if (this.#ranges !== null) return this.#ranges;
     const { owner, root = "" } = this.#options;
-    const tables = readIdTables((path) => readOrEmpty(`${root}${path}`));
-    const ids = this.#candidates()
-      .map((range) => usableIds(range, tables).filter((id) => id !== owner.uid && id !== owner.gid))
+    const { mapped, taken } = readIdTables((path) => readOrEmpty(`${root}${path}`));
+    const owners = [owner.uid, owner.gid].map((id) => ({ first: id, last: id }));
+    const ranges = this.#candidates()
+      .map((range) => usableRanges(range, { mapped, taken: [...taken, ...owners] }))
       .find((usable) => usable.length > 0);
-    if (ids === undefined) {
+    if (ranges === undefined) {
       const fix =
         "Set ISO_RUNTIME_SANDBOX_UIDS=FIRST-LAST to ids that no account has and that this user namespace maps";
       throw new IsoError("sandbox_unavailable", `No uid of ${this.#shown()} can be used for sandboxes here.`, {
         hint: `${fix} (/proc/self/uid_map, /etc/passwd, /etc/subuid).`,
       });
     }
-    this.#next = randomInt(ids.length);
-    this.#ids = ids;
-    return ids;
+    this.#next = randomInt(sizeOf(ranges));
+    this.#ranges = ranges;
+    return ranges;
   }
 
   #candidates(): IdRange[] {
@@ -99,7 +99,7 @@ export class LeasedUsers implements HostUsers {
 
   /** The range in use, or those that were tried. */
   #shown(): string {
-    const first = this.#ids?.[0];
+    const first = this.#ranges?.[0]?.first;
     const ranges = this.#candidates().filter((range) => first === undefined || contains(range, first));
     return ranges.map(({ first, last }) => `${first}-${last}`).join(" or ");
   }

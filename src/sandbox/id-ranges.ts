@@ -33,14 +33,40 @@ export function readIdTables(read: (path: string) => string): IdTables {
   return { mapped, taken: [...accounts, ...subordinate] };
 }
 
-export function usableIds({ first, last }: IdRange, { mapped, taken }: IdTables): number[] {
-  const blocked = [...NEVER, ...taken].filter((other) => other.first <= last && other.last >= first);
-  const ids: number[] = [];
-  for (let id = first; id <= last; id += 1) {
-    const isThere = mapped.every((ranges) => ranges.length === 0 || ranges.some((range) => contains(range, id)));
-    if (isThere && !blocked.some((range) => contains(range, id))) ids.push(id);
+/** Ascending, and apart from each other: a list of all ids would take longer to make than to choose one. */
+export function usableRanges(wanted: IdRange, { mapped, taken }: IdTables): IdRange[] {
+  const tables = mapped.filter((ranges) => ranges.length > 0);
+  const there = tables.reduce<IdRange[]>((left, ranges) => left.flatMap((one) => common(one, ranges)), [wanted]);
+  const free = [...NEVER, ...taken].reduce((left, range) => left.flatMap((one) => without(one, range)), there);
+  return free.sort((a, b) => a.first - b.first);
+}
+
+export const sizeOf = (ranges: readonly IdRange[]): number =>
+  ranges.reduce((sum, one) => sum + one.last - one.first + 1, 0);
+
+/** The id at a place among all of them. */
+export function idAt(ranges: readonly IdRange[], place: number): number {
+  let left = place;
+  for (const { first, last } of ranges) {
+    if (first + left <= last) return first + left;
+    left -= last - first + 1;
   }
-  return ids;
+  throw new RangeError(`there is no id ${place}`);
+}
+
+const isSome = ({ first, last }: IdRange): boolean => first <= last;
+
+function common(one: IdRange, others: readonly IdRange[]): IdRange[] {
+  return others
+    .map(({ first, last }) => ({ first: Math.max(one.first, first), last: Math.min(one.last, last) }))
+    .filter(isSome);
+}
+
+function without(one: IdRange, taken: IdRange): IdRange[] {
+  if (!isSome(taken)) return [one];
+  const before = { first: one.first, last: Math.min(one.last, taken.first - 1) };
+  const after = { first: Math.max(one.first, taken.last + 1), last: one.last };
+  return [before, after].filter(isSome);
 }
 
 export const contains = ({ first, last }: IdRange, id: number): boolean => id >= first && id <= last;

@@ -68,9 +68,10 @@ export function isInstanceAlive(layout: Layout, id: string): boolean {
   return ID.test(id) && isLocked(join(layout.instances, id));
 }
 
-/** Removes lock files of the dead. */
-export function clearDeadInstances(layout: Layout): void {
+/** Removes lock files of the dead. `own` needs no look, which is a process. */
+export function clearDeadInstances(layout: Layout, own: string): void {
   for (const name of readdirSync(layout.instances)) {
+    if (name === own) continue;
     const path = join(layout.instances, name);
     if (!isLocked(path)) removeIfPresent(path);
   }

@@ -238,7 +238,7 @@ export class WorkspaceStore implements AsyncDisposable {
       known.set(id, alive);
       return alive;
     };
-    clearDeadInstances(layout);
+    clearDeadInstances(layout, this.#context.instance.id);
     await this.#clearLeftovers(isAlive);
   }
 

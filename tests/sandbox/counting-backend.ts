@@ -1,7 +1,7 @@
 // Backends that boot nothing: they count boots and ends, and a test decides when a boot is over, fails, or what it made dies.
 import { PassThrough } from "node:stream";
 import { DEFAULT_LIMITS } from "../../src/model/limits.js";
-import type { Sandbox, SandboxBackend } from "../../src/sandbox/backend.js";
+import type { Probe, Sandbox, SandboxBackend } from "../../src/sandbox/backend.js";
 import type { Profile } from "../../src/sandbox/profile.js";
 
 export const PROFILE: Profile = {
@@ -43,7 +43,7 @@ export class CountingBackend implements SandboxBackend {
     return this.booted.map(({ id }) => id).filter((id) => !this.disposed.has(id));
   }
 
-  async probe() {
+  async probe(): Promise<Probe> {
     return { usable: true, checks: [] };
   }
 

@@ -1,16 +1,18 @@
 // Which ids of a range are nobody's.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readIdTables, usableIds } from "../../src/sandbox/id-ranges.js";
+import { type IdRange, idAt, readIdTables, sizeOf, usableRanges } from "../../src/sandbox/id-ranges.js";
 
 const ALL = "         0          0 4294967295\n";
 
 function usable(files: Record<string, string>, range = { first: 10, last: 15 }): number[] {
   const maps = { "/proc/self/uid_map": ALL, "/proc/self/gid_map": ALL };
-  return usableIds(
+  const ranges: IdRange[] = usableRanges(
     range,
     readIdTables((path) => ({ ...maps, ...files })[path] ?? ""),
   );
+  expect(() => idAt(ranges, sizeOf(ranges))).toThrow(RangeError);
+  return Array.from({ length: sizeOf(ranges) }, (_, place) => idAt(ranges, place));
 }
 
 describe("usable ids", () => {

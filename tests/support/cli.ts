@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 export const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+/** Compiled code is kept outside the home, which many tests share with their roots, and look for what was left in. */
+const CACHES = fileURLToPath(new URL("../../.cache", import.meta.url));
 
 export interface CliResult {
   status: number | null;
@@ -30,6 +32,7 @@ export function startCli(
     cwd: cwd ?? roots,
     env: {
       ...{ PATH: process.env.PATH ?? "", HOME: roots, DOCKER_HOST: process.env.DOCKER_HOST ?? "" },
+      XDG_CACHE_HOME: CACHES,
       ...{ ISO_RUNTIME_USER_WORKSPACE_ROOT: `${roots}/workspace`, ISO_RUNTIME_SANDBOX_ROOT: `${roots}/sandbox` },
       ...env,
     },

@@ -13,6 +13,7 @@ import { NOTHING, type Without } from "../layers.js";
 import { groupName } from "../linux/cgroup.js";
 import type { SandboxGroup } from "../linux/cgroup-group.js";
 import { REAL_HOST } from "../linux/cgroup-host.js";
+import { keepCompiled } from "../linux/compiled-packages.js";
 import { EngineLog } from "../linux/engine-log.js";
 import {
   bootFailure,
@@ -75,8 +76,9 @@ export class BubblewrapBackend implements SandboxBackend {
   }
 
   probe(): Promise<Probe> {
-    const { searchPath, python, users } = this.#context;
-    return probeHost({ roots: REAL_HOST, platform: process.platform, searchPath, python, users, isRoot: this.#isRoot });
+    const { searchPath, python, facts, users } = this.#context;
+    const wanted = { searchPath, python, users, ...(facts && { facts }) };
+    return probeHost({ roots: REAL_HOST, platform: process.platform, ...wanted, isRoot: this.#isRoot });
   }
 
   async boot(profile: Profile, onOwner?: (owner: FileOwner) => void): Promise<Sandbox> {
@@ -94,6 +96,7 @@ export class BubblewrapBackend implements SandboxBackend {
 
   async #boot(profile: Profile, user: HostUser): Promise<Sandbox> {
     const [host, python] = await Promise.all([this.#host.get(), this.#python(profile)]);
+    await keepCompiled(python.interpreter, host.files.packages);
     const slot = makeSlot(this.#context);
     const id = randomBytes(8).toString("hex");
     const { instance } = this.#context;
@@ -182,8 +185,8 @@ export class BubblewrapBackend implements SandboxBackend {
   }
 
   async #python({ python, packages }: Profile): Promise<Python> {
-    const { searchPath } = this.#context;
-    const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
+    const { searchPath, facts } = this.#context;
+    const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages, facts });
     return { interpreter, mounts: interpreterMounts(interpreter) };
   }
 

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import type { FileOwner } from "../../model/instance.js";
 import type { Check, HostUser, HostUsers, Probe } from "../backend.js";
+import type { KnownFacts } from "../known-facts.js";
 import type { HostRoots } from "../linux/cgroup-host.js";
 import { cgroupCheck, failed, filterCheck, pythonCheck } from "../linux/checks.js";
 import { INSIDE_ID } from "../linux/inside.js";
@@ -18,6 +19,7 @@ export interface ProbeOptions {
   readonly platform: string;
   readonly searchPath: string;
   readonly python: string | null;
+  readonly facts?: KnownFacts;
   readonly users: HostUsers;
   readonly isRoot: boolean;
   /** Makes a sandbox once; a test stands in for a host that refuses. */

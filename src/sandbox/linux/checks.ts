@@ -1,6 +1,6 @@
 // Lines of `doctor` that all engines on this kernel share.
 import { toIsoError } from "../../model/errors.js";
-import type { Check } from "../backend.js";
+import type { BackendContext, Check } from "../backend.js";
 import { thisMachine } from "../seccomp/filter.js";
 import { planCgroups } from "./cgroup.js";
 import type { HostRoots } from "./cgroup-host.js";
@@ -10,12 +10,10 @@ import { findInterpreter } from "./interpreter.js";
 export async function pythonCheck({
   python,
   searchPath,
-}: {
-  python: string | null;
-  searchPath: string;
-}): Promise<Check> {
+  facts,
+}: Pick<BackendContext, "python" | "searchPath" | "facts">): Promise<Check> {
   try {
-    const { executable, version } = await findInterpreter({ chosen: python, searchPath, packages: [] });
+    const { executable, version } = await findInterpreter({ chosen: python, searchPath, packages: [], facts });
     return { name: "python", status: "ok", message: `${executable} ${version}` };
   } catch (error) {
     return failed("python", error);

@@ -17,7 +17,8 @@ const ETC_FILES: Readonly<Record<string, string>> = {
   "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 };
 
-const PACKAGES = ["iso_runner", "iso_zygote"];
+/** Our Python packages that a launcher or a sandbox loads. */
+export const PACKAGES = ["iso_runner", "iso_zygote"];
 
 export interface EngineFiles {
   /** What of these a sandbox binds. */

@@ -1,9 +1,10 @@
 // Finds the Python a sandbox runs: the one chosen, else the first usable of the search path, asked once what it really is. What
 // of it must be visible inside is interpreter-mounts.ts's.
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { IsoError } from "../../model/errors.js";
+import type { KnownFacts } from "../known-facts.js";
 import { OLDEST_PYTHON } from "../profile.js";
 import { ask } from "./spawn.js";
 
@@ -18,6 +19,11 @@ const Description = z.object({
   basePrefix: z.string().startsWith("/"),
   execPrefix: z.string().startsWith("/"),
   standardLibrary: z.string().startsWith("/"),
+  /** In the names of files that hold its compiled code; null: it keeps none. */
+  cacheTag: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .nullish(),
   missing: z.array(z.string()),
 });
 type Description = z.infer<typeof Description>;
@@ -39,7 +45,7 @@ if sys.argv[1:]:
 print(json.dumps({
     "executable": sys.executable, "version": list(sys.version_info[:3]), "prefix": sys.prefix,
     "basePrefix": sys.base_prefix, "execPrefix": sys.exec_prefix,
-    "standardLibrary": os.path.dirname(os.__file__), "missing": missing,
+    "standardLibrary": os.path.dirname(os.__file__), "cacheTag": sys.implementation.cache_tag, "missing": missing,
 }))
 `;
 
@@ -48,6 +54,8 @@ export interface Wanted {
   readonly chosen: string | null;
   readonly searchPath: string;
   readonly packages: readonly string[];
+  /** What earlier processes were told. */
+  readonly facts?: KnownFacts | undefined;
 }
 
 interface Found {
@@ -79,11 +87,11 @@ function markOf({ executable, prefix }: Interpreter): string {
   return JSON.stringify(files.map((file) => file && [file.dev, file.ino, file.mtimeMs]));
 }
 
-async function find({ chosen, searchPath, packages }: Wanted): Promise<Interpreter> {
-  if (chosen !== null) return await use(resolveChosen(chosen, searchPath), packages);
+async function find({ chosen, searchPath, packages, facts }: Wanted): Promise<Interpreter> {
+  if (chosen !== null) return await use(resolveChosen(chosen, searchPath), packages, facts);
   const refused: string[] = [];
   for (const path of candidates(searchPath)) {
-    const answer = await describe(path, packages);
+    const answer = await describe(path, packages, facts);
     if (typeof answer === "string") refused.push(answer);
     else return accept(answer, packages);
   }
@@ -92,8 +100,8 @@ async function find({ chosen, searchPath, packages }: Wanted): Promise<Interpret
   });
 }
 
-async function use(path: string, packages: readonly string[]): Promise<Interpreter> {
-  const answer = await describe(path, packages);
+async function use(path: string, packages: readonly string[], facts?: KnownFacts): Promise<Interpreter> {
+  const answer = await describe(path, packages, facts);
   if (typeof answer !== "string") return accept(answer, packages);
   throw new IsoError("sandbox_unavailable", `The chosen Python cannot be used: ${answer}`, {
     hint: `Name another one, as ISO_RUNTIME_PYTHON=${SYSTEM_PYTHON}, or leave it out to have one found.`,
@@ -130,8 +138,46 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** What it says of itself, or a sentence on why it is of no use. */
-async function describe(path: string, packages: readonly string[]): Promise<Description | string> {
+/** What it says of itself, or a sentence on why it is of no use. Which packages it has may change beside it: that is always asked. */
+async function describe(path: string, packages: readonly string[], facts?: KnownFacts): Promise<Description | string> {
+  if (facts === undefined || packages.length > 0) return await asked(path, packages);
+  const name = `python ${path}`;
+  const Known = z.object({ description: Description, marks: z.string() });
+  const { data: known } = Known.safeParse(facts.get(name));
+  if (known !== undefined && known.marks === marksOf(path, known.description)) return known.description;
+  const answer = await asked(path, packages);
+  if (typeof answer !== "string" && isTheProgram(path, answer))
+    facts.keep(name, { description: answer, marks: marksOf(path, answer) });
+  return answer;
+}
+
+/** What was asked is a program that answered itself: a script may ask another one the next time. */
+function isTheProgram(path: string, { executable }: Description): boolean {
+  try {
+    if (realpathSync(path) !== realpathSync(executable)) return false;
+    const head = Buffer.alloc(4);
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    readSync(fd, head);
+    closeSync(fd);
+    return head.equals(Buffer.from("\x7fELF"));
+  } catch {
+    return false;
+  }
+}
+
+/** Other ones where another program lies there, or what it would find beside itself is another. */
+function marksOf(path: string, { executable, prefix, basePrefix, standardLibrary }: Description): string {
+  const files = [path, executable, join(prefix, "pyvenv.cfg"), prefix, basePrefix, standardLibrary];
+  const marks = files.map((file) => {
+    const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+    if (found === undefined) return null;
+    // Of folders what stands above theirs may change with each installation, which changes no answer.
+    return [found.dev, found.ino, ...(found.isFile() ? [found.size, found.mtimeNs, found.ctimeNs] : [])].join();
+  });
+  return JSON.stringify(marks);
+}
+
+async function asked(path: string, packages: readonly string[]): Promise<Description | string> {
   const { exitCode, stdout, stderr } = await ask(path, ["-I", "-c", QUESTION, ...packages], {
     timeoutMs: PROBE_TIMEOUT_MS,
   });

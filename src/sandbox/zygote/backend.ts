@@ -11,6 +11,7 @@ import { NOTHING, type Without } from "../layers.js";
 import { groupName } from "../linux/cgroup.js";
 import type { SandboxGroup } from "../linux/cgroup-group.js";
 import { REAL_HOST } from "../linux/cgroup-host.js";
+import { keepCompiled } from "../linux/compiled-packages.js";
 import { EngineLog } from "../linux/engine-log.js";
 import {
   bootFailure,
@@ -38,7 +39,7 @@ import { CONTROL_FD, type Forked, Launcher } from "./launcher.js";
 import { launcherPlan } from "./plan.js";
 import { probeZygote } from "./probe.js";
 import { RunningSlot } from "./running-slot.js";
-import { type Held, LauncherStock } from "./stock.js";
+import { type Held, LauncherStock, retire } from "./stock.js";
 
 /** To a first process that waits: go on. */
 const GO = "\n";
@@ -95,6 +96,8 @@ export class ZygoteBackend implements SandboxBackend {
       return await this.#bootFrom(held, host, profile);
     } finally {
       held.launcher.unreserve();
+      // Nothing more comes from it: it ends with its sandbox, while this process is still at the run's end.
+      if (this.#context.isForOne) retire(held);
     }
   }
 
@@ -156,10 +159,11 @@ export class ZygoteBackend implements SandboxBackend {
   }
 
   async #startLauncher({ python, packages, preimports }: Profile): Promise<Launcher> {
-    const { instance, searchPath } = this.#context;
+    const { instance, searchPath, facts } = this.#context;
     const [host, door] = await Promise.all([this.#host.get(), this.#door.get()]);
     const { slotsDir } = host.files;
-    const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages });
+    const interpreter = await findInterpreter({ chosen: python ?? this.#context.python, searchPath, packages, facts });
+    await keepCompiled(interpreter, host.files.packages);
     const mounts = interpreterMounts(interpreter);
     const asOther = this.#isRoot && !this.#without.has("host-uid");
     // Of each launcher alone: what the kernel counts for a user, or for the maker of a user namespace, no two tenants share. Its sandboxes
@@ -180,7 +184,8 @@ export class ZygoteBackend implements SandboxBackend {
       });
       const parts = { slotsDir, root: host.root, interpreter: mounts, etcFiles: host.files.etc, preimports };
       const plan = launcherPlan({ ...parts, mapsByHost: this.#isRoot, filter: host.files.filter }, this.#without);
-      const command = launch.command(["-I", "-X", "utf8", join(host.files.packages, "iso_zygote")]);
+      const program = ["-I", "-X", "utf8", join(host.files.packages, "iso_zygote")];
+      const command = launch.command([...program, ...(this.#context.isForOne ? ["once"] : [])]);
       const name = groupName(instance.rootId, instance.id, randomBytes(8).toString("hex"));
       return await Launcher.start({
         engine: { ...command, inheritsEnvironment: this.#without.has("environment") },

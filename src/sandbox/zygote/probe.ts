@@ -60,10 +60,10 @@ async function namespaceCheck(context: BackendContext, { roots, isRoot, trial }:
 }
 
 async function tryNamespaces(
-  { python, searchPath, users, runnerDir }: BackendContext,
+  { python, searchPath, users, runnerDir, facts }: BackendContext,
   isRoot: boolean,
 ): Promise<Answer> {
-  const interpreter = await findInterpreter({ chosen: python, searchPath, packages: [] });
+  const interpreter = await findInterpreter({ chosen: python, searchPath, packages: [], facts });
   const user: HostUser | null = isRoot ? await users.lease() : null;
   try {
     const launch = planLaunch({

@@ -169,7 +169,8 @@ export class LauncherStock<L extends Stocked = Launcher> {
   }
 }
 
-function retire<L extends Stocked>(held: Held<L>): void {
+/** Nothing more comes from its launcher, which ends when its last sandbox has. */
+export function retire<L extends Stocked>(held: Held<L>): void {
   held.isRetired = true;
   held.launcher.retire();
 }

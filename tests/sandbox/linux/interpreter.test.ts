@@ -1,7 +1,23 @@
 // Which Python is taken, what of it a sandbox gets to see, and what is said of those that cannot be used.
-import { chmodSync, mkdirSync, realpathSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { KnownFacts } from "../../../src/sandbox/known-facts.js";
+import { keepCompiled } from "../../../src/sandbox/linux/compiled-packages.js";
 import { findInterpreter, type Interpreter } from "../../../src/sandbox/linux/interpreter.js";
 import { interpreterMounts } from "../../../src/sandbox/linux/interpreter-mounts.js";
 import { ask } from "../../../src/sandbox/linux/spawn.js";
@@ -100,6 +116,80 @@ describe("finding", () => {
     await expect(find(path)).rejects.toThrow(/does not run/);
     script(path, `exec ${SYSTEM} "$@"`);
     expect((await find(path)).executable).toBe(SYSTEM);
+  });
+});
+
+describe("what an earlier process was told", () => {
+  const file = () => join(tempDir(), "facts.json");
+  /** Each asker is a process of its own, as far as facts go: the wish has a name of its own. */
+  let asks = 0;
+  const findWith = (chosen: string, facts: string) =>
+    findInterpreter({ chosen, searchPath: `/nowhere/${asks++}`, packages: [], facts: new KnownFacts(facts) });
+  /** What is kept, with another version, so that what is believed can be told from what was asked. */
+  const pretend = (facts: string) =>
+    writeFileSync(facts, readFileSync(facts, "utf8").replace(/"version":\[3,\d+,\d+\]/, '"version":[3,98,7]'));
+
+  it("is believed of the very program, and not of another in its place", async () => {
+    const [facts, env] = [file(), tempDir()];
+    const python = await makeVenv(env);
+    const { version } = await findWith(python, facts);
+    pretend(facts);
+    expect((await findWith(python, facts)).version).toBe("3.98.7");
+    // Made anew, as by an upgrade.
+    writeFileSync(join(env, "pyvenv.cfg"), `${readFileSync(join(env, "pyvenv.cfg"), "utf8")}\n`);
+    expect((await findWith(python, facts)).version).toBe(version);
+    pretend(facts);
+    const target = realpathSync(python);
+    unlinkSync(python);
+    copyFileSync(target, python);
+    expect((await findWith(python, facts)).version).toBe(version);
+  });
+
+  it("is not kept of a script, which may ask another one the next time", async () => {
+    const facts = file();
+    await findWith(script(join(tempDir(), "python3"), `exec ${SYSTEM} "$@"`), facts);
+    await findWith(script(join(tempDir(), "python3"), `exec bash -c 'exec -a "$0" ${SYSTEM} "$@"' "$0" "$@"`), facts);
+    expect(existsSync(facts)).toBe(false);
+  });
+
+  it("is asked again where it is nonsense", async () => {
+    const facts = file();
+    const { version } = await findWith(SYSTEM, facts);
+    writeFileSync(facts, readFileSync(facts, "utf8").replace(/"version":\[3,\d+,\d+\]/, '"version":"new"'));
+    expect((await findWith(SYSTEM, facts)).version).toBe(version);
+  });
+});
+
+describe("compiled packages", () => {
+  it("are kept beside the sources once, and again where one is newer", async () => {
+    const folder = tempDir();
+    cpSync("python", folder, { recursive: true, filter: (path) => !path.includes("__pycache__") });
+    const interpreter = await find(SYSTEM);
+    const compiled = join(folder, `iso_zygote/__pycache__/slot.${interpreter.cacheTag}.pyc`);
+    await keepCompiled(interpreter, folder);
+    const { mtimeMs } = statSync(compiled);
+    expect(existsSync(join(folder, `iso_runner/__pycache__/kernel.${interpreter.cacheTag}.pyc`))).toBe(true);
+    // Once per process and folder: by another name it is another's.
+    const again = join(tempDir(), "again");
+    symlinkSync(folder, again);
+    await keepCompiled(interpreter, again);
+    expect(statSync(compiled).mtimeMs).toBe(mtimeMs);
+    // Python compares contents, not times: that of another source is not run.
+    expect(readFileSync(compiled).readUInt32LE(4)).toBe(0b11);
+    const soon = new Date(Date.now() + 5_000);
+    utimesSync(join(folder, "iso_zygote/slot.py"), soon, soon);
+    const third = join(tempDir(), "third");
+    symlinkSync(folder, third);
+    await keepCompiled(interpreter, third);
+    expect(statSync(compiled).mtimeMs).toBeGreaterThan(mtimeMs);
+  });
+
+  it.runIf(process.getuid?.() === 0)("are not left in another user's folder", async () => {
+    const folder = tempDir();
+    cpSync("python", folder, { recursive: true, filter: (path) => !path.includes("__pycache__") });
+    for (const name of ["iso_runner", "iso_zygote"]) chownSync(join(folder, name), 12_345, 12_345);
+    await keepCompiled(await find(SYSTEM), folder);
+    expect(existsSync(join(folder, "iso_runner/__pycache__"))).toBe(false);
   });
 });
 
