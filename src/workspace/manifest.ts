@@ -1,9 +1,10 @@
 // What a tree held at one moment: a node for each entry, in byte order of names. Nodes know their parents, so that a tree of
 // very long paths costs what its names cost.
+import type { BigIntStats } from "node:fs";
 import type { FilePath } from "../model/files.js";
 import type { Dir } from "../safefs/dir.js";
 import { displayPath } from "../safefs/display-path.js";
-import { type Entry, readLinkAt, type TreeEntry } from "../safefs/entry.js";
+import { type Entry, readLinkAt, TreeEntry } from "../safefs/entry.js";
 import type { SafeFsError } from "../safefs/errors.js";
 import { pacer } from "../safefs/pace.js";
 import { traverse } from "../safefs/walk.js";
@@ -43,7 +44,7 @@ export interface Manifest {
 class FolderNode implements Folder, Node {
   readonly children = new Map<string, Node>();
   readonly target = null;
-  readonly entry: TreeEntry;
+  entry: TreeEntry;
   readonly parent: Folder;
   leftOut: string | null = null;
 
@@ -61,7 +62,7 @@ export const keyOf = (name: Buffer): string => name.toString("latin1");
 
 export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Promise<Manifest> {
   const root: Folder = { children: new Map(), node: null, parent: null };
-  const { mtimeNs } = dir;
+  const { mtimeNs } = dir.stats;
   const size = { bytes: 0, entries: 0 };
   const linked = new Set<string>();
   const lost: Node[] = [];
@@ -91,6 +92,45 @@ export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Pro
     if (node instanceof FolderNode) folder = node;
   }
   return { root, mtimeNs, size, cut, lost, takenAtNs: clockNs() };
+}
+
+/** The manifest of a tree that is being made: each entry is told of when nothing more is done to it, a folder when it was left. */
+export class ManifestInMaking {
+  readonly #root: Folder = { children: new Map(), node: null, parent: null };
+  readonly #size = { bytes: 0, entries: 0 };
+  #folder: Folder = this.#root;
+
+  /** `like` has the same path in another tree: entries below are known by it until the folder is left. */
+  enter(like: TreeEntry): void {
+    const folder = new FolderNode(like, this.#folder);
+    this.#folder.children.set(keyOf(like.name), folder);
+    this.#folder = folder;
+  }
+
+  leave(stats: BigIntStats): void {
+    const folder = this.#folder;
+    if (!(folder instanceof FolderNode)) return;
+    folder.entry = new TreeEntry(folder.entry.parent, folder.entry.name, stats);
+    this.#count(folder.entry);
+    this.#folder = folder.parent;
+  }
+
+  /** A file of one name, or a link. */
+  add(name: Buffer, stats: BigIntStats, target: Buffer | null): void {
+    const parent = this.#folder;
+    const entry = new TreeEntry(parent.node?.entry ?? null, name, stats);
+    parent.children.set(keyOf(name), { entry, parent, children: null, target, leftOut: null });
+    this.#count(entry);
+  }
+
+  whole({ mtimeNs }: BigIntStats): Manifest {
+    return { root: this.#root, mtimeNs, size: this.#size, cut: false, lost: [], takenAtNs: clockNs() };
+  }
+
+  #count({ blocks }: TreeEntry): void {
+    this.#size.entries += 1;
+    this.#size.bytes += blocks * 512;
+  }
 }
 
 /** The clock that times of files are told by. */

@@ -48,13 +48,13 @@ export async function bringUp(
     if (found !== null) {
       const place = saving?.has(path) ? saved?.make(folder, 0o700) : null;
       if (place && statAt(place, name) === null) renameSync(target.child(name), place.child(name));
-      else await removeAt(target, name);
+      else await removeAt(target, name, undefined, found);
     }
     if (source !== null && wanted !== null) await linkEntry(source, wanted, target, manner);
   }
   for (const folder of above) {
     const [source, target] = [from.go(folder), to.go(folder)];
-    if (source !== null && target !== null) settleDir(target, source.mtimeNs, manner);
+    if (source !== null && target !== null) settleDir(target, source.stats.mtimeNs, manner);
   }
 }
 
