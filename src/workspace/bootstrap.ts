@@ -17,6 +17,7 @@ import { takeFolder, takeLogs, WORK_MODE_OF_ROOT } from "./last-folder.js";
 import { liveDir, sandboxDir, twinDir } from "./layout.js";
 import { isDirectory, openLive } from "./live.js";
 import { type Manifest, scan, shownPath } from "./manifest.js";
+import { makeOpenFolder } from "./own-folder.js";
 import type { Prepared } from "./prepared.js";
 import { userDirName } from "./user-dir.js";
 
@@ -100,18 +101,12 @@ function makeFolders({ chownTo, layout, trash }: StoreContext, dir: string, buil
   if (chownTo === null) discard(dir);
   else if (takeFolder(dir, building, discard)) return;
   const work = join(building, "work");
-  for (const path of [building, work]) makeDir(path);
+  for (const path of [building, work]) makeOpenFolder(path);
   // On a root host work/ stays root's, and sticky: the program can add files to it but not replace the snippet in it.
   if (chownTo !== null) chmodSync(work, WORK_MODE_OF_ROOT);
 }
 
-function makeDir(path: string): void {
-  mkdirSync(path);
-  chmodSync(path, 0o755);
-}
-
 async function fill(context: StoreContext, out: string, filling: Filling): Promise<Made> {
-  makeDir(out);
   const { source, built } = await copyLive(context, filling, { out, links: linksOf(out) });
   const { dirName, owner } = filling;
   const generation =
@@ -145,11 +140,11 @@ async function copyLive(
 ): Promise<{ source: Manifest | null; built: Manifest | null }> {
   const { chownTo, layout } = context;
   if (dirName === null) {
+    makeOpenFolder(to.out);
     const owner = chownTo && (await programs);
     if (owner) chownSync(to.out, owner.uid, owner.gid);
     return { source: null, built: null };
   }
-  using target = openTrustedDir(to.out);
   using source = openLive(liveDir(layout, dirName), chownTo);
   const manifest = await scan(source);
   for (const node of manifest.lost) {
@@ -160,6 +155,10 @@ async function copyLive(
   judgeKept(manifest);
   // Known as late as this where the sandbox is still booting.
   const owner = chownTo && (await programs);
+  const ahead = context.ahead.take(dirName, manifest, owner, to.out);
+  if (ahead !== null) return { source: manifest, built: ahead };
+  makeOpenFolder(to.out);
+  using target = openTrustedDir(to.out);
   const built = await buildTree({ root: manifest.root, source, target, links: to.links, owner });
   return { source: manifest, built };
 }

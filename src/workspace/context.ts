@@ -1,6 +1,7 @@
 // What the steps of the store share.
 import type { FileOwner } from "../model/instance.js";
 import type { VersionLimits } from "../model/versions.js";
+import type { CopiesAhead } from "./copies-ahead.js";
 import type { Exchanger } from "./exchange.js";
 import type { OwnInstance } from "./instance.js";
 import type { KeptCopies } from "./kept-copy.js";
@@ -23,4 +24,5 @@ export interface StoreContext {
   readonly watch: TreeWatch;
   readonly settled: Settled;
   readonly copies: KeptCopies;
+  readonly ahead: CopiesAhead;
 }

@@ -12,15 +12,23 @@ import type { KnownTree } from "../safefs/known-tree.js";
 import { pacer } from "../safefs/pace.js";
 import { ChangeLists } from "./change-lists.js";
 import { judgeKept } from "./kept.js";
-import { type Folder, isFolder, keyOf, lookUp, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
+import {
+  type Folder,
+  isFolder,
+  keyOf,
+  lookUp,
+  type Manifest,
+  type Node,
+  nodesBelow,
+  scan,
+  TICK_NS,
+} from "./manifest.js";
 import type { Prepared } from "./prepared.js";
 import { normalMode } from "./recorded-tree.js";
 import { readWork, type Work, withOut } from "./work.js";
 
 /** Entries a run may add before its tree is no longer looked through to the end. */
 const MAX_NEW_ENTRIES = 1_000_000;
-/** The kernel's clock ticks: a change this close to the moment of delivery may have left the ctime as it was. */
-const TICK_NS = 10_000_000n;
 
 export interface TreeDiff {
   /** Lists hold the first `KEEP.listEntries`; `totals` has the true counts. */

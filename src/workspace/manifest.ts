@@ -133,6 +133,9 @@ export class ManifestInMaking {
   }
 }
 
+/** The kernel's clock ticks: a change this close to the moment of a look may have left the ctime as it was. */
+export const TICK_NS = 10_000_000n;
+
 /** The clock that times of files are told by. */
 export const clockNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
 
