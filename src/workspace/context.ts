@@ -4,6 +4,7 @@ import type { VersionLimits } from "../model/versions.js";
 import type { Exchanger } from "./exchange.js";
 import type { OwnInstance } from "./instance.js";
 import type { KeptCopies } from "./kept-copy.js";
+import type { KnownTwins } from "./known-twins.js";
 import type { Layout } from "./layout.js";
 import type { RecordLogs } from "./record-log.js";
 import type { Settled } from "./settled.js";
@@ -22,5 +23,6 @@ export interface StoreContext {
   readonly records: RecordLogs;
   readonly watch: TreeWatch;
   readonly settled: Settled;
+  readonly twins: KnownTwins;
   readonly copies: KeptCopies;
 }
