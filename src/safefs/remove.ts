@@ -22,10 +22,11 @@ interface Means {
   dir(path: Buffer): Promise<void> | void;
 }
 const AT_ONCE: Means = { file: unlinkSync, dir: rmdirSync };
-const ASIDE: Means = { file: unlink, dir: rmdir };
+/** For what nobody waits for. */
+export const ASIDE: Means = { file: unlink, dir: rmdir };
 
-/** Removes a folder of ours with all it holds. Absent is fine. Only the folder above must be trusted. `aside`: nobody waits for it. */
-export async function removeTree(path: string, { aside = false } = {}): Promise<void> {
+/** Removes a folder of ours with all it holds. Absent is fine. Only the folder above must be trusted. */
+export async function removeTree(path: string): Promise<void> {
   let parent: Dir;
   try {
     parent = openTrustedDir(dirname(path));
@@ -34,7 +35,7 @@ export async function removeTree(path: string, { aside = false } = {}): Promise<
     throw error;
   }
   try {
-    await removeAt(parent, Buffer.from(basename(path)), aside ? ASIDE : AT_ONCE);
+    await removeAt(parent, Buffer.from(basename(path)));
   } finally {
     parent.close();
   }

@@ -208,15 +208,17 @@ export class Tree implements Disposable {
     });
   }
 
-  /** Writes a regular file anew that is there, of the host's own and under no other name: it stays the same file. */
-  rewriteFile(rel: RelPath, data: Buffer | string): void {
-    this.#at(rel, (dir, name) => {
-      const fd = openSync(dir.child(name), REWRITE);
+  /** Writes a regular file anew, of the host's own and under no other name: it stays the same file. False where nothing is there. */
+  rewriteFile(rel: RelPath, data: Buffer | string): boolean {
+    return this.#at(rel, (dir, name) => {
+      const fd = openPresent(dir.child(name), REWRITE);
+      if (fd === null) return false;
       try {
         const stats = fstatSync(fd);
         if (!stats.isFile() || stats.nlink !== 1)
           throw new SafeFsError("not_regular", "the entry is no file of one name");
         overwrite(fd, typeof data === "string" ? Buffer.from(data) : data, stats.size);
+        return true;
       } finally {
         closeSync(fd);
       }
@@ -341,6 +343,15 @@ function makeDirAt(dir: Dir, name: Buffer): boolean {
     return makeDir(dir.child(name), 0o700);
   } catch (error) {
     throw new SafeFsError("io", `cannot make a directory: ${errnoOf(error)}`, error);
+  }
+}
+
+function openPresent(path: Buffer, flags: number): number | null {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw error;
   }
 }
 

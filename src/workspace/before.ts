@@ -18,13 +18,15 @@ import { type Manifest, scan, shownPath } from "./manifest.js";
 import { makeOwnFolder } from "./own-folder.js";
 import type { Known } from "./record-log.js";
 import { bytesOfItsOwn, countChanges, countFiles, type RecordedTree, recordTree } from "./recorded-tree.js";
-import { bringUp, differences, type Saving, settleKept } from "./twin.js";
+import { bringUp, differences, isPlainLive, type Saving, settleKept } from "./twin.js";
 import { idsIn, makeRecord, newestVersion, nextNumber, readDeltaIn, savedDir, writeVersion } from "./version-folder.js";
 
 /** The version that is live before a replacement, and what it holds; its twin stands in its place. */
 export interface Before extends Known {
   /** Ids of all versions that there are, the first one first. */
   readonly versions: readonly string[];
+  /** The live tree was looked at, and is this version and nothing else. */
+  readonly isPlain: boolean;
 }
 
 interface Settling {
@@ -51,7 +53,7 @@ export async function settleBefore(context: StoreContext, dirName: string, durab
   const ids = versions.keep === 0 ? [] : idsIn(versionsDir(layout, dirName));
   if (await settled.has(dirName, paths, known?.id ?? null)) {
     if (known === null) return null;
-    if (known.id === ids.at(-1)) return { ...known, versions: ids };
+    if (known.id === ids.at(-1)) return { ...known, versions: ids, isPlain: false };
   }
   let manifest = await scanLive(live);
   const isWatched = manifest.size.entries >= MIN_WATCHED_ENTRIES && (await settled.beforeLook(dirName, path));
@@ -73,9 +75,14 @@ async function look(settling: Settling): Promise<Before | null> {
   const newest = newestVersion(versionsDir(context.layout, dirName), versions)?.id;
   const isRecorded = known !== null && known.id === newest && delta !== null && delta.was.size + delta.now.size === 0;
   const id = isRecorded ? known.id : await recordByHand(settling, { delta, tree });
-  await settleTwin(settling, known);
-  if (isRecorded && isSameTree(known.tree, tree)) return { ...known, versions };
-  return { ...context.records.replace(dirName, { id, tree }, durable), versions };
+  const isPlain = isPlainLive(settling.manifest.root, { owner: context.chownTo, durable });
+  if (!isRecorded || !isSameTree(known.tree, tree)) {
+    await settleTwin(settling, known);
+    return { ...context.records.replace(dirName, { id, tree }, durable), versions, isPlain };
+  }
+  // A twin that was brought up to this very version needs no look.
+  if (!isPlain || !context.twins.has(dirName, id, twinDir(context.layout, dirName))) await settleTwin(settling, known);
+  return { ...known, versions, isPlain };
 }
 
 /** Down to inodes and times, by which a file need not be read again. */

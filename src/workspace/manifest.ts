@@ -1,6 +1,5 @@
 // What a tree held at one moment: a node for each entry, in byte order of names. Nodes know their parents, so that a tree of
 // very long paths costs what its names cost.
-import type { BigIntStats } from "node:fs";
 import type { FilePath } from "../model/files.js";
 import type { Dir } from "../safefs/dir.js";
 import { displayPath } from "../safefs/display-path.js";
@@ -26,6 +25,9 @@ export interface Folder {
   readonly node: Node | null;
   readonly parent: Folder | null;
 }
+
+/** Of an open entry. */
+type Stats = Dir["stats"];
 
 export interface Manifest {
   readonly root: Folder;
@@ -107,7 +109,7 @@ export class ManifestInMaking {
     this.#folder = folder;
   }
 
-  leave(stats: BigIntStats): void {
+  leave(stats: Stats): void {
     const folder = this.#folder;
     if (!(folder instanceof FolderNode)) return;
     folder.entry = new TreeEntry(folder.entry.parent, folder.entry.name, stats);
@@ -116,14 +118,14 @@ export class ManifestInMaking {
   }
 
   /** A file of one name, or a link. */
-  add(name: Buffer, stats: BigIntStats, target: Buffer | null): void {
+  add(name: Buffer, stats: Stats, target: Buffer | null): void {
     const parent = this.#folder;
     const entry = new TreeEntry(parent.node?.entry ?? null, name, stats);
     parent.children.set(keyOf(name), { entry, parent, children: null, target, leftOut: null });
     this.#count(entry);
   }
 
-  whole({ mtimeNs }: BigIntStats): Manifest {
+  whole({ mtimeNs }: Stats): Manifest {
     return { root: this.#root, mtimeNs, size: this.#size, cut: false, lost: [], takenAtNs: clockNs() };
   }
 

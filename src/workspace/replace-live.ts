@@ -102,6 +102,7 @@ async function stage(context: StoreContext, change: Replacement, staging: string
   takeSpare(layout, dirName, "workspace", dirname(staging));
   takeSpare(layout, dirName, "replacement", staging);
   const fresh = join(staging, NEW);
+  context.twins.forget(dirName);
   renameSync(twinDir(layout, dirName), fresh);
   step("commit.begun");
   const { delta, root } = await build(context, change, fresh);
@@ -168,6 +169,7 @@ interface Settlement extends Pick<Staged, "record" | "delta" | "written"> {
   dirName: string;
   staging: string;
   durable: boolean;
+  before: Before | null;
   /** Made by this very replacement: what lies in its folders is known. */
   isOurs: boolean;
 }
@@ -222,6 +224,7 @@ async function bringUpTwin(context: StoreContext, change: Settlement): Promise<v
   using saving =
     before === null ? null : openSaving(join(versionsDir(layout, dirName), before), (path) => delta.was.has(path));
   await bringUp({ live, twin }, pathsOf(delta), saving, { owner: chownTo, durable });
+  if (record !== null && change.before?.isPlain) context.twins.brought(dirName, record.id, twin.ino);
 }
 
 /** Moves what is there to where a place for it is; false where it stays, or is not there. */
@@ -288,13 +291,14 @@ export async function healReplacements(context: StoreContext, dirName: string): 
     }
     const record = isPlaced(live, staging);
     const delta = record && readDeltaIn(join(staging, MADE), record.id);
-    if (record && delta)
-      await settle(context, { dirName, staging, record, delta, written: null, durable: false, isOurs: false });
+    if (record && delta) await settle(context, { ...{ dirName, staging, record, delta }, ...OF_THE_DEAD });
     else context.trash.discard(staging, layout.trash);
     step("heal.cleared");
   }
   removeIfEmpty(folder);
 }
+
+const OF_THE_DEAD = { written: null, before: null, durable: false, isOurs: false };
 
 /** The version that this replacement made, where its tree is the live one. */
 function isPlaced(live: string, staging: string): VersionRecord | null {

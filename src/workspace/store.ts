@@ -17,6 +17,7 @@ import { DEFAULT_PYTHONS, Exchanger } from "./exchange.js";
 import { failure } from "./failure.js";
 import { clearDeadInstances, isInstanceAlive, type OwnInstance, startInstance } from "./instance.js";
 import { KeptCopies } from "./kept-copy.js";
+import { KnownTwins } from "./known-twins.js";
 import { liveDir, openLayout, recordFile } from "./layout.js";
 import { LockQueues, type QueueTicket } from "./lock.js";
 import type { Prepared } from "./prepared.js";
@@ -83,7 +84,7 @@ export class WorkspaceStore implements AsyncDisposable {
         exchanger: new Exchanger(options.pythonCandidates ?? DEFAULT_PYTHONS),
         versions: options.versions ?? DEFAULT_VERSIONS,
         records: new RecordLogs((dirName) => recordFile(layout, dirName)),
-        ...{ watch, settled: new Settled(watch), copies: new KeptCopies(watch) },
+        ...{ watch, settled: new Settled(watch), copies: new KeptCopies(watch), twins: new KnownTwins() },
       });
       await store.#clearAfterTheDead();
       step("open.cleared");

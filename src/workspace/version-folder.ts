@@ -73,16 +73,19 @@ export function makeRecord({ number, mark, root, runId = null, restored = null, 
 export function writeVersion(folder: string, record: VersionRecord, delta: Delta | null, durable: boolean): Seen {
   if (delta === null) rmSync(join(folder, DELTA), { force: true });
   else writeOver(join(folder, DELTA), sealed(record.id, writeDelta(delta)), durable);
-  const stamp = writeOver(join(folder, RECORD), `${JSON.stringify(record)}\n`, durable);
+  let stamp = "";
+  writeOver(join(folder, RECORD), `${JSON.stringify(record)}\n`, durable, (fd) => {
+    stamp = stampFrom(fstatSync(fd, { bigint: true }));
+  });
   return { stamp, record, hasDelta: delta !== null };
 }
 
-function writeOver(path: string, text: string, durable: boolean): string {
+function writeOver(path: string, text: string, durable: boolean, look?: (fd: number) => void): void {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
     overwrite(fd, Buffer.from(text), fstatSync(fd).size);
     if (durable) syncToDisk(fd);
-    return stampFrom(fstatSync(fd, { bigint: true }));
+    look?.(fd);
   } finally {
     closeSync(fd);
   }
