@@ -45,6 +45,9 @@ const OLD = "old";
 const VERSION = "version";
 const MADE = "made";
 
+/** A folder that held more stays large after they are gone. */
+const MAX_NAMES = 16;
+
 export interface Replacement {
   dirName: string;
   /** Names the folder of this replacement. */
@@ -113,8 +116,8 @@ async function stage(context: StoreContext, change: Replacement, staging: string
     makeOwnFolder(versionsDir(layout, dirName));
     const version = join(staging, VERSION);
     takeSpare(layout, dirName, "version", version);
-    // Of a process that died between two steps of pruning.
-    if (isDirectory(savedDir(version))) context.trash.discard(savedDir(version), layout.trash);
+    // Of a process that died between two steps of pruning there may be something in it.
+    emptySaved(context, version);
     written = writeVersion(version, record, delta, durable);
     renameSync(version, join(staging, MADE));
     step("commit.recorded");
@@ -247,12 +250,22 @@ function prune(context: StoreContext, { dirName, before }: Replacement, record: 
     forgetVersion(folder);
     // Where no version is kept, nothing of one stays: its names and digests are the user's.
     const spare = versions.keep === 0 ? null : keepSpare(layout, dirName, "version", folder);
-    trash.discard(spare === null ? folder : savedDir(spare), layout.trash);
+    if (spare === null) trash.discard(folder, layout.trash);
+    else emptySaved(context, spare);
     step("commit.pruned");
   }
   if (versions.keep > 0) return;
   records.remove(dirName);
   trash.discard(spareFolder(layout, dirName, "version"), layout.trash);
+}
+
+/** What a version had more than the next one goes; the folder that it was in serves again, but where it may have become large or has names that are no text. */
+function emptySaved({ layout, trash }: StoreContext, version: string): void {
+  const saved = savedDir(version);
+  const names = namesIn(saved);
+  const goesToo = names.length > MAX_NAMES || names.some((name) => name.includes("\uFFFD"));
+  const gone = goesToo ? [saved] : names.map((name) => join(saved, name));
+  for (const path of gone) trash.discard(path, layout.trash);
 }
 
 function foldersOf({ layout }: StoreContext, { dirName, before }: Replacement): string[] {
