@@ -36,13 +36,15 @@ def one_fork(flags=0):
     return pid
 
 
-def two_forks():
-    """As a sandbox has them: a first process, and a program that prints and ends as Python programs do."""
+def two_forks(go=None):
+    """As a sandbox has them: a first process, and a program that prints and ends as Python programs do, once `go` can be read."""
     read, write = os.pipe()
     pid = syscalls.fork_into(ALL)
     if pid == 0:
         program = os.fork()
         if program == 0:
+            if go is not None:
+                os.read(go, 1)
             os.dup2(write, 1)
             exec(compile("print(1)", "main.py", "exec"), {})
             sys.stdout.flush()
@@ -50,16 +52,37 @@ def two_forks():
         os.waitpid(program, 0)
         os._exit(0)
     os.close(write)
+    return pid, read
+
+
+def read_all(started):
+    pid, read = started
     while os.read(read, 4096):
         pass
     os.close(read)
     return pid
 
 
-SIDES = {"bare": bare, "fork": one_fork, "namespaces": lambda: one_fork(ALL), "sandbox": two_forks}
+class Ready:
+    """Both processes wait when the clock starts."""
+
+    def __init__(self):
+        go, self.go = os.pipe()
+        self.started = two_forks(go)
+        os.close(go)
+        time.sleep(0.02)
+
+    def __call__(self):
+        os.write(self.go, b"1")
+        os.close(self.go)
+        return read_all(self.started)
+
+
+SIDES = {"bare": bare, "fork": one_fork, "namespaces": lambda: one_fork(ALL), "sandbox": lambda: read_all(two_forks()), "ready": Ready}
 
 
 def measure(side):
+    side = side() if side is Ready else side
     wall, own = time.perf_counter(), time.process_time()
     _, status, usage = os.wait4(side(), 0)
     if status != 0:

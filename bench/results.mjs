@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isMet, moved } from "./figures.mjs";
+import { floorsOf } from "./floors.mjs";
 
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 const PAGES = { "docs/performance.md": renderAll, "docs/versions.md": renderVersions };
@@ -82,11 +83,32 @@ function renderMachine(name, rows) {
     "",
     "| row | what | figure | 95 % of draws | goal | reached |\n| --- | --- | ---: | ---: | ---: | --- |",
     ...lines,
+    ...renderFloors(rows),
     "",
     "What stood behind them, at that minute and under that load:",
     "",
     ...details,
   ].join("\n");
+}
+
+function renderFloors(rows) {
+  const floors = floorsOf(rows);
+  if (floors.length === 0) return [];
+  const lines = floors.map(({ row, figure, value: now, floor, goal }) => {
+    const wanted = goal === null ? "" : number(goal.most ?? goal.least);
+    const apart = Math.max(now / floor, floor / now);
+    return `| ${[`\`${row}\``, figure, wanted, number(floor), number(now), number(apart)].join(" | ")} |`.replaceAll(
+      "|  |",
+      "| |",
+    );
+  });
+  return [
+    "",
+    "Where a goal is not reached, what the kernel and the interpreter alone leave to be reached, and how many times as much a run takes:",
+    "",
+    "| row | figure | goal | floor | now | apart |\n| --- | --- | ---: | ---: | ---: | ---: |",
+    ...lines,
+  ];
 }
 
 function machinesOf(rows) {

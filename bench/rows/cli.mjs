@@ -12,7 +12,7 @@ export default {
   rounds: 30,
   async measure(context) {
     // A first run tells whether the backend works here at all.
-    await (await context.runtime({ warm: 0 })).close();
+    await (await context.runtime({ warm: 0 }, { fresh: true })).close();
     const cwd = context.folder("cli");
     mkdirSync(cwd);
     const env = {

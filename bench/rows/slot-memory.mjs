@@ -12,7 +12,7 @@ export default {
   async measure(context) {
     const [slots, bare, processes] = [[], [], []];
     // Says whether the backend works here. Of those below nobody has run: a user who did may have as many waiting beside nobody's.
-    await (await context.runtime({ warm: 0 })).close();
+    await (await context.runtime({ warm: 0 }, { fresh: true })).close();
     for (let round = 0; round < context.rounds; round += 1) {
       const few = await held(context, FEW);
       const many = await held(context, MANY);

@@ -5,6 +5,7 @@ import { type IsoError, toIsoError } from "../model/errors.js";
 import { emptyChanges } from "../model/files.js";
 import { KEEP } from "../model/limits.js";
 import { MAX_RESULT_BYTES, RESULT_SCHEMA, type RunError, type RunResult, type StreamText } from "../model/result.js";
+import type { AcceptedRun } from "./accept.js";
 
 /** A JSON string takes at most this many bytes for each UTF-16 unit of text (a control character is \u00XX). */
 const WORST_ESCAPE = 6;
@@ -32,6 +33,21 @@ export function brokenOffResult(request: PartialRequest, error: IsoError): RunRe
   const blank = blankResult(request);
   const reason = "the run was not brought to its end; the workspace is as it was before, or as it was after it";
   return { ...blank, status: "failed", error: errorOf(error), workspace: { ...blank.workspace, reason } };
+}
+
+/** What a fault after the program began leaves of the workspace. */
+export function notReached({ durability }: AcceptedRun): RunResult["workspace"] {
+  const reason = "the run was not brought to its end; the workspace is as it was before";
+  return { synced: false, reason, durability, version: null };
+}
+
+export function failedResult(accepted: AcceptedRun, thrown: unknown): RunResult {
+  const error = toIsoError(thrown);
+  const { mode, scenario } = accepted;
+  const blank = { ...blankResult(accepted), mode, scenario: scenario?.id ?? null, error: errorOf(error) };
+  if (error.code === "cancelled") return { ...blank, status: "cancelled" };
+  const ours = error.code === "sandbox_unavailable" || error.code === "internal";
+  return { ...blank, status: ours ? "failed" : "rejected" };
 }
 
 export function errorOf(error: IsoError): RunError {

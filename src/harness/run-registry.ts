@@ -2,7 +2,7 @@
 // Memory is bounded: of the finished ones the oldest go first, and their results stay on disk.
 import { uuidv7 } from "uuidv7";
 import type { EventBus } from "../comm/event-bus.js";
-import { IsoError } from "../model/errors.js";
+import { IsoError, toIsoError } from "../model/errors.js";
 import { KiB, MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
 import type { RequestKeyRecord } from "../records/run-files.js";
@@ -12,7 +12,7 @@ import type { Place } from "./fair-queue.js";
 import { timeOfId } from "./past-events.js";
 import { type AskedRun, PastRun, type RunState, same } from "./past-run.js";
 import type { RunRequest } from "./request.js";
-import { rejectedResult } from "./result.js";
+import { errorOf, rejectedResult } from "./result.js";
 import { digestOf, type RunHistory } from "./run-history.js";
 import type { Runtime, TakenRun } from "./runtime.js";
 import type { StorageQuota } from "./storage-quota.js";
@@ -57,6 +57,8 @@ export class RunRegistry {
   readonly #runs = new Map<string, Entry>();
   readonly #finished = new Set<Entry>();
   readonly #byKey = new Map<string, { entry: Entry; fingerprint: string }>();
+  /** Runs that were taken a moment ago, and what writes each down. */
+  readonly #unwritten = new Map<Entry, () => void>();
   readonly #onFinished: (result: RunResult) => void;
   readonly #storage: RegistryOptions["storage"];
   /** Who is taken, and when each has its turn. */
@@ -75,8 +77,15 @@ export class RunRegistry {
     this.#history = options.history ?? null;
   }
 
-  /** Throws IsoError for a request at fault, `conflict` for a key that was used for another one, `too_busy` and `shutting_down`. */
-  start(request: Omit<RunRequest, "runId" | "signal">, again: RequestKey | null = null): AskedRun {
+  /**
+   * Throws IsoError for a request at fault, `conflict` for a key that was used for another one, `too_busy` and `shutting_down`. The run is
+   * on disk then, but where its caller `waits` and hears nothing of it before its end: that one is written down while its sandbox works.
+   */
+  start(
+    request: Omit<RunRequest, "runId" | "signal">,
+    again: RequestKey | null = null,
+    { waits = false } = {},
+  ): AskedRun {
     const key = again && JSON.stringify([request.userId, again.key]);
     const fingerprint = again === null ? "" : digestOf(again.body);
     const known = key === null ? undefined : this.#byKey.get(key);
@@ -95,13 +104,26 @@ export class RunRegistry {
         return same(others.fingerprint === fingerprint, new PastRun(others));
       }
       isClaimed = stored !== null;
-      const entry = this.#take({ ...request, runId }, { key, stored, place });
+      const entry = this.#take({ ...request, runId }, { key, stored, place, waits });
       if (key !== null) this.#byKey.set(key, { entry, fingerprint });
       return entry;
     } catch (error) {
       place.leave();
       if (isClaimed && stored !== null) this.#history?.dropKey(request.userId, stored.digest);
       throw error;
+    }
+  }
+
+  /** Writes down every run that was taken: nobody is told of one that a crash would make unheard of. */
+  #tellable(): void {
+    for (const [entry, record] of this.#unwritten) {
+      this.#unwritten.delete(entry);
+      try {
+        record();
+      } catch (error) {
+        // Nothing of it was told to anybody; its caller hears why it came to nothing.
+        entry.fail(error);
+      }
     }
   }
 
@@ -113,6 +135,7 @@ export class RunRegistry {
   /** The same, or null. */
   find(userId: string, runId: string): KeptRun | null {
     checkUserId(userId);
+    this.#tellable();
     const entry = this.#runs.get(runId);
     return entry?.userId === userId ? entry : null;
   }
@@ -127,6 +150,7 @@ export class RunRegistry {
   /** Newest first, from below `before` on. */
   list(userId: string, { before, limit }: { before?: string | undefined; limit: number }): KeptRun[] {
     checkUserId(userId);
+    this.#tellable();
     const theirs = [...this.#runs.values()].filter((entry) => entry.userId === userId);
     const ids = theirs.sort((a, b) => (a.runId < b.runId ? 1 : -1));
     return ids.filter(({ runId }) => before === undefined || runId < before).slice(0, limit);
@@ -175,10 +199,7 @@ export class RunRegistry {
     });
   }
 
-  #take(
-    request: Omit<RunRequest, "signal">,
-    { key, stored, place }: { key: string | null; stored: RequestKeyRecord | null; place: Place },
-  ): Entry {
+  #take(request: Omit<RunRequest, "signal">, { key, stored, place, waits }: Taking): Entry {
     const cancel = new AbortController();
     const turn = async (signal: AbortSignal) => {
       await place.turn(signal);
@@ -187,22 +208,29 @@ export class RunRegistry {
     };
     // An id of our own making that the runtime takes for the caller's: so its result is written down, and found after a restart.
     const history = this.#history;
-    const options = {
-      kept: KEPT_OUTPUT,
-      turn,
-      cancel,
-      keep: history ? (it: RunResult) => history.keepResult(it) : undefined,
+    const keep = (result: RunResult) => {
+      this.#tellable();
+      history?.keepResult(result);
     };
+    const options = { kept: KEPT_OUTPUT, turn, cancel, keep: history ? keep : undefined };
     const taken = this.#runtime.take(request, options);
     const entry = new Entry(taken, cancel, key);
-    try {
-      // Nothing of it has run yet: what follows is told of a run that is on disk.
+    const record = () => {
       const { runId, userId, turnId, mode, scenario, acceptedAt } = entry;
       const { asked, events } = taken;
-      this.#history?.accepted({ runId, userId, turnId, mode, scenario, acceptedAt, key: stored, asked }, events);
-    } catch (error) {
-      entry.cancel("It cannot be written down.");
-      throw error;
+      history?.accepted({ runId, userId, turnId, mode, scenario, acceptedAt, key: stored, asked }, events);
+    };
+    // One with a key may be asked for again by somebody who does not wait.
+    if (waits && stored === null) {
+      this.#unwritten.set(entry, record);
+      setImmediate(() => this.#tellable());
+    } else {
+      try {
+        record();
+      } catch (error) {
+        entry.cancel("It cannot be written down.");
+        throw error;
+      }
     }
     this.#runs.set(entry.runId, entry);
     void entry.ended.then((result) => {
@@ -231,6 +259,13 @@ export class RunRegistry {
   }
 }
 
+interface Taking {
+  key: string | null;
+  stored: RequestKeyRecord | null;
+  place: Place;
+  waits: boolean;
+}
+
 class Entry implements KeptRun {
   readonly runId: string;
   readonly userId: string;
@@ -242,6 +277,7 @@ class Entry implements KeptRun {
   readonly ended: Promise<RunResult>;
   readonly key: string | null;
   readonly #cancel: AbortController;
+  #fault: unknown = null;
   result: RunResult | null = null;
   /** What is kept of it, about; known at its end. */
   bytes = 0;
@@ -260,6 +296,7 @@ class Entry implements KeptRun {
     this.key = key;
     // A run that cannot even fail would be under way for ever.
     this.ended = taken.result
+      .then((result) => (this.#fault === null ? result : failed(result, this.#fault)))
       .catch((error) => rejectedResult({ runId: this.runId, userId: this.userId, turnId: this.turnId }, error))
       .then((result) => {
         this.events.close();
@@ -282,9 +319,20 @@ class Entry implements KeptRun {
     return toolsAtWork > 0 ? "waiting" : "running";
   }
 
+  /** Ends it, with this as its result. */
+  fail(fault: unknown): void {
+    this.#fault = fault;
+    this.cancel("It cannot be written down.");
+  }
+
   cancel(why: string): void {
     this.#cancel.abort(new IsoError("cancelled", why));
   }
+}
+
+/** With all that is true of it: before the fault was found its program may have begun. */
+function failed(result: RunResult, fault: unknown): RunResult {
+  return { ...result, ok: false, status: "failed", error: errorOf(toIsoError(fault)) };
 }
 
 /** Parameters may be large, and a result may have fewer of them. */

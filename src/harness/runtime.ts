@@ -1,5 +1,6 @@
 // The library's runtime: takes requests, gives events and results, and turns every fault into a result. What runs share is the engine's.
 import { setMaxListeners } from "node:events";
+import { setImmediate } from "node:timers/promises";
 import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, checkBundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus, type EventBusOptions } from "../comm/event-bus.js";
@@ -19,7 +20,7 @@ import { checkOptions, type RuntimeOptions } from "./options.js";
 import { type ReceiptLines, recentReceipt } from "./recent-receipt.js";
 import type { Redaction } from "./redaction/redaction.js";
 import type { RunRequest } from "./request.js";
-import { blankResult, errorOf, rejectedResult, withInfra } from "./result.js";
+import { failedResult, notReached, rejectedResult, withInfra } from "./result.js";
 import { run } from "./run.js";
 import type { HistoryOptions, RunHistory } from "./run-history.js";
 import { RunReceipt } from "./run-receipt.js";
@@ -296,13 +297,14 @@ export class Runtime implements AsyncDisposable {
         wanted === "auto" ? (await engine.chooser.choice()).why : `as the profile "${name}" or the caller said`;
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const parts = { ...engine, tools: this.tools, backend, why, receipt, turn, isLive: bus.isLive, trace };
+      const { isLive } = bus;
+      const own = { tools: this.tools, receipt, turn, isLive, trace, letOthers: this.#letOthers };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;
         emit(event);
       };
-      result = await run(accepted, parts, tell, signal);
+      result = await run(accepted, { ...engine, ...own, backend, why }, tell, signal);
     } catch (error) {
       result = failedResult(accepted, signal.aborted ? cancelled(error) : error);
       if (workspace !== null) result = { ...result, workspace };
@@ -320,6 +322,11 @@ export class Runtime implements AsyncDisposable {
     }
     return await receipt.ended(result);
   }
+
+  /** A run's work on files is done at once, in pieces of a millisecond or two: each is what the others' next step waits for. */
+  readonly #letOthers = async () => {
+    if (this.#underWay.size > 1) await setImmediate();
+  };
 
   #opened(): Promise<Engine> {
     const { warm = DEFAULT_WARM, warmMemory = null, backends = [] } = this.#options;
@@ -380,19 +387,4 @@ function kept(result: RunResult, keep: (result: RunResult) => void): RunResult {
 function cleanResult(result: RunResult, redaction: Redaction): RunResult {
   const { runId, userId, turnId, sandbox, paths } = result;
   return { ...redaction.value(result), runId, userId, turnId, sandbox, paths };
-}
-
-/** What a fault after the program began leaves of the workspace. */
-function notReached({ durability }: AcceptedRun): RunResult["workspace"] {
-  const reason = "the run was not brought to its end; the workspace is as it was before";
-  return { synced: false, reason, durability, version: null };
-}
-
-function failedResult(accepted: AcceptedRun, thrown: unknown): RunResult {
-  const error = toIsoError(thrown);
-  const { mode, scenario } = accepted;
-  const blank = { ...blankResult(accepted), mode, scenario: scenario?.id ?? null, error: errorOf(error) };
-  if (error.code === "cancelled") return { ...blank, status: "cancelled" };
-  const ours = error.code === "sandbox_unavailable" || error.code === "internal";
-  return { ...blank, status: ours ? "failed" : "rejected" };
 }

@@ -67,7 +67,7 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
       const isAsync = /(^|[,\s])respond-async\s*([,;]|$)/i.test(headers.prefer ?? "");
       const place = isAsync ? null : waiters.take(request.userId, "As many callers wait for runs as there may be.");
       try {
-        const run = inTraceOf(context, () => runs.start(request, again));
+        const run = inTraceOf(context, () => runs.start(request, again, { waits: !isAsync }));
         note(context, { user: run.userId, runId: run.runId });
         const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
         if (isAsync && run.result === null) {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { difference, isMet, moved, plain, ratio } from "../../bench/figures.mjs";
+import { floorsOf } from "../../bench/floors.mjs";
 import { complaints, pages, readResults, renderAll, report, withBlock } from "../../bench/results.mjs";
 
 const samples = fc.array(fc.double({ min: 0.1, max: 1000, noNaN: true }), { minLength: 1, maxLength: 60 });
@@ -32,6 +33,34 @@ describe("a block of a page", () => {
   it("must be there", () => {
     expect(() => withBlock("no block", "new")).toThrow(/There is no block/);
     expect(() => withBlock(page.replace("/bench", "bench"), "new")).toThrow(/There is no block/);
+  });
+});
+
+describe("a floor", () => {
+  const rows = (now: number) => ({
+    "warm/zygote": { figures: [{ name: "p50", unit: "x", value: now, goal: { most: 0.5 } }] },
+    "sustained/zygote": { figures: [{ name: "runs/s", unit: "x", value: now, goal: { least: 1.2 } }] },
+    floor: {
+      figures: [
+        { name: "both of them, forked before: wall p50", value: 0.1 },
+        { name: "first process and a program that prints: processor time", value: 0.3 },
+        { name: "the files of a run: wall p50", value: 0.2 },
+        { name: "the files of a run: processor time", value: 0.1 },
+      ],
+    },
+  });
+
+  it("stands beside a goal that is not reached, made of the figures it names", () => {
+    const [warm, sustained] = floorsOf(rows(0.9));
+    expect(warm).toMatchObject({ row: "warm/zygote", value: 0.9, goal: { most: 0.5 } });
+    expect(warm?.floor).toBeCloseTo(0.3);
+    expect(sustained).toMatchObject({ row: "sustained/zygote", floor: 2.5 });
+  });
+
+  it("is left out where the goal is reached, and where a part of it was not measured", () => {
+    expect(floorsOf(rows(0.4)).map(({ row }) => row)).toEqual(["sustained/zygote"]);
+    expect(floorsOf({ ...rows(0.9), floor: { figures: [] } })).toEqual([]);
+    expect(floorsOf({})).toEqual([]);
   });
 });
 

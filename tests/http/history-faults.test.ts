@@ -1,5 +1,5 @@
 // Faults of the disk below the history: what it did not take is not lost while the service lives, and what is damaged costs nothing else.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "libsql";
 import { describe, expect, it } from "vitest";
@@ -50,6 +50,64 @@ describe("a result that the disk did not take", () => {
     const after = bed({ history: await openHistory(dir, { id: "fedcba9876543210" }) });
     expect(await jsonOf(await after.ask(`/v1/runs/${run.runId}`))).toMatchObject({ status: "succeeded" });
     expect(await jsonOf(await after.ask("/v1/runs"))).toMatchObject({ runs: [{ status: "succeeded" }] });
+  });
+});
+
+describe("a run whose caller waits for it", () => {
+  const post = (service: Bed, headers = {}) => service.ask("/v1/runs", { user: "alice", body: { code: "1" }, headers });
+  const requestsIn = (dir: string): string[] =>
+    readdirSync(folderOf(dir))
+      .filter((name) => name.endsWith(".request.json"))
+      .map((name) => JSON.parse(readFileSync(join(folderOf(dir), name), "utf8")).runId);
+  /** Until its handler has taken the run, in the same turn of the event loop. */
+  const taken = async (service: Bed, count = 1) => {
+    while (service.runs.begun.length < count) await Promise.resolve();
+    return service.runs.last;
+  };
+
+  it("is on disk as soon as it is looked for, and in the next turn at the latest", async () => {
+    const dir = tempDir();
+    const service = bed({ history: await openHistory(dir) });
+    const waiting = post(service);
+    const run = await taken(service);
+    expect(existsSync(join(dir, "runs")) ? readdirSync(join(dir, "runs")) : []).toEqual([]);
+    service.registry.find("alice", run.runId);
+    expect(requestsIn(dir)).toEqual([run.runId]);
+    await run.end();
+    expect((await waiting).status).toBe(200);
+
+    const next = post(service);
+    await taken(service, 2);
+    await new Promise(setImmediate);
+    expect(requestsIn(dir)).toContain(service.runs.last.runId);
+    await service.runs.last.end();
+    expect((await next).status).toBe(200);
+  });
+
+  it("with a key is on disk when it is taken", async () => {
+    const dir = tempDir();
+    const service = bed({ history: await openHistory(dir) });
+    const waiting = post(service, { "Idempotency-Key": "one" });
+    const run = await taken(service);
+    expect(requestsIn(dir)).toEqual([run.runId]);
+    await run.end();
+    await waiting;
+  });
+
+  it("ends and says why, where it cannot be written down; what it did is told", async () => {
+    const dir = tempDir();
+    const service = bed({ history: await openHistory(dir) });
+    writeFileSync(join(dir, "runs"), "no folder");
+    const synced = { synced: true, durability: "process", version: null } as const;
+    const waiting = post(service);
+    const run = await taken(service);
+    await new Promise(setImmediate);
+    expect(run.signal?.aborted).toBe(true);
+    await run.end({ workspace: synced });
+    const answer = await waiting;
+    expect(answer.status).toBe(500);
+    expect(await jsonOf(answer)).toMatchObject({ code: "internal", runId: run.runId });
+    expect(service.registry.find("alice", run.runId)?.result).toMatchObject({ ok: false, status: "failed" });
   });
 });
 

@@ -1,0 +1,45 @@
+// What stands below a goal that is not reached: what the kernel and the interpreter alone take for it, as other figures of the same results have it.
+import { isMet } from "./figures.mjs";
+
+const BARE = "`python3 -I -c pass`";
+const FILES = "the files of a run";
+const FORKED = "both of them, forked before";
+const BOTH = "first process and a program that prints";
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+const once = (values) => 1 / sum(values);
+const quotient = ([over, under]) => over / under;
+
+/** Of a figure of a row, which others its floor is made of, and how. */
+const FLOORS = [
+  { row: "warm/zygote", figure: "p50", of: ["floor", `${FORKED}: wall p50`, `${FILES}: wall p50`], by: sum },
+  { row: "cold/zygote", figure: "p50", of: ["floor", `${BOTH}: wall p50`, `${FILES}: wall p50`], by: sum },
+  {
+    ...{ row: "cpu/zygote", figure: `of bare ${BARE}`, goalOf: "p50" },
+    ...{ of: ["floor", `${BOTH}: processor time`, `${FILES}: processor time`], by: sum },
+  },
+  {
+    ...{ row: "sustained/zygote", figure: "runs/s" },
+    ...{ of: ["floor", `${BOTH}: processor time`, `${FILES}: processor time`], by: once },
+  },
+  {
+    ...{ row: "output/zygote", figure: "100-byte print, of `cat >/dev/null`" },
+    of: [
+      ...["output/zygote", "100-byte print, of `cat >/dev/null`"],
+      "100-byte print, of line buffered into `cat >/dev/null`",
+    ],
+    by: quotient,
+  },
+];
+
+/** `{ row, figure, value, floor, goal }`: a goal that is said of another unit than its floor is left out. */
+export function floorsOf(rows) {
+  return FLOORS.flatMap(({ row, figure, goalOf = figure, of: [from, ...names], by }) => {
+    const [now, judged] = [figure, goalOf].map((name) => find(rows, row, name));
+    const parts = names.map((name) => find(rows, from, name)?.value);
+    if (now === undefined || judged === undefined || parts.includes(undefined) || isMet(judged) !== false) return [];
+    return [{ row, figure, value: now.value, floor: by(parts), goal: judged === now ? now.goal : null }];
+  });
+}
+
+const find = (rows, row, name) => rows[row]?.figures.find((figure) => figure.name === name);
