@@ -6,8 +6,8 @@ import { errnoOf } from "../safefs/errors.js";
 import { ASIDE, removeAt, removeTree } from "../safefs/remove.js";
 import { ownerOf } from "./instance.js";
 
-/** By then a short run that threw something away is over: nobody waits while it is removed, and what other runs threw away goes with it. */
-const LATER_MS = 100;
+/** By then a short run that threw something away is over: nobody waits while it is removed. */
+const LATER_MS = 20;
 /** Removed side by side, each by another thread: this one hears of several at once. */
 const AT_A_TIME = 4;
 
