@@ -15,8 +15,6 @@ export interface TreeOptions {
   /** Entries shown of one folder, so that a full one leaves room for the others. */
   maxPerFolder?: number;
   maxDepth?: number;
-  /** A folder right below the root that was looked through already: it is not walked again. */
-  known?: { name: string; tree: KnownTree } | null;
 }
 
 type Shown = Pick<Entry, "name" | "kind" | "size">;
@@ -36,17 +34,10 @@ const SUMMARY_BYTES = 160;
 const MAX_NAME_BYTES = 300;
 
 export async function renderTree(tree: Tree, options: TreeOptions = {}): Promise<string> {
-  const { skip = [], maxBytes = KEEP.treeBytes, maxEntries = 200_000, maxPerFolder = 200, maxDepth = 24 } = options;
-  const { known = null } = options;
-  const drawing = new Drawing({ maxEntries, maxPerFolder, maxDepth });
+  const { drawing, skipped, maxBytes, maxEntries } = begin(options);
   /** Folders whose entries are shown, by path in latin1, which is exact for any bytes. */
   const open = new Map<string, Folder>([["", drawing.root]]);
-  const skipped = new Set(skip.map((path) => Buffer.from(path).toString("latin1")));
-
-  const isClosed = (path: Buffer): boolean => {
-    const text = path.toString("latin1");
-    return !open.has(text) || text === known?.name;
-  };
+  const isClosed = (path: Buffer): boolean => !open.has(path.toString("latin1"));
   for await (const entry of tree.walk({ maxEntries, skip: isClosed })) {
     drawing.seen += 1;
     const path = entry.path.toString("latin1");
@@ -54,11 +45,27 @@ export async function renderTree(tree: Tree, options: TreeOptions = {}): Promise
     const slash = path.lastIndexOf("/");
     const parent = open.get(slash === -1 ? "" : path.slice(0, slash));
     const below = drawing.add(parent, path.split("/").length, entry, () => tree.readLink(entry.path));
-    if (below === null) continue;
-    open.set(path, below);
-    if (path === known?.name) await drawing.addKnown(below, known.tree, `${path}/`, skipped);
+    if (below !== null) open.set(path, below);
   }
   return draw(drawing.root, maxBytes, summary(drawing, drawing.seen >= maxEntries));
+}
+
+/** The same of a folder that was looked through already: it is not walked again. */
+export async function renderKnown(tree: KnownTree, options: TreeOptions = {}): Promise<string> {
+  const { drawing, skipped, maxBytes, maxEntries } = begin(options);
+  await drawing.addKnown(drawing.root, tree, "", skipped);
+  return draw(drawing.root, maxBytes, summary(drawing, drawing.seen >= maxEntries));
+}
+
+function begin({
+  skip = [],
+  maxBytes = KEEP.treeBytes,
+  maxEntries = 200_000,
+  maxPerFolder = 200,
+  maxDepth = 24,
+}: TreeOptions) {
+  const skipped = new Set(skip.map((path) => Buffer.from(path).toString("latin1")));
+  return { drawing: new Drawing({ maxEntries, maxPerFolder, maxDepth }), skipped, maxBytes, maxEntries };
 }
 
 /** What is shown, and how much there is. */
@@ -92,7 +99,7 @@ class Drawing {
     return folder;
   }
 
-  /** `path` is that of the folder, with a slash at its end. */
+  /** `path` is that of the folder, with a slash at its end; "" for the root. */
   async addKnown(folder: Folder, tree: KnownTree, path: string, skipped: ReadonlySet<string>): Promise<void> {
     const depth = path.split("/").length;
     const isHiding = [...skipped].some((hidden) => hidden.startsWith(path));

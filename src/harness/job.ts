@@ -33,6 +33,5 @@ export function makeJob(request: AcceptedRun, sandbox: Sandbox, tools: ToolTable
 /** Puts the snippet where the program finds itself: `work/main.py`, read-only, over the last run's where it is there. The runner executes the job's copy. */
 export function writeSnippet(workDir: string, code: string): void {
   using work = Tree.open(workDir);
-  if (work.stat("main.py") === null) work.writeFile("main.py", code, { mode: 0o444, exclusive: true });
-  else work.rewriteFile("main.py", code);
+  if (!work.rewriteFile("main.py", code)) work.writeFile("main.py", code, { mode: 0o444, exclusive: true });
 }

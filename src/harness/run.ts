@@ -106,7 +106,7 @@ export async function run(
   await parts.letOthers();
 
   const findings = await phase(trace, "diagnose", () =>
-    diagnose({ recorder, prepared, sandbox, out: judged.diff.tree }),
+    diagnose({ recorder, prepared, sandbox, known: judged.diff.tree }),
   );
   emit({ type: "report", diagnostics: findings.diagnostics });
   if (findings.diagnostics.hasError) {

@@ -20,6 +20,8 @@ export class History {
   readonly #file: string;
   readonly #older: string;
   readonly #maxBytes: number;
+  /** Where the file ended with a line of ours: it is whole as long as it is as long. */
+  #end: { ino: number; size: number } | null = null;
 
   /** `stateDir` is the workspace root's `.iso-runtime`. */
   constructor(stateDir: string, maxBytes = MAX_FILE_BYTES) {
@@ -48,8 +50,12 @@ export class History {
     try {
       const { size, ino } = fstatSync(fd);
       // A disk that was full may have cut the last line: the next one begins its own.
-      const isWhole = size === 0 || readAt(fd, size - 1, 1)[0] === LINE_BREAK;
-      writeAll(fd, Buffer.from(isWhole ? line : `\n${line}`));
+      const isWhole =
+        size === 0 || (this.#end?.ino === ino && this.#end.size === size) || readAt(fd, size - 1, 1)[0] === LINE_BREAK;
+      const bytes = Buffer.from(isWhole ? line : `\n${line}`);
+      this.#end = null;
+      writeAll(fd, bytes);
+      this.#end = { ino, size: size + bytes.length };
       step("history.written");
       if (size < this.#maxBytes) return;
       // Another process may have moved it away meanwhile: then there is a new one, which is not full.

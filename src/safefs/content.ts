@@ -5,7 +5,6 @@ import {
   closeSync,
   constants,
   copyFile,
-  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -13,6 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
+import type { OpenFile } from "./dir.js";
 import { SafeFsError } from "./errors.js";
 import { pacer } from "./pace.js";
 
@@ -71,30 +71,34 @@ async function copyChunks(source: number, copy: number, size: number): Promise<n
 }
 
 /** True when two open files hold the same bytes. */
-export async function sameBytes(a: number, b: number): Promise<boolean> {
-  if (fstatSync(a).size !== fstatSync(b).size) return false;
+export async function sameBytes(a: OpenFile, b: OpenFile): Promise<boolean> {
+  if (a.stats.size !== b.stats.size) return false;
+  const size = Number(a.stats.size);
   const pause = pacer();
-  for (let at = 0; ; ) {
-    const length = readSync(a, bufferA, 0, CHUNK_BYTES, at);
-    if (length !== readSync(b, bufferB, 0, CHUNK_BYTES, at)) return false;
-    if (length === 0) return true;
+  for (let at = 0; at < size; ) {
+    const wanted = Math.min(CHUNK_BYTES, size - at);
+    const length = readSync(a.fd, bufferA, 0, wanted, at);
+    if (length === 0 || length !== readSync(b.fd, bufferB, 0, wanted, at)) return false;
     if (!bufferA.subarray(0, length).equals(bufferB.subarray(0, length))) return false;
     at += length;
     await pause();
   }
+  return true;
 }
 
-/** SHA-256 of an open file's bytes, in hex. */
-export async function hashContent(fd: number): Promise<string> {
+/** SHA-256 of an open file's bytes, as many as it had when it was opened, in hex. */
+export async function hashContent({ fd, stats }: OpenFile): Promise<string> {
+  const size = Number(stats.size);
   const hash = createHash("sha256");
   const pause = pacer();
-  for (let at = 0; ; ) {
-    const length = readSync(fd, bufferA, 0, CHUNK_BYTES, at);
-    if (length === 0) return hash.digest("hex");
+  for (let at = 0; at < size; ) {
+    const length = readSync(fd, bufferA, 0, Math.min(CHUNK_BYTES, size - at), at);
+    if (length === 0) break;
     hash.update(bufferA.subarray(0, length));
     at += length;
     await pause();
   }
+  return hash.digest("hex");
 }
 
 export function syncToDisk(fd: number): void {

@@ -10,6 +10,18 @@ export function readAt(fd: number, position: number, length: number, bytes: Buff
   return bytes.subarray(0, filled);
 }
 
+/** All of a file of `size` bytes, and one more where it has grown meanwhile. */
+export function readWhole(fd: number, size: number): Buffer {
+  const bytes = Buffer.alloc(size + 1);
+  let filled = 0;
+  for (let got = -1; got !== 0 && filled <= size; filled += got) {
+    got = readSync(fd, bytes, filled, size + 1 - filled, filled);
+    // More was asked for than there is: that is its end.
+    if (filled + got === size) return bytes.subarray(0, size);
+  }
+  return bytes.subarray(0, filled);
+}
+
 /** Writes a file of `had` bytes anew. Blocks that it needs again are not given back first: some disks are told of each. */
 export function overwrite(fd: number, bytes: Buffer, had: number): void {
   writeAll(fd, bytes, 0);

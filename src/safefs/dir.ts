@@ -4,10 +4,11 @@
 // open, so neither a renamed parent nor a swapped link nor PATH_MAX matters. Elsewhere (macOS) there is no such door: there
 // the path of the directory is used, the last component is opened with O_NOFOLLOW, and the opened directory is compared with
 // what lstat of that path says. A parent swapped between two steps can go unnoticed there, and PATH_MAX holds.
-import { chmodSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync } from "node:fs";
+import { type BigIntStats, chmodSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync } from "node:fs";
 import { errnoOf, SafeFsError } from "./errors.js";
 
 const ON_LINUX = process.platform === "linux";
+const IS_ROOT = process.geteuid?.() === 0;
 /** O_PATH of Linux, the same on every architecture Node runs on; Node does not export it. */
 const O_PATH = 0o10000000;
 const OPEN_DIR = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -19,8 +20,8 @@ export class Dir implements Disposable {
   readonly fd: number;
   readonly dev: bigint;
   readonly ino: bigint;
-  /** Bytes that its list of names takes on disk, as the file system counts them. */
-  readonly size: number;
+  /** What it was when it was opened: nothing of this follows what is done to it afterwards. */
+  readonly stats: BigIntStats;
   readonly #base: Buffer;
 
   constructor(fd: number, path: Buffer) {
@@ -28,7 +29,7 @@ export class Dir implements Disposable {
     this.fd = fd;
     this.dev = stats.dev;
     this.ino = stats.ino;
-    this.size = Number(stats.size);
+    this.stats = stats;
     this.#base = ON_LINUX ? Buffer.from(`/proc/self/fd/${fd}`) : path;
   }
 
@@ -40,11 +41,6 @@ export class Dir implements Disposable {
   /** A path that means the entry `name` of this very directory. `name` is one checked component. */
   child(name: Buffer): Buffer {
     return Buffer.concat([this.#base, SLASH, name]);
-  }
-
-  /** When an entry was last made or taken away. */
-  get mtimeNs(): bigint {
-    return fstatSync(this.fd, { bigint: true }).mtimeNs;
   }
 
   /** Gives a directory that was opened the owner's bits it has lost meanwhile; false where they are not ours to give. */
@@ -98,22 +94,39 @@ export function openParent(dir: Dir, expected: { dev: bigint; ino: bigint }): Di
   }
 }
 
-/** A descriptor of the regular file `name` in `dir`. Never blocks, never opens a device, never follows a link. */
-export function openFileAt(dir: Dir, name: Buffer): number {
-  const path = dir.child(name);
-  let fd: number;
+/** An open regular file, and what it was when it was opened. The one who opened it closes it. */
+export interface OpenFile {
+  readonly fd: number;
+  readonly stats: BigIntStats;
+}
+
+/** Opens the regular file `name` in `dir`. Never blocks, never opens a device, never follows a link. */
+export function openFileAt(dir: Dir, name: Buffer): OpenFile {
   try {
-    const stats = lstatSync(path);
+    const stats = lstatSync(dir.child(name));
     if (stats.isSymbolicLink()) throw new SafeFsError("link", "the entry is a symbolic link");
-    if (!stats.isFile()) throw new SafeFsError("not_regular", "the entry is no regular file");
-    fd = openOrUnlock(path, OPEN_FILE, 0o400);
+    if (!stats.isFile()) throw notRegular();
   } catch (error) {
     throw translate(error, "the entry");
   }
-  if (fstatSync(fd).isFile()) return fd;
-  closeSync(fd);
-  throw new SafeFsError("not_regular", "the entry is no regular file");
+  return openSeenFileAt(dir, name);
 }
+
+/** The same for an entry that was looked at just before, and was a regular file then: it is not looked at again. */
+export function openSeenFileAt(dir: Dir, name: Buffer): OpenFile {
+  let fd: number;
+  try {
+    fd = openOrUnlock(dir.child(name), OPEN_FILE, 0o400);
+  } catch (error) {
+    throw translate(error, "the entry");
+  }
+  const stats = fstatSync(fd, { bigint: true });
+  if (stats.isFile()) return { fd, stats };
+  closeSync(fd);
+  throw notRegular();
+}
+
+const notRegular = (): SafeFsError => new SafeFsError("not_regular", "the entry is no regular file");
 
 function openDirPath(path: Buffer, what: string): Dir {
   let fd: number;
@@ -140,7 +153,7 @@ function openOrUnlock(path: Buffer, flags: number, bits: number): number {
   const wantsDir = bits === 0o700;
   try {
     const fd = openSync(path, flags);
-    if (!wantsDir || isRoot() || (fstatSync(fd).mode & 0o300) === 0o300) return fd;
+    if (!wantsDir || IS_ROOT || (fstatSync(fd).mode & 0o300) === 0o300) return fd;
     closeSync(fd);
   } catch (error) {
     if (errnoOf(error) !== "EACCES" || !ON_LINUX) throw error;
@@ -172,10 +185,6 @@ function tryChmod(path: string, mode: number): void {
   } catch {
     // The open that follows tells what is the matter.
   }
-}
-
-function isRoot(): boolean {
-  return process.geteuid?.() === 0;
 }
 
 /** A system error as ours. ELOOP is a link; ENOTDIR is one too where O_DIRECTORY met it, so the entry is looked at again. */

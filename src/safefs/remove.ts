@@ -4,7 +4,7 @@ import { rmdirSync, unlinkSync } from "node:fs";
 import { rmdir, unlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { type Dir, openDirAt, openTrustedDir } from "./dir.js";
-import { statAt } from "./entry.js";
+import { statAt, type TreeEntry } from "./entry.js";
 import { errnoOf, SafeFsError } from "./errors.js";
 import { pacer } from "./pace.js";
 import { traverse } from "./walk.js";
@@ -22,10 +22,11 @@ interface Means {
   dir(path: Buffer): Promise<void> | void;
 }
 const AT_ONCE: Means = { file: unlinkSync, dir: rmdirSync };
-const ASIDE: Means = { file: unlink, dir: rmdir };
+/** For what nobody waits for. */
+export const ASIDE: Means = { file: unlink, dir: rmdir };
 
-/** Removes a folder of ours with all it holds. Absent is fine. Only the folder above must be trusted. `aside`: nobody waits for it. */
-export async function removeTree(path: string, { aside = false } = {}): Promise<void> {
+/** Removes a folder of ours with all it holds. Absent is fine. Only the folder above must be trusted. */
+export async function removeTree(path: string): Promise<void> {
   let parent: Dir;
   try {
     parent = openTrustedDir(dirname(path));
@@ -34,16 +35,21 @@ export async function removeTree(path: string, { aside = false } = {}): Promise<
     throw error;
   }
   try {
-    await removeAt(parent, Buffer.from(basename(path)), aside ? ASIDE : AT_ONCE);
+    await removeAt(parent, Buffer.from(basename(path)));
   } finally {
     parent.close();
   }
 }
 
-/** Removes the entry `name` of an open directory with all below it. */
-export async function removeAt(parent: Dir, name: Buffer, means: Means = AT_ONCE): Promise<void> {
+/** Removes the entry `name` of an open directory with all below it; `seen` where it was looked at just before. */
+export async function removeAt(
+  parent: Dir,
+  name: Buffer,
+  means: Means = AT_ONCE,
+  seen: TreeEntry | null = null,
+): Promise<void> {
   for (let round = 1, fruitless = 0; ; round += 1) {
-    const entry = statAt(parent, name);
+    const entry = round === 1 && seen !== null ? seen : statAt(parent, name);
     if (entry === null) return;
     const progress = { removed: 0 };
     try {

@@ -14,8 +14,8 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import type { FileOwner } from "../model/instance.js";
-import { overwrite, readAt, writeAll } from "./descriptor.js";
-import { type Dir, openDirAt, openFileAt, openTrustedDir } from "./dir.js";
+import { overwrite, readWhole, writeAll } from "./descriptor.js";
+import { type Dir, type OpenFile, openDirAt, openFileAt, openTrustedDir } from "./dir.js";
 import { type Entry, readLinkAt, statAt } from "./entry.js";
 import { errnoOf, SafeFsError } from "./errors.js";
 import { makeDir } from "./make-dir.js";
@@ -79,7 +79,7 @@ export class Tree implements Disposable {
 
   /** A descriptor of a regular file; the caller closes it. */
   openFile(rel: RelPath): number {
-    return this.#at(rel, openFileAt);
+    return this.#open(rel).fd;
   }
 
   /** All of a regular file; `too_large` beyond `maxBytes`. */
@@ -89,21 +89,21 @@ export class Tree implements Disposable {
 
   /** SHA-256 in hex, streamed. `too_large` beyond `maxBytes`, and for a file with holes that pretends to be huge. */
   async hashFile(rel: RelPath, options: { maxBytes?: number } = {}): Promise<string> {
-    const fd = this.openFile(rel);
+    const { fd, stats } = this.#open(rel);
     try {
-      const stats = fstatSync(fd);
+      const size = Number(stats.size);
       const bound = Math.min(
         options.maxBytes ?? Number.POSITIVE_INFINITY,
-        stats.blocks * 512 < stats.size ? MAX_SPARSE_BYTES : Number.POSITIVE_INFINITY,
+        stats.blocks * 512n < stats.size ? MAX_SPARSE_BYTES : Number.POSITIVE_INFINITY,
       );
-      if (stats.size > bound) throw tooLarge(stats.size, bound);
+      if (size > bound) throw tooLarge(size, bound);
       const hash = createHash("sha256");
-      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, stats.size + 1));
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size + 1));
       for (let total = 0; ; ) {
         const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, null);
         if (bytesRead === 0) return hash.digest("hex");
         total += bytesRead;
-        if (total > stats.size) throw new SafeFsError("moved", "the file grows while it is read");
+        if (total > size) throw new SafeFsError("moved", "the file grows while it is read");
         hash.update(chunk.subarray(0, bytesRead));
       }
     } finally {
@@ -113,9 +113,9 @@ export class Tree implements Disposable {
 
   /** A regular file's bytes in order, as far as it reaches at the beginning. Each chunk is the reader's to keep. */
   async *chunks(rel: RelPath, chunkBytes: number): AsyncGenerator<Buffer, void, undefined> {
-    const fd = this.openFile(rel);
+    const { fd, stats } = this.#open(rel);
     try {
-      for (let left = fstatSync(fd).size; left > 0; ) {
+      for (let left = Number(stats.size); left > 0; ) {
         const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, left));
         const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, null);
         if (bytesRead === 0) return;
@@ -208,15 +208,17 @@ export class Tree implements Disposable {
     });
   }
 
-  /** Writes a regular file anew that is there, of the host's own and under no other name: it stays the same file. */
-  rewriteFile(rel: RelPath, data: Buffer | string): void {
-    this.#at(rel, (dir, name) => {
-      const fd = openSync(dir.child(name), REWRITE);
+  /** Writes a regular file anew, of the host's own and under no other name: it stays the same file. False where nothing is there. */
+  rewriteFile(rel: RelPath, data: Buffer | string): boolean {
+    return this.#at(rel, (dir, name) => {
+      const fd = openPresent(dir.child(name), REWRITE);
+      if (fd === null) return false;
       try {
         const stats = fstatSync(fd);
         if (!stats.isFile() || stats.nlink !== 1)
           throw new SafeFsError("not_regular", "the entry is no file of one name");
         overwrite(fd, typeof data === "string" ? Buffer.from(data) : data, stats.size);
+        return true;
       } finally {
         closeSync(fd);
       }
@@ -262,6 +264,10 @@ export class Tree implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #open(rel: RelPath): OpenFile {
+    return this.#at(rel, openFileAt);
   }
 
   #at<T>(rel: RelPath, act: (dir: Dir, name: Buffer) => T): T {
@@ -314,12 +320,11 @@ export class Tree implements Disposable {
 
 /** All of the regular file `name`; `too_large` beyond `maxBytes`. */
 export function readFileAt(dir: Dir, name: Buffer, maxBytes: number): Buffer {
-  const fd = openFileAt(dir, name);
+  const { fd, stats } = openFileAt(dir, name);
   try {
-    const size = fstatSync(fd).size;
+    const size = Number(stats.size);
     if (size > maxBytes) throw tooLarge(size, maxBytes);
-    // One byte more than it should have, so that a file that grows meanwhile is noticed.
-    const data = readAt(fd, 0, size + 1);
+    const data = readWhole(fd, size);
     if (data.length > maxBytes) throw tooLarge(data.length, maxBytes);
     return data;
   } finally {
@@ -338,6 +343,15 @@ function makeDirAt(dir: Dir, name: Buffer): boolean {
     return makeDir(dir.child(name), 0o700);
   } catch (error) {
     throw new SafeFsError("io", `cannot make a directory: ${errnoOf(error)}`, error);
+  }
+}
+
+function openPresent(path: Buffer, flags: number): number | null {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw error;
   }
 }
 

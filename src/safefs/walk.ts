@@ -95,7 +95,7 @@ function listDir(dir: Dir, maxNames = Number.POSITIVE_INFINITY): Buffer[] {
   const names: Buffer[] = [];
   try {
     // One call where that cannot be many names; a handle costs more than a short list.
-    if (dir.size > 0 && dir.size <= SHORT_LIST_BYTES && maxNames > SHORT_LIST_BYTES)
+    if (dir.stats.size > 0n && dir.stats.size <= SHORT_LIST_BYTES && maxNames > SHORT_LIST_BYTES)
       return readdirSync(dir.base, { encoding: "buffer" }).sort(Buffer.compare);
     // The types of @types/node know `encoding: "buffer"` for readdir only.
     const handle = opendirSync(dir.base, { encoding: "buffer" as BufferEncoding, bufferSize: READ_AHEAD });

@@ -1,9 +1,9 @@
 // The first process of a sandbox as the host sees it, and its end. The kernel lets it end only after every other process of its
 // pid namespace, so its end is the proof that none is left. A pid may be given to somebody else once its process is gone, so it is
 // only ever used together with the time that process started.
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf } from "../safefs/errors.js";
+import { readKernelFile } from "../safefs/kernel-file.js";
 
 const GONE_POLL_MS = 1;
 
@@ -60,7 +60,7 @@ export class InitProcess {
 /** Ticks since boot when it started; null where there is no such process, or only its exit status. */
 function startOf(path: string): string | null {
   try {
-    const stat = readFileSync(path, "latin1");
+    const stat = readKernelFile(path);
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return fields[0] === "Z" || fields[0] === "X" ? null : (fields[19] ?? null);
   } catch (error) {

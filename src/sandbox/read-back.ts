@@ -1,7 +1,8 @@
 // What a booted sandbox really has, read from the kernel by its first process: a policy never repeats what was only asked for.
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { IsoError } from "../model/errors.js";
 import type { LimitName } from "../model/limits.js";
+import { readKernelFile } from "../safefs/kernel-file.js";
 import { type Layer, NOTHING, type Without } from "./layers.js";
 
 export interface Isolation {
@@ -97,7 +98,7 @@ function readStatus(path: string): Map<string, string> {
 
 function read(path: string): string {
   try {
-    return readFileSync(path, "latin1");
+    return readKernelFile(path);
   } catch (error) {
     throw new IsoError("sandbox_unavailable", "The sandbox cannot be looked at, or has ended.", { cause: error });
   }

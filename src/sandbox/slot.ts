@@ -1,7 +1,7 @@
 // The folder of one sandbox on the host: what its engine binds while it waits, and what becomes the run's folder when the run's
 // files are put into it. Both by rename, so that neither size nor number of files matters.
 import { randomBytes } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { step } from "../model/steps.js";
 import { removeTree } from "../safefs/remove.js";
@@ -23,24 +23,25 @@ type SlotContext = Pick<BackendContext, "slotsDir" | "instance">;
  */
 export class SpareSlots {
   readonly #context: SlotContext;
-  readonly #dirs: string[] = [];
+  readonly #dirs: { dir: string; device: bigint }[] = [];
 
   constructor(context: SlotContext) {
     this.#context = context;
   }
 
-  take(): string | null {
+  take(): { dir: string; device: bigint } | null {
     return this.#dirs.pop() ?? null;
   }
 
-  keep(dir: string): void {
+  /** `device`: the file system that all slots are on. */
+  keep(dir: string, device: bigint): void {
     const spare = newDir(this.#context);
     renameSync(dir, spare);
-    this.#dirs.push(spare);
+    this.#dirs.push({ dir: spare, device });
   }
 
   remove(): void {
-    for (const dir of this.#dirs.splice(0)) {
+    for (const { dir } of this.#dirs.splice(0)) {
       try {
         rmdirSync(dir);
       } catch {
@@ -55,13 +56,12 @@ const newDir = ({ slotsDir, instance }: SlotContext): string =>
 
 /** The program cannot rename or remove `work` and `out` in it where the host is root, who owns it. */
 export function makeSlot(context: SlotContext, spares: SpareSlots | null = null): Slot {
-  let dir = spares?.take() ?? null;
-  if (dir === null) {
-    dir = newDir(context);
-    mkdirSync(dir);
-    // The mode apart from the making, as the caller's umask may be strict.
-    chmodSync(dir, 0o755);
-  }
+  const spare = spares?.take() ?? null;
+  if (spare !== null) return { ...spare, spares };
+  const dir = newDir(context);
+  mkdirSync(dir);
+  // The mode apart from the making, as the caller's umask may be strict.
+  chmodSync(dir, 0o755);
   return { dir, device: lstatSync(dir, { bigint: true }).dev, spares };
 }
 
@@ -71,9 +71,9 @@ export async function deliverInto(slot: Slot, dir: string): Promise<void> {
     renameSync(join(dir, part), join(slot.dir, part));
     step("deliver.moved");
   }
-  // What is not empty is for rmdir to refuse.
-  if (slot.spares === null || readdirSync(dir).length > 0) rmdirSync(dir);
-  else slot.spares.keep(dir);
+  // Where there are spares it is root's, and held nothing else when the run's files were put into it.
+  if (slot.spares === null) rmdirSync(dir);
+  else slot.spares.keep(dir, slot.device);
   step("deliver.emptied");
   renameSync(slot.dir, dir);
   step("deliver.placed");

@@ -9,7 +9,14 @@ import { traverse } from "../safefs/walk.js";
 import { type Delta, emptyDelta } from "./delta.js";
 import { keyOf } from "./manifest.js";
 import { type Manner, placeCopy, placeSymlink, settleDir, settleFile, tryLink } from "./place-file.js";
-import { type Recorded, type RecordedTree, recordFile, sameRecord } from "./recorded-tree.js";
+import {
+  type Recorded,
+  type RecordedFile,
+  type RecordedTree,
+  recordFile,
+  recordOpen,
+  sameRecord,
+} from "./recorded-tree.js";
 
 /** What comes to a path. A directory that is there already stays, with what is in it. */
 export type Coming =
@@ -105,7 +112,7 @@ class Applying implements Disposable {
       using below = openDirAt(dir, entry.name);
       for (const step of traverse(below)) if (step.type === "entry") this.#was(`${path}/${keyOf(step.entry.path)}`);
     }
-    await removeAt(dir, entry.name);
+    await removeAt(dir, entry.name, undefined, entry);
   }
 
   #was(path: string): void {
@@ -125,19 +132,25 @@ class Applying implements Disposable {
       placeSymlink(target, coming.target, coming.mtimeNs, this.#manner);
       recorded = { kind: "link", target: keyOf(coming.target) };
     } else {
-      await this.#placeFile(dir, name, path, coming);
+      const copied = await this.#placeFile(dir, name, path, coming);
       if (this.#known === null) {
         this.delta.now.set(path, PATH_ALONE);
         return;
       }
-      recorded = await recordFile(dir, name);
+      recorded = copied ?? (await recordFile(dir, name));
     }
     const was = this.delta.was.get(path);
     if (sameRecord(was, recorded) && recorded.kind !== "file") this.delta.was.delete(path);
     else this.delta.now.set(path, recorded);
   }
 
-  async #placeFile(dir: Dir, name: Buffer, path: string, coming: Coming & { kind: "file" }): Promise<void> {
+  /** What the file is where it was copied, and that is asked for. */
+  async #placeFile(
+    dir: Dir,
+    name: Buffer,
+    path: string,
+    coming: Coming & { kind: "file" },
+  ): Promise<RecordedFile | undefined> {
     const { from, entry, by } = coming;
     const target = dir.child(name);
     const [folder] = splitLast(path);
@@ -145,14 +158,16 @@ class Applying implements Disposable {
     const wanted = entry ?? (source && statAt(source, name));
     if (wanted === null) throw new Error("a file that was to be placed is gone");
     if (by === "link" && source !== null && tryLink(source.child(name), target)) {
-      if (settleFile(dir, name, wanted, this.#manner)) return;
+      if (settleFile(dir, name, wanted, this.#manner)) return undefined;
       await removeAt(dir, name);
     }
     const inode = wanted.nlink > 1 && by === "copy" ? `${wanted.dev}:${wanted.ino}` : null;
     const first = inode === null ? undefined : this.#firstNames.get(inode);
-    if (first !== undefined && this.#linkPlaced(first, target)) return;
-    await placeCopy(source, wanted, target, this.#manner);
+    if (first !== undefined && this.#linkPlaced(first, target)) return undefined;
+    const look = this.#known === null ? undefined : recordOpen;
+    const copied = await placeCopy(source, wanted, target, this.#manner, look);
     if (inode !== null && first === undefined) this.#firstNames.set(inode, path);
+    return copied;
   }
 
   #linkPlaced(first: string, target: Buffer): boolean {

@@ -5,22 +5,29 @@ import { join } from "node:path";
 import { IsoError } from "../model/errors.js";
 import { step } from "../model/steps.js";
 import { type Dir, openTrustedDir } from "../safefs/dir.js";
+import { errnoOf } from "../safefs/errors.js";
+import { makeDir } from "../safefs/make-dir.js";
 import { removeTree } from "../safefs/remove.js";
 import type { StoreContext } from "./context.js";
 import { type Delta, deltaOf } from "./delta.js";
 import { failure } from "./failure.js";
 import { judgeKept } from "./kept.js";
 import { liveDir, twinDir, versionsDir } from "./layout.js";
-import { ensureLive, isDirectory } from "./live.js";
+import { isDirectory, openLive } from "./live.js";
 import { type Manifest, scan, shownPath } from "./manifest.js";
 import { makeOwnFolder } from "./own-folder.js";
 import type { Known } from "./record-log.js";
 import { bytesOfItsOwn, countChanges, countFiles, type RecordedTree, recordTree } from "./recorded-tree.js";
-import { bringUp, differences, type Saving, settleKept } from "./twin.js";
+import { bringUp, differences, isPlainLive, type Saving, settleKept } from "./twin.js";
 import { idsIn, makeRecord, newestVersion, nextNumber, readDeltaIn, savedDir, writeVersion } from "./version-folder.js";
 
 /** The version that is live before a replacement, and what it holds; its twin stands in its place. */
-export type Before = Known;
+export interface Before extends Known {
+  /** Ids of all versions that there are, the first one first. */
+  readonly versions: readonly string[];
+  /** The live tree was looked at, and is this version and nothing else. */
+  readonly isPlain: boolean;
+}
 
 interface Settling {
   context: StoreContext;
@@ -28,6 +35,9 @@ interface Settling {
   durable: boolean;
   live: Dir;
   manifest: Manifest;
+  /** What the record says. */
+  known: Known | null;
+  versions: string[];
 }
 
 /** Smaller trees are looked at sooner than they are watched. */
@@ -37,36 +47,42 @@ const MIN_WATCHED_ENTRIES = 100;
 export async function settleBefore(context: StoreContext, dirName: string, durable: boolean): Promise<Before | null> {
   const { layout, records, settled, versions } = context;
   const path = liveDir(layout, dirName);
-  ensureLive(path, context.chownTo);
+  using live = openLive(path, context.chownTo);
   const paths = { live: path, twin: twinDir(layout, dirName) };
   const known = versions.keep === 0 ? null : records.get(dirName);
+  const ids = versions.keep === 0 ? [] : idsIn(versionsDir(layout, dirName));
   if (await settled.has(dirName, paths, known?.id ?? null)) {
-    if (known === null || known.id === idsIn(versionsDir(layout, dirName)).at(-1)) return known;
+    if (known === null) return null;
+    if (known.id === ids.at(-1)) return { ...known, versions: ids, isPlain: false };
   }
-  using live = openTrustedDir(path);
   let manifest = await scanLive(live);
   const isWatched = manifest.size.entries >= MIN_WATCHED_ENTRIES && (await settled.beforeLook(dirName, path));
   if (isWatched) manifest = await scanLive(live);
-  const before = await look({ context, dirName, durable, live, manifest });
+  const before = await look({ context, dirName, durable, live, manifest, known, versions: ids });
   if (isWatched) await settled.looked(dirName, paths, before?.id ?? null);
   return before;
 }
 
 async function look(settling: Settling): Promise<Before | null> {
-  const { context, dirName, durable, live } = settling;
+  const { context, dirName, durable, live, versions } = settling;
   if (context.versions.keep === 0) {
     await settleTwin(settling, null);
     return null;
   }
-  const known = await catchUp(settling, context.records.get(dirName));
+  const known = await catchUp(settling);
   const tree = await recordTree(settling.manifest, live, (at) => known?.tree.get(at));
   const delta = known && deltaOf(known.tree, tree);
-  const newest = newestVersion(versionsDir(context.layout, dirName))?.id;
+  const newest = newestVersion(versionsDir(context.layout, dirName), versions)?.id;
   const isRecorded = known !== null && known.id === newest && delta !== null && delta.was.size + delta.now.size === 0;
   const id = isRecorded ? known.id : await recordByHand(settling, { delta, tree });
-  await settleTwin(settling, known);
-  if (!isRecorded || !isSameTree(known.tree, tree)) context.records.replace(dirName, { id, tree }, durable);
-  return context.records.get(dirName) ?? { id, tree, files: countFiles(tree) };
+  const isPlain = isPlainLive(settling.manifest.root, { owner: context.chownTo, durable });
+  if (!isRecorded || !isSameTree(known.tree, tree)) {
+    await settleTwin(settling, known);
+    return { ...context.records.replace(dirName, { id, tree }, durable), versions, isPlain };
+  }
+  // A twin that was brought up to this very version needs no look.
+  if (!isPlain || !context.twins.has(dirName, id, twinDir(context.layout, dirName))) await settleTwin(settling, known);
+  return { ...known, versions, isPlain };
 }
 
 /** Down to inodes and times, by which a file need not be read again. */
@@ -92,18 +108,18 @@ export async function scanLive(live: Dir): Promise<Manifest> {
  * What the newest version holds. Where a process died after its tree was placed and before the record said so, the twin and the record
  * are those of the version before. Null where there is no record, or what came after it is not known.
  */
-async function catchUp(settling: Settling, known: Known | null): Promise<Known | null> {
-  const { context, dirName, durable } = settling;
+async function catchUp(settling: Settling): Promise<Known | null> {
+  const { context, dirName, durable, known, versions } = settling;
   if (known === null) return null;
-  const versions = versionsDir(context.layout, dirName);
-  const since = idsIn(versions).filter((id) => id > known.id);
+  const since = versions.filter((id) => id > known.id);
   if (since.length === 0) return known;
   await settleTwin(settling, known);
-  const deltas = since.map((id) => readDeltaIn(join(versions, id), id));
+  const folder = versionsDir(context.layout, dirName);
+  const deltas = since.map((id) => readDeltaIn(join(folder, id), id));
   for (const [at, id] of since.entries()) {
     const delta = deltas[at];
     if (!delta) return null;
-    context.records.append(dirName, id, delta, durable);
+    context.records.append(dirName, { id, before: since[at - 1] ?? known.id, delta }, durable);
   }
   return context.records.get(dirName);
 }
@@ -124,25 +140,30 @@ async function settleTwin({ context, dirName, durable, live, manifest }: Settlin
   await settleKept(manifest.root, twin, manner);
 }
 
-/** Where a version's entries go that the next one has not. */
-export function openSaving(folder: string, has: (path: string) => boolean): Saving & Disposable {
+/** Where a version's entries go that the next one has not; null where its folder is gone. */
+export function openSaving(folder: string, has: (path: string) => boolean): (Saving & Disposable) | null {
   const path = savedDir(folder);
-  makeOwnFolder(path);
+  try {
+    makeDir(path, 0o700);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw error;
+  }
   const dir = openTrustedDir(path);
   return { dir, has, [Symbol.dispose]: () => dir.close() };
 }
 
 async function recordByHand(
-  { context, dirName, durable, live }: Settling,
+  { context, dirName, durable, live, versions: ids }: Settling,
   { delta, tree }: { delta: Delta | null; tree: RecordedTree },
 ): Promise<string> {
   const { layout, instance } = context;
   const versions = versionsDir(layout, dirName);
-  const isFirst = idsIn(versions).length === 0;
+  const isFirst = ids.length === 0;
   const kind = isFirst ? "start" : "hand";
   const record = makeRecord({
     ...{ kind, mark: kind, before: null, root: live.ino },
-    number: isFirst ? 0 : nextNumber(versions),
+    number: isFirst ? 0 : nextNumber(ids),
     changes: countChanges(delta?.was ?? new Map(), delta?.now ?? tree),
     files: countFiles(tree),
     replacedBytes: delta === null ? 0 : bytesOfItsOwn(delta.was, tree),
@@ -159,6 +180,7 @@ async function recordByHand(
     await removeTree(fresh).catch(() => undefined);
     throw failure(error, "The workspace is as it was before: its state cannot be recorded");
   }
+  ids.push(record.id);
   step("commit.before-recorded");
   return record.id;
 }

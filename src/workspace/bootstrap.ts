@@ -15,8 +15,9 @@ import { judgeKept } from "./kept.js";
 import { isPlain, MIN_COPY_ENTRIES } from "./kept-copy.js";
 import { takeFolder, takeLogs, WORK_MODE_OF_ROOT } from "./last-folder.js";
 import { liveDir, sandboxDir, twinDir } from "./layout.js";
-import { ensureLive, isDirectory } from "./live.js";
+import { isDirectory, openLive } from "./live.js";
 import { type Manifest, scan, shownPath } from "./manifest.js";
+import { makeOpenFolder } from "./own-folder.js";
 import type { Prepared } from "./prepared.js";
 import { userDirName } from "./user-dir.js";
 
@@ -37,7 +38,7 @@ export async function bootstrap(
     const made =
       (await reuse(context, { out, logs }, { dirName, owner })) ?? (await fill(context, out, { dirName, owner }));
     step("bootstrap.built");
-    const hasLogs = isDirectory(logs) || (context.chownTo !== null && takeLogs(dir, logs));
+    const hasLogs = (context.chownTo !== null && takeLogs(dir, logs)) || isDirectory(logs);
     if (!hasLogs) mkdirSync(logs, { mode: 0o700 });
     makeFolders(context, dir, building);
     step("bootstrap.old-moved-away");
@@ -100,26 +101,21 @@ function makeFolders({ chownTo, layout, trash }: StoreContext, dir: string, buil
   if (chownTo === null) discard(dir);
   else if (takeFolder(dir, building, discard)) return;
   const work = join(building, "work");
-  for (const path of [building, work]) makeDir(path);
+  for (const path of [building, work]) makeOpenFolder(path);
   // On a root host work/ stays root's, and sticky: the program can add files to it but not replace the snippet in it.
   if (chownTo !== null) chmodSync(work, WORK_MODE_OF_ROOT);
 }
 
-function makeDir(path: string): void {
-  mkdirSync(path);
-  chmodSync(path, 0o755);
-}
-
 async function fill(context: StoreContext, out: string, filling: Filling): Promise<Made> {
-  makeDir(out);
-  const source = await copyLive(context, filling, { out, links: linksOf(out) });
+  const { source, built } = await copyLive(context, filling, { out, links: linksOf(out) });
   const { dirName, owner } = filling;
   const generation =
     dirName !== null && source !== null && source.size.entries >= MIN_COPY_ENTRIES
       ? await untouched(context, dirName)
       : null;
   const isWatched = dirName !== null && generation !== null && (await context.copies.beforeLook(dirName, out));
-  const baseline = await scanOf(out);
+  // What is watched is looked at from then on.
+  const baseline = isWatched || built === null ? await scanOf(out) : built;
   if (!isWatched || !isPlain(baseline)) return { baseline, source, copy: null };
   const { ino } = lstatSync(out, { bigint: true });
   const whose = context.chownTo ? await owner : context.owner;
@@ -130,27 +126,26 @@ async function fill(context: StoreContext, out: string, filling: Filling): Promi
 /** Which state of the live tree it was that was copied; null where somebody may have touched it meanwhile. */
 async function untouched(context: StoreContext, dirName: string): Promise<number | null> {
   const { layout, records, settled, versions } = context;
+  if (settled.generation(dirName) === null) return null;
   const known = versions.keep === 0 ? null : records.get(dirName);
   const paths = { live: liveDir(layout, dirName), twin: twinDir(layout, dirName) };
   return (await settled.has(dirName, paths, known?.id ?? null)) ? settled.generation(dirName) : null;
 }
 
-/** Copies the workspace's out/ and returns what it held; `leftOut` marks what of it stays behind. */
+/** Copies the workspace's out/ and returns what it held, `leftOut` marks what of it stays behind, and what the copy holds. */
 async function copyLive(
   context: StoreContext,
   { dirName, owner: programs }: Filling,
   to: { out: string; links: string },
-): Promise<Manifest | null> {
+): Promise<{ source: Manifest | null; built: Manifest | null }> {
   const { chownTo, layout } = context;
   if (dirName === null) {
+    makeOpenFolder(to.out);
     const owner = chownTo && (await programs);
     if (owner) chownSync(to.out, owner.uid, owner.gid);
-    return null;
+    return { source: null, built: null };
   }
-  const live = liveDir(layout, dirName);
-  ensureLive(live, chownTo);
-  using target = openTrustedDir(to.out);
-  using source = openTrustedDir(live);
+  using source = openLive(liveDir(layout, dirName), chownTo);
   const manifest = await scan(source);
   for (const node of manifest.lost) {
     throw new IsoError("internal", `The workspace's "${shownPath(node.entry).path}" cannot be read: ${node.leftOut}.`, {
@@ -160,8 +155,12 @@ async function copyLive(
   judgeKept(manifest);
   // Known as late as this where the sandbox is still booting.
   const owner = chownTo && (await programs);
-  await buildTree({ root: manifest.root, source, target, links: to.links, owner });
-  return manifest;
+  const ahead = context.ahead.take(dirName, manifest, owner, to.out);
+  if (ahead !== null) return { source: manifest, built: ahead };
+  makeOpenFolder(to.out);
+  using target = openTrustedDir(to.out);
+  const built = await buildTree({ root: manifest.root, source, target, links: to.links, owner });
+  return { source: manifest, built };
 }
 
 async function scanOf(path: string): Promise<Manifest> {

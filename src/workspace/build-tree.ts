@@ -1,5 +1,5 @@
 // Copies a tree by its manifest into an empty folder that only we can reach. Modes and owners come out in their normal form.
-import { linkSync, mkdirSync } from "node:fs";
+import { fstatSync, linkSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { FileOwner } from "../model/instance.js";
 import { DirCursor } from "../safefs/cursor.js";
@@ -8,7 +8,7 @@ import type { TreeEntry } from "../safefs/entry.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
 import { pacer } from "../safefs/pace.js";
 import { removeTree } from "../safefs/remove.js";
-import { type Folder, isFolder, type Node, nodesBelow } from "./manifest.js";
+import { type Folder, isFolder, type Manifest, ManifestInMaking, type Node, nodesBelow } from "./manifest.js";
 import { type Manner, placeCopy, placeSymlink, settleDir, tryLink } from "./place-file.js";
 
 export interface BuildPlan {
@@ -28,10 +28,11 @@ interface Frame {
   todo: Iterator<Node>;
 }
 
-export async function buildTree(plan: BuildPlan): Promise<void> {
+/** What was built; null where files have several names: each further one changes what was seen of the file. */
+export async function buildTree(plan: BuildPlan): Promise<Manifest | null> {
   using building = new Building(plan);
   await building.all();
-  await building.removeLinks();
+  return await building.finish();
 }
 
 class Building implements Disposable {
@@ -43,6 +44,7 @@ class Building implements Disposable {
   readonly #shared: ReadonlySet<string>;
   /** Those that were placed already: their further name in `links`. */
   readonly #placed = new Map<string, string>();
+  readonly #made = new ManifestInMaking();
 
   constructor(plan: BuildPlan) {
     this.#plan = plan;
@@ -60,28 +62,36 @@ class Building implements Disposable {
       const { value: node, done } = frame.todo.next();
       if (done) {
         frames.pop();
-        settleDir(this.#target.dir, frame.entry?.mtimeNs ?? null, this.#manner);
-        if (frames.length > 0) this.#up();
+        const { dir } = this.#target;
+        settleDir(dir, frame.entry?.mtimeNs ?? null, this.#manner);
+        if (frames.length === 0) continue;
+        this.#made.leave(fstatSync(dir.fd, { bigint: true }));
+        this.#up();
       } else if (node.leftOut !== null) {
       } else if (isFolder(node)) {
         mkdirSync(this.#target.dir.child(node.entry.name), 0o700);
-        this.#down(node.entry.name);
+        this.#down(node.entry);
         frames.push({ entry: node.entry, todo: node.children.values() });
       } else if (node.target !== null) {
-        placeSymlink(this.#target.dir.child(node.entry.name), node.target, node.entry.mtimeNs, this.#manner);
+        const path = this.#target.dir.child(node.entry.name);
+        placeSymlink(path, node.target, node.entry.mtimeNs, this.#manner);
+        this.#made.add(node.entry.name, lstatSync(path, { bigint: true }), node.target);
       } else {
         await this.#placeFile(node.entry);
       }
     }
   }
 
-  async removeLinks(): Promise<void> {
+  async finish(): Promise<Manifest | null> {
     if (this.#placed.size > 0) await removeTree(this.#plan.links);
+    if (this.#shared.size > 0) return null;
+    return this.#made.whole(fstatSync(this.#plan.target.fd, { bigint: true }));
   }
 
-  #down(name: Buffer): void {
-    this.#target.enter(name);
-    this.#source.down(name);
+  #down(entry: TreeEntry): void {
+    this.#target.enter(entry.name);
+    this.#source.down(entry.name);
+    this.#made.enter(entry);
   }
 
   #up(): void {
@@ -95,7 +105,9 @@ class Building implements Disposable {
     const shared = this.#shared.has(inode) ? inode : null;
     const earlier = shared === null ? undefined : this.#placed.get(shared);
     if (earlier !== undefined && tryLink(earlier, path)) return;
-    await placeCopy(this.#source.dir, entry, path, this.#manner);
+    await placeCopy(this.#source.dir, entry, path, this.#manner, ({ stats }) =>
+      this.#made.add(entry.name, stats, null),
+    );
     if (shared === null || earlier !== undefined) return;
     if (this.#placed.size === 0) mkdirSync(this.#plan.links, { mode: 0o700 });
     const further = join(this.#plan.links, String(this.#placed.size));

@@ -1,9 +1,11 @@
 // What the steps of the store share.
 import type { FileOwner } from "../model/instance.js";
 import type { VersionLimits } from "../model/versions.js";
+import type { CopiesAhead } from "./copies-ahead.js";
 import type { Exchanger } from "./exchange.js";
 import type { OwnInstance } from "./instance.js";
 import type { KeptCopies } from "./kept-copy.js";
+import type { KnownTwins } from "./known-twins.js";
 import type { Layout } from "./layout.js";
 import type { RecordLogs } from "./record-log.js";
 import type { Settled } from "./settled.js";
@@ -22,5 +24,7 @@ export interface StoreContext {
   readonly records: RecordLogs;
   readonly watch: TreeWatch;
   readonly settled: Settled;
+  readonly twins: KnownTwins;
   readonly copies: KeptCopies;
+  readonly ahead: CopiesAhead;
 }

@@ -79,7 +79,7 @@ function lookAt(copy: KeptCopy, outPath: string, livePath: string, paths: Readon
     size.entries += then === null ? 1 : 0;
     if (then?.entry.ino !== entry.entry.ino || then.entry.ctimeNs !== entry.entry.ctimeNs) repair.add(path);
   }
-  const { mtimeNs } = out;
+  const { mtimeNs } = out.stats;
   return { look: { after: { ...manifest, root: after, size, mtimeNs }, before, source }, repair };
 }
 

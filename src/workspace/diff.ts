@@ -1,10 +1,10 @@
 // Diff: what a run did to out/, found by comparing the dead sandbox's files with the workspace by content, and what of it
 // goes back. Identity from the kernel only says which files need no look: same inode, times and size as delivered.
-import { closeSync, fstatSync } from "node:fs";
+import { closeSync } from "node:fs";
 import type { Changes } from "../model/files.js";
 import { KEEP } from "../model/limits.js";
 import { sameBytes } from "../safefs/content.js";
-import { type Dir, openFileAt, openTrustedDir, unlockTrustedDir } from "../safefs/dir.js";
+import { type Dir, type OpenFile, openSeenFileAt, openTrustedDir } from "../safefs/dir.js";
 import { type Entry, statAt } from "../safefs/entry.js";
 import { SafeFsError } from "../safefs/errors.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
@@ -12,15 +12,23 @@ import type { KnownTree } from "../safefs/known-tree.js";
 import { pacer } from "../safefs/pace.js";
 import { ChangeLists } from "./change-lists.js";
 import { judgeKept } from "./kept.js";
-import { type Folder, isFolder, keyOf, lookUp, type Manifest, type Node, nodesBelow, scan } from "./manifest.js";
+import {
+  type Folder,
+  isFolder,
+  keyOf,
+  lookUp,
+  type Manifest,
+  type Node,
+  nodesBelow,
+  scan,
+  TICK_NS,
+} from "./manifest.js";
 import type { Prepared } from "./prepared.js";
 import { normalMode } from "./recorded-tree.js";
-import { readWork } from "./work.js";
+import { readWork, type Work, withOut } from "./work.js";
 
 /** Entries a run may add before its tree is no longer looked through to the end. */
 const MAX_NEW_ENTRIES = 1_000_000;
-/** The kernel's clock ticks: a change this close to the moment of delivery may have left the ctime as it was. */
-const TICK_NS = 10_000_000n;
 
 export interface TreeDiff {
   /** Lists hold the first `KEEP.listEntries`; `totals` has the true counts. */
@@ -39,7 +47,7 @@ export interface TreeDiff {
   leftOut(path: string): string | null;
   /** What a commit builds. */
   readonly sync: SyncPlan | null;
-  /** All of out/ as it was found; null where not all of it was seen. */
+  /** All of the sandbox folder as it was found; null where not all of it was seen. */
   readonly tree: KnownTree | null;
 }
 
@@ -66,8 +74,8 @@ export async function diffTrees(
   look: Look | null = null,
 ): Promise<{ diff: TreeDiff; after: Manifest | null }> {
   const lists = new ChangeLists(KEEP.listEntries);
-  unlockTrustedDir(prepared.dir);
-  const work = await readWork(prepared, maxNewEntries, lists);
+  // Opened first: it is given the permissions back that a program of our own user may have taken.
+  const work = await readWork(prepared.dir, maxNewEntries, lists);
   const out = openOut(prepared.out);
   if (out === null) return { diff: replacedOut(prepared, lists, work), after: null };
   const workspace = live === null ? null : openTrustedDir(live);
@@ -84,7 +92,10 @@ export async function diffTrees(
       growth: { bytes: after.size.bytes - bytes + work.bytes, entries: after.size.entries - entries + work.entries },
       replaced: false,
       refused: after.cut ? `out/ has more than ${maxNewEntries} new entries` : null,
-      tree: after.cut || after.lost.length > 0 ? null : knownTree(prepared, after, look !== null),
+      tree:
+        after.cut || after.lost.length > 0 || work.folder === null
+          ? null
+          : withOut(work.folder, knownOut(prepared, after, look !== null)),
       sync: after.cut ? null : { changed: comparison.changed, folderTime: (path: string) => folderTime(after, path) },
       ...origin(prepared.baseline.root, after.root),
     };
@@ -95,7 +106,7 @@ export async function diffTrees(
   }
 }
 
-function knownTree({ baseline }: Prepared, after: Manifest, isPart: boolean): KnownTree {
+function knownOut({ baseline }: Prepared, after: Manifest, isPart: boolean): KnownTree {
   return isPart ? { root: baseline.root, changed: after.root } : { root: after.root, changed: null };
 }
 
@@ -114,10 +125,10 @@ function openOut(path: string): Dir | null {
   }
 }
 
-function replacedOut(prepared: Prepared, lists: ChangeLists, work: { bytes: number; entries: number }): TreeDiff {
+function replacedOut(prepared: Prepared, lists: ChangeLists, { bytes, entries }: Work): TreeDiff {
   return {
     ...lists.result(),
-    growth: work,
+    growth: { bytes, entries },
     replaced: true,
     refused: "out/ was removed or replaced by the program",
     sync: null,
@@ -255,26 +266,26 @@ class Comparison implements Disposable {
     // Its ctime tells nothing: it moves whenever an old tree that shares the file is removed.
     if (now?.ino !== copied.entry.ino || now.size !== copied.entry.size || now.mtimeNs !== copied.entry.mtimeNs)
       return null;
-    let liveFile: number;
+    let liveFile: OpenFile;
     try {
-      liveFile = openFileAt(live, entry.name);
+      liveFile = openSeenFileAt(live, entry.name);
     } catch (error) {
       if (error instanceof SafeFsError) return null;
       throw error;
     }
     try {
-      const outFile = openFileAt(out, entry.name);
+      const outFile = openSeenFileAt(out, entry.name);
       try {
         return await this.#compareOnce(outFile, liveFile, entry.nlink > 1);
       } finally {
-        closeSync(outFile);
+        closeSync(outFile.fd);
       }
     } finally {
-      closeSync(liveFile);
+      closeSync(liveFile.fd);
     }
   }
 
-  async #compareOnce(a: number, b: number, remember: boolean): Promise<boolean> {
+  async #compareOnce(a: OpenFile, b: OpenFile, remember: boolean): Promise<boolean> {
     if (!remember) return await sameBytes(a, b);
     const key = `${inodeOf(a)} ${inodeOf(b)}`;
     const same = this.#compared.get(key) ?? (await sameBytes(a, b));
@@ -309,7 +320,4 @@ class Comparison implements Disposable {
   }
 }
 
-function inodeOf(fd: number): string {
-  const { dev, ino } = fstatSync(fd, { bigint: true });
-  return `${dev}:${ino}`;
-}
+const inodeOf = ({ stats: { dev, ino } }: OpenFile): string => `${dev}:${ino}`;

@@ -3,11 +3,12 @@
 import { readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { type Dir, openDirAt, openTrustedDir } from "../safefs/dir.js";
-import { type EntryKind, statAt, type TreeEntry } from "../safefs/entry.js";
+import { statAt, type TreeEntry } from "../safefs/entry.js";
 import { errnoOf, SafeFsError } from "../safefs/errors.js";
 import { MAIN_FILE, RESERVED_DIR } from "./layout.js";
 
 export const WORK_MODE_OF_ROOT = 0o1777;
+const OWN_UID = process.geteuid?.();
 const LOGS = ["user.log", "infra.log"];
 /** A folder that held many names stays large after they are gone, which the next program would see. */
 const MAX_FOLDER_BYTES = 4 * 1024;
@@ -20,7 +21,8 @@ export function takeLogs(dir: string, target: string): boolean {
   return where(() => {
     using out = openTrustedDir(join(dir, "out"));
     const name = Buffer.from(RESERVED_DIR);
-    if (!holdsOwnFiles(out, name, LOGS)) return false;
+    using logs = openDirAt(out, name);
+    if (!holdsOwnFiles(logs, LOGS)) return false;
     renameSync(out.child(name), target);
     return true;
   });
@@ -40,31 +42,24 @@ export function takeFolder(dir: string, target: string, discard: (path: string) 
   }
   const serves = where(() => {
     using folder = openTrustedDir(target);
-    const name = Buffer.from("work");
     const others = readdirSync(folder.base).filter((other) => other !== "out" && other !== "work");
-    return (
-      others.length === 0 &&
-      statAt(folder, name)?.mode === WORK_MODE_OF_ROOT &&
-      holdsOwnFiles(folder, name, [MAIN_FILE])
-    );
+    using work = openDirAt(folder, Buffer.from("work"));
+    return others.length === 0 && modeOf(work) === WORK_MODE_OF_ROOT && holdsOwnFiles(work, [MAIN_FILE]);
   });
   discard(serves ? join(target, "out") : target);
   return serves;
 }
 
-/** Whether the folder `name` is ours, and holds nothing but files of ours of these names. */
-function holdsOwnFiles(parent: Dir, name: Buffer, files: readonly string[]): boolean {
-  const found = statAt(parent, name);
-  if (!isOwn(found, "dir") || found.size > MAX_FOLDER_BYTES) return false;
-  using folder = openDirAt(parent, name);
-  return readdirSync(folder.base).every(
-    (file) => files.includes(file) && isOwn(statAt(folder, Buffer.from(file)), "file"),
-  );
+const modeOf = ({ stats }: Dir): number => Number(stats.mode & 0o7777n);
+
+/** Whether the folder is ours, and holds nothing but files of ours of these names. */
+function holdsOwnFiles(folder: Dir, files: readonly string[]): boolean {
+  if (Number(folder.stats.uid) !== OWN_UID || folder.stats.size > MAX_FOLDER_BYTES) return false;
+  return readdirSync(folder.base).every((file) => files.includes(file) && isOwnFile(statAt(folder, Buffer.from(file))));
 }
 
-function isOwn(entry: TreeEntry | null, kind: EntryKind): entry is TreeEntry {
-  return entry?.kind === kind && entry.uid === process.geteuid?.() && (kind === "dir" || entry.nlink === 1);
-}
+const isOwnFile = (entry: TreeEntry | null): boolean =>
+  entry?.kind === "file" && entry.uid === OWN_UID && entry.nlink === 1;
 
 /** What is not as we left it serves nobody. */
 function where(serves: () => boolean): boolean {

@@ -3,7 +3,7 @@
 import type { FilePath } from "../model/files.js";
 import type { Dir } from "../safefs/dir.js";
 import { displayPath } from "../safefs/display-path.js";
-import { type Entry, readLinkAt, type TreeEntry } from "../safefs/entry.js";
+import { type Entry, readLinkAt, TreeEntry } from "../safefs/entry.js";
 import type { SafeFsError } from "../safefs/errors.js";
 import { pacer } from "../safefs/pace.js";
 import { traverse } from "../safefs/walk.js";
@@ -26,6 +26,9 @@ export interface Folder {
   readonly parent: Folder | null;
 }
 
+/** Of an open entry. */
+type Stats = Dir["stats"];
+
 export interface Manifest {
   readonly root: Folder;
   /** Of the root itself, which has no entry. */
@@ -43,7 +46,7 @@ export interface Manifest {
 class FolderNode implements Folder, Node {
   readonly children = new Map<string, Node>();
   readonly target = null;
-  readonly entry: TreeEntry;
+  entry: TreeEntry;
   readonly parent: Folder;
   leftOut: string | null = null;
 
@@ -61,7 +64,7 @@ export const keyOf = (name: Buffer): string => name.toString("latin1");
 
 export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Promise<Manifest> {
   const root: Folder = { children: new Map(), node: null, parent: null };
-  const { mtimeNs } = dir;
+  const { mtimeNs } = dir.stats;
   const size = { bytes: 0, entries: 0 };
   const linked = new Set<string>();
   const lost: Node[] = [];
@@ -92,6 +95,48 @@ export async function scan(dir: Dir, maxEntries = Number.POSITIVE_INFINITY): Pro
   }
   return { root, mtimeNs, size, cut, lost, takenAtNs: clockNs() };
 }
+
+/** The manifest of a tree that is being made: each entry is told of when nothing more is done to it, a folder when it was left. */
+export class ManifestInMaking {
+  readonly #root: Folder = { children: new Map(), node: null, parent: null };
+  readonly #size = { bytes: 0, entries: 0 };
+  #folder: Folder = this.#root;
+
+  /** `like` has the same path in another tree: entries below are known by it until the folder is left. */
+  enter(like: TreeEntry): void {
+    const folder = new FolderNode(like, this.#folder);
+    this.#folder.children.set(keyOf(like.name), folder);
+    this.#folder = folder;
+  }
+
+  leave(stats: Stats): void {
+    const folder = this.#folder;
+    if (!(folder instanceof FolderNode)) return;
+    folder.entry = new TreeEntry(folder.entry.parent, folder.entry.name, stats);
+    this.#count(folder.entry);
+    this.#folder = folder.parent;
+  }
+
+  /** A file of one name, or a link. */
+  add(name: Buffer, stats: Stats, target: Buffer | null): void {
+    const parent = this.#folder;
+    const entry = new TreeEntry(parent.node?.entry ?? null, name, stats);
+    parent.children.set(keyOf(name), { entry, parent, children: null, target, leftOut: null });
+    this.#count(entry);
+  }
+
+  whole({ mtimeNs }: Stats): Manifest {
+    return { root: this.#root, mtimeNs, size: this.#size, cut: false, lost: [], takenAtNs: clockNs() };
+  }
+
+  #count({ blocks }: TreeEntry): void {
+    this.#size.entries += 1;
+    this.#size.bytes += blocks * 512;
+  }
+}
+
+/** The kernel's clock ticks: a change this close to the moment of a look may have left the ctime as it was. */
+export const TICK_NS = 10_000_000n;
 
 /** The clock that times of files are told by. */
 export const clockNs = (): bigint => BigInt(Date.now()) * 1_000_000n;

@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { IsoError } from "../model/errors.js";
 import { hashContent } from "../safefs/content.js";
-import { openFileAt, openTrustedDir } from "../safefs/dir.js";
+import { type OpenFile, openFileAt, openTrustedDir } from "../safefs/dir.js";
 import { SafeFsError } from "../safefs/errors.js";
 import { failure } from "./failure.js";
 import { liveDir, locateLayout, recordFile, twinDir, versionsDir } from "./layout.js";
@@ -48,14 +48,14 @@ export async function openPastFile(
 }
 
 /** Versions share files with the live tree: an edit in place reaches them all. */
-async function checked(fd: number, sha256: string, path: string): Promise<number> {
+async function checked(file: OpenFile, sha256: string, path: string): Promise<number> {
   try {
-    if ((await hashContent(fd)) === sha256) return fd;
+    if ((await hashContent(file)) === sha256) return file.fd;
     throw new IsoError("conflict", `"${path}" was changed by hand since, and is not kept as it was.`, {
       field: "path",
     });
   } catch (error) {
-    closeSync(fd);
+    closeSync(file.fd);
     throw error;
   }
 }

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import type { FileOwner } from "../model/instance.js";
 import { copyToNewFile, syncToDisk } from "../safefs/content.js";
-import { type Dir, openFileAt } from "../safefs/dir.js";
+import { type Dir, type OpenFile, openSeenFileAt } from "../safefs/dir.js";
 import type { TreeEntry } from "../safefs/entry.js";
 import { errnoOf, SafeFsError } from "../safefs/errors.js";
 import { normalMode } from "./recorded-tree.js";
@@ -24,6 +24,8 @@ export interface Manner {
   /** Written through to the disk. */
   readonly durable: boolean;
 }
+
+const DIR_MODE = 0o755n;
 
 /** Reasons for which a file cannot get one more name, although a copy of it can be made. */
 const NO_LINK = new Set(["ENOENT", "ENOTDIR", "EPERM", "EMLINK", "EXDEV", "EACCES", "ENOTSUP", "EOPNOTSUPP"]);
@@ -38,23 +40,29 @@ export function tryLink(existing: string | Buffer, path: Buffer): boolean {
   }
 }
 
-/** Copies the file that was seen as `entry` in `source` to the new name `path`. */
-export async function placeCopy(source: Dir | null, entry: TreeEntry, path: Buffer, manner: Manner): Promise<void> {
+/** Copies the file that was seen as `entry` in `source` to the new name `path`; `look` looks at the finished copy. */
+export async function placeCopy<T = void>(
+  source: Dir | null,
+  entry: TreeEntry,
+  path: Buffer,
+  manner: Manner,
+  look?: (copy: OpenFile) => T | Promise<T>,
+): Promise<T | undefined> {
   if (source === null) throw new SafeFsError("moved", "a folder went away while it was copied");
-  const from = openFileAt(source, entry.name);
+  const from = openSeenFileAt(source, entry.name);
   try {
-    const stats = fstatSync(from, { bigint: true });
-    if (stats.ino !== entry.ino) throw new SafeFsError("moved", "a file was replaced while it was copied");
-    const copy = await copyToNewFile(from, stats, path);
+    if (from.stats.ino !== entry.ino) throw new SafeFsError("moved", "a file was replaced while it was copied");
+    const copy = await copyToNewFile(from.fd, from.stats, path);
     try {
       normalise(copy, entry.mode, manner.owner);
       futimesSync(copy, fileTime(entry.mtimeNs), fileTime(entry.mtimeNs));
       if (manner.durable) syncToDisk(copy);
+      return await look?.({ fd: copy, stats: fstatSync(copy, { bigint: true }) });
     } finally {
       closeSync(copy);
     }
   } finally {
-    closeSync(from);
+    closeSync(from.fd);
   }
 }
 
@@ -70,7 +78,7 @@ export function settleFile(dir: Dir, name: Buffer, entry: TreeEntry, { owner, du
     entry.mode === normalMode(entry.mode) && (!owner || (entry.uid === owner.uid && entry.gid === owner.gid));
   if (normal && !durable) return true;
   try {
-    const fd = openFileAt(dir, name);
+    const { fd } = openSeenFileAt(dir, name);
     try {
       if (!normal) normalise(fd, entry.mode, owner);
       if (durable) syncToDisk(fd);
@@ -86,8 +94,9 @@ export function settleFile(dir: Dir, name: Buffer, entry: TreeEntry, { owner, du
 
 /** Gives a directory of ours its normal owner and mode, and the time it should have. */
 export function settleDir(dir: Dir, mtimeNs: bigint | null, { owner, durable }: Manner): void {
-  if (owner) fchownSync(dir.fd, owner.uid, owner.gid);
-  fchmodSync(dir.fd, 0o755);
+  const { uid, gid, mode } = dir.stats;
+  if (owner && (Number(uid) !== owner.uid || Number(gid) !== owner.gid)) fchownSync(dir.fd, owner.uid, owner.gid);
+  if ((mode & 0o7777n) !== DIR_MODE) fchmodSync(dir.fd, Number(DIR_MODE));
   if (mtimeNs !== null) futimesSync(dir.fd, fileTime(mtimeNs), fileTime(mtimeNs));
   if (durable) syncToDisk(dir.fd);
 }

@@ -1,20 +1,20 @@
 // What the newest version of each workspace holds: on disk as one whole record and a line for each version since, so that a version
 // costs what it changed; in memory as far as there is room. Written only by who holds the workspace's lock.
 import {
-  appendFileSync,
   closeSync,
+  fstatSync,
   fsyncSync,
-  lstatSync,
   openSync,
   readFileSync,
   renameSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { writeAll } from "../safefs/descriptor.js";
 import { errnoOf } from "../safefs/errors.js";
 import { applyDelta, type Delta } from "./delta.js";
 import { countFiles, type RecordedTree, rowsOf, treeOf } from "./recorded-tree.js";
-import { stampOf } from "./small-file.js";
+import { stampFrom, stampOf } from "./small-file.js";
 
 export interface Known {
   /** The version. */
@@ -24,6 +24,13 @@ export interface Known {
   readonly files: number;
 }
 
+/** From one version to the next. */
+interface Step {
+  id: string;
+  before: string | null;
+  delta: Delta;
+}
+
 interface Held extends Known {
   /** Which file it was read from: another process may have written since. */
   stamp: string;
@@ -31,6 +38,8 @@ interface Held extends Known {
   wholeBytes: number;
   /** Bytes that could be read: what is behind them was cut short by a kill or a loss of power. */
   goodBytes: number;
+  /** Bytes of the file. */
+  bytes: number;
 }
 
 /** Rows of all records that are held in memory together, about 400 bytes each. */
@@ -52,10 +61,10 @@ export class RecordLogs {
     return this.#get(dirName);
   }
 
-  /** The record becomes that of the version `id`, which differs by `delta`. */
-  append(dirName: string, id: string, delta: Delta, durable: boolean): void {
+  /** Where it is that of the version `before`, the record becomes that of `id`, which differs by `delta`. */
+  append(dirName: string, { id, before, delta }: Step, durable: boolean): void {
     const held = this.#get(dirName);
-    if (held === null) return;
+    if (held === null || held.id !== before) return;
     applyDelta(held.tree, delta);
     const files = held.files - countFiles(delta.was) + countFiles(delta.now);
     const gone = [...delta.was.keys()].filter((path) => !delta.now.has(path));
@@ -63,17 +72,19 @@ export class RecordLogs {
     const file = this.#fileOf(dirName);
     this.#held.delete(dirName);
     const linesBytes = held.goodBytes - held.wholeBytes + line.length;
-    if (lstatSync(file).size !== held.goodBytes || linesBytes > Math.max(held.wholeBytes, MIN_LINES_BYTES)) {
+    if (held.bytes !== held.goodBytes || linesBytes > Math.max(held.wholeBytes, MIN_LINES_BYTES)) {
       this.#replace(dirName, { id, tree: held.tree, files }, durable);
       return;
     }
-    appendFileSync(file, line);
-    if (durable) syncFile(file);
-    this.#hold(dirName, { ...held, id, files, stamp: stampOf(file), goodBytes: held.goodBytes + line.length });
+    const stamp = appendTo(file, line, durable);
+    const bytes = held.goodBytes + line.length;
+    this.#hold(dirName, { ...held, id, files, stamp, goodBytes: bytes, bytes });
   }
 
-  replace(dirName: string, { id, tree }: Omit<Known, "files">, durable: boolean): void {
-    this.#replace(dirName, { id, tree, files: countFiles(tree) }, durable);
+  replace(dirName: string, { id, tree }: Omit<Known, "files">, durable: boolean): Known {
+    const known = { id, tree, files: countFiles(tree) };
+    this.#replace(dirName, known, durable);
+    return known;
   }
 
   #replace(dirName: string, { id, tree, files }: Known, durable: boolean): void {
@@ -83,7 +94,8 @@ export class RecordLogs {
     writeFileSync(`${file}.new`, whole, { mode: 0o600 });
     if (durable) syncFile(`${file}.new`);
     renameSync(`${file}.new`, file);
-    this.#hold(dirName, { id, tree, files, stamp: stampOf(file), wholeBytes: whole.length, goodBytes: whole.length });
+    const bytes = whole.length;
+    this.#hold(dirName, { id, tree, files, stamp: stampOf(file), wholeBytes: bytes, goodBytes: bytes, bytes });
   }
 
   remove(dirName: string): void {
@@ -131,7 +143,7 @@ export function readLog(file: string, stamp = stampOf(file)): Held | null {
     for (const path of line.gone) tree.delete(path);
     for (const [path, recorded] of line.rows) tree.set(path, recorded);
   }
-  return id === "" ? null : { id, tree, files: countFiles(tree), stamp, wholeBytes, goodBytes: at };
+  return id === "" ? null : { id, tree, files: countFiles(tree), stamp, wholeBytes, goodBytes: at, bytes: text.length };
 }
 
 const NEWLINE = 0x0a;
@@ -145,6 +157,18 @@ function readLine(text: string, source: string): { id: string; gone: string[]; r
     return { id, gone: gone.map(String), rows: treeOf(rows, source) };
   } catch {
     return null;
+  }
+}
+
+/** The stamp of the file with the line. */
+function appendTo(file: string, line: Buffer, durable: boolean): string {
+  const fd = openSync(file, "a", 0o600);
+  try {
+    writeAll(fd, line);
+    if (durable) fsyncSync(fd);
+    return stampFrom(fstatSync(fd, { bigint: true }));
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,9 +1,9 @@
 // What a version held, as it is written down beside it: a row for each entry that runs get, by path. Old trees share files with the
 // live one, so whoever edits a file of a workspace in place changes it in all of them: the record is what tells.
-import { closeSync, fstatSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { IsoError } from "../model/errors.js";
 import { hashContent } from "../safefs/content.js";
-import { type Dir, openFileAt } from "../safefs/dir.js";
+import { type Dir, type OpenFile, openFileAt } from "../safefs/dir.js";
 import type { Entry } from "../safefs/entry.js";
 import { SafeFsError } from "../safefs/errors.js";
 import { FollowCursor } from "../safefs/follow-cursor.js";
@@ -45,19 +45,22 @@ function isRecordOf(recorded: Recorded, entry: Entry, mode = normalMode(entry.mo
 }
 
 /** Reads the regular file `name` and writes down what it is. */
-export async function recordFile(dir: Dir, name: Buffer, mode?: number): Promise<RecordedFile> {
-  const fd = openFileAt(dir, name);
+export async function recordFile(dir: Dir, name: Buffer): Promise<RecordedFile> {
+  const file = openFileAt(dir, name);
   try {
-    const stats = fstatSync(fd, { bigint: true });
-    return {
-      kind: "file",
-      ...{ ino: String(stats.ino), size: Number(stats.size), mtimeNs: String(stats.mtimeNs) },
-      mode: mode ?? normalMode(Number(stats.mode)),
-      sha256: await hashContent(fd),
-    };
+    return await recordOpen(file);
   } finally {
-    closeSync(fd);
+    closeSync(file.fd);
   }
+}
+
+export async function recordOpen(file: OpenFile): Promise<RecordedFile> {
+  const { ino, size, mtimeNs, mode } = file.stats;
+  return {
+    kind: "file",
+    ...{ ino: String(ino), size: Number(size), mtimeNs: String(mtimeNs), mode: normalMode(Number(mode)) },
+    sha256: await hashContent(file),
+  };
 }
 
 /**

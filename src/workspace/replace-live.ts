@@ -26,8 +26,10 @@ import {
   makeRecord,
   namesIn,
   nextNumber,
+  noteVersion,
   readDeltaIn,
   readRecord,
+  type Seen,
   savedDir,
   surplus,
   type VersionRecord,
@@ -42,6 +44,9 @@ const OLD = "old";
 /** The folder of the version that the new tree is, while it is written and when it is whole. */
 const VERSION = "version";
 const MADE = "made";
+
+/** A folder that held more stays large after they are gone. */
+const MAX_NAMES = 16;
 
 export interface Replacement {
   dirName: string;
@@ -63,7 +68,7 @@ export async function replaceLive(context: StoreContext, change: Replacement): P
   try {
     staged = await stage(context, change, staging);
     await context.settled.beforeExchange(change.dirName);
-    await swap(context, live, staging);
+    await swap(context, live, { staging, root: staged.root });
   } catch (error) {
     await context.settled.forget(change.dirName);
     if (isDirectory(live)) await removeTree(staging).catch(() => undefined);
@@ -72,9 +77,9 @@ export async function replaceLive(context: StoreContext, change: Replacement): P
   }
   try {
     step("commit.placed");
-    await settle(context, { ...change, ...staged, staging });
+    await settle(context, { ...change, ...staged, staging, isOurs: true });
     await context.settled.exchanged(change.dirName, staged.delta, staged.record?.id ?? null);
-    prune(context, change.dirName);
+    prune(context, change, staged.record);
   } catch {
     await context.settled.forget(change.dirName);
     // The new tree is live. Whoever takes the lock next does what is left, from what lies in the staging folder.
@@ -86,6 +91,10 @@ export async function replaceLive(context: StoreContext, change: Replacement): P
 interface Staged {
   record: VersionRecord | null;
   delta: Delta;
+  /** What the new version's folder says; null where that is to be read again. */
+  written: Seen | null;
+  /** Inode of the new tree. */
+  root: bigint;
 }
 
 /** Makes the twin the new tree and gives it the name by which recovery knows that it is whole. */
@@ -96,56 +105,59 @@ async function stage(context: StoreContext, change: Replacement, staging: string
   takeSpare(layout, dirName, "workspace", dirname(staging));
   takeSpare(layout, dirName, "replacement", staging);
   const fresh = join(staging, NEW);
+  context.twins.forget(dirName);
   renameSync(twinDir(layout, dirName), fresh);
   step("commit.begun");
-  const delta = await build(context, change, fresh);
+  const { delta, root } = await build(context, change, fresh);
   step("commit.built");
-  const record = before === null ? null : describe(context, change, before, fresh, delta);
+  const record = before === null ? null : describe(change, before, root, delta);
+  let written: Seen | null = null;
   if (record !== null) {
     makeOwnFolder(versionsDir(layout, dirName));
     const version = join(staging, VERSION);
     takeSpare(layout, dirName, "version", version);
-    // Of a process that died between two steps of pruning.
-    if (isDirectory(savedDir(version))) context.trash.discard(savedDir(version), layout.trash);
-    writeVersion(version, record, delta, durable);
+    // Of a process that died between two steps of pruning there may be something in it.
+    emptySaved(context, version);
+    written = writeVersion(version, record, delta, durable);
     renameSync(version, join(staging, MADE));
     step("commit.recorded");
   }
   renameSync(fresh, join(staging, READY));
   if (durable) syncFolders([staging, dirname(staging), dirname(dirname(staging))]);
   step("commit.ready");
-  return { record, delta };
+  return { record, delta, written, root };
 }
 
-async function build(context: StoreContext, { plan, before, durable }: Replacement, fresh: string): Promise<Delta> {
-  using tree = openTrustedDir(fresh);
-  return await applyChanges(tree, plan, before?.tree ?? null, { owner: context.chownTo, durable });
-}
-
-function describe(
+async function build(
   context: StoreContext,
-  { dirName, made }: Replacement,
-  before: Before,
+  { plan, before, durable }: Replacement,
   fresh: string,
-  { was, now }: Delta,
-): VersionRecord {
+): Promise<Pick<Staged, "delta" | "root">> {
+  using tree = openTrustedDir(fresh);
+  const delta = await applyChanges(tree, plan, before?.tree ?? null, { owner: context.chownTo, durable });
+  return { delta, root: tree.ino };
+}
+
+function describe({ made }: Replacement, before: Before, root: bigint, { was, now }: Delta): VersionRecord {
   return makeRecord({
-    ...made,
-    number: nextNumber(versionsDir(context.layout, dirName)),
+    ...{ ...made, root },
+    number: nextNumber(before.versions),
     before: before.id,
-    root: lstatSync(fresh, { bigint: true }).ino,
     changes: countChanges(was, now),
     files: before.files - countFiles(was) + countFiles(now),
     replacedBytes: bytesOfItsOwn(was, now),
   });
 }
 
-async function swap(context: StoreContext, live: string, staging: string): Promise<void> {
+async function swap(
+  context: StoreContext,
+  live: string,
+  { staging, root }: { staging: string; root: bigint },
+): Promise<void> {
   const ready = join(staging, READY);
-  const { ino } = lstatSync(ready, { bigint: true });
   if (await context.exchanger.exchange(ready, live)) return;
   // The helper may have died after it did its work.
-  if (lstatSync(live, { bigint: true }).ino === ino) return;
+  if (lstatSync(live, { bigint: true }).ino === root) return;
   renameSync(live, join(staging, OLD));
   step("commit.gap");
   try {
@@ -156,10 +168,13 @@ async function swap(context: StoreContext, live: string, staging: string): Promi
   }
 }
 
-interface Settlement extends Staged {
+interface Settlement extends Pick<Staged, "record" | "delta" | "written"> {
   dirName: string;
   staging: string;
   durable: boolean;
+  before: Before | null;
+  /** Made by this very replacement: what lies in its folders is known. */
+  isOurs: boolean;
 }
 
 /**
@@ -167,68 +182,90 @@ interface Settlement extends Staged {
  * new version gets its name. Any of it may be done already.
  */
 async function settle(context: StoreContext, change: Settlement): Promise<void> {
-  const { layout, records, trash } = context;
-  const { dirName, staging, record, delta, durable } = change;
+  const { layout, records } = context;
+  const { dirName, staging, record, delta, written, durable } = change;
   const versions = versionsDir(layout, dirName);
-  const twin = twinDir(layout, dirName);
-  for (const name of [READY, OLD]) {
-    if (!isDirectory(join(staging, name))) continue;
-    if (isDirectory(twin)) trash.discard(twin, layout.trash);
-    renameSync(join(staging, name), twin);
-  }
-  if (isDirectory(twin)) await bringUpTwin(context, change, join(versions, record?.before ?? ""));
+  const hasMoved = takeOld(context, staging, twinDir(layout, dirName));
+  if (hasMoved || isDirectory(twinDir(layout, dirName))) await bringUpTwin(context, change);
   step("commit.old-kept");
+  let isNamed = true;
   if (record !== null) {
-    if (records.get(dirName)?.id === record.before) records.append(dirName, record.id, delta, durable);
-    moveWhere(join(staging, MADE), join(versions, record.id));
+    const folder = join(versions, record.id);
+    records.append(dirName, { id: record.id, before: record.before, delta }, durable);
+    isNamed = moveWhere(join(staging, MADE), folder);
+    if (isNamed && written !== null) noteVersion(folder, written);
     step("commit.versioned");
   }
-  putAway(context, dirName, staging);
+  putAway(context, dirName, staging, change.isOurs && hasMoved && isNamed);
   step("commit.old-moved-away");
 }
 
-/** The folders of a replacement that came to its end. */
-function putAway({ layout, trash }: StoreContext, dirName: string, staging: string): void {
-  const isEmpty = (folder: string) => namesIn(folder).length === 0;
+/** The old tree gets the twin's place, whichever of the two names it has; false where it is there no more. */
+function takeOld({ layout, trash }: StoreContext, staging: string, twin: string): boolean {
+  const take = (name: string) => moveWhere(join(staging, name), twin);
+  if (take(READY) || take(OLD)) return true;
+  if (![READY, OLD].some((name) => isDirectory(join(staging, name)))) return false;
+  trash.discard(twin, layout.trash);
+  return take(READY) || take(OLD);
+}
+
+/** The folders of a replacement that came to its end; where they are bare they serve the next one. */
+function putAway({ layout, trash }: StoreContext, dirName: string, staging: string, isBare: boolean): void {
+  const isEmpty = (folder: string) => isBare || namesIn(folder).length === 0;
   if (!isEmpty(staging) || keepSpare(layout, dirName, "replacement", staging) === null)
     trash.discard(staging, layout.trash);
   const folder = dirname(staging);
   if (!isEmpty(folder) || keepSpare(layout, dirName, "workspace", folder) === null) removeIfEmpty(folder);
 }
 
-async function bringUpTwin(context: StoreContext, change: Settlement, before: string): Promise<void> {
+async function bringUpTwin(context: StoreContext, change: Settlement): Promise<void> {
+  const { layout, chownTo } = context;
   const { dirName, record, delta, durable } = change;
-  const manner = { owner: context.chownTo, durable };
-  using twin = openTrustedDir(twinDir(context.layout, dirName));
-  using live = openTrustedDir(liveDir(context.layout, dirName));
-  const bring = (saving: Parameters<typeof bringUp>[2]) => bringUp({ live, twin }, pathsOf(delta), saving, manner);
-  if (record === null || !isDirectory(before)) return await bring(null);
-  using saving = openSaving(before, (path) => delta.was.has(path));
-  await bring(saving);
+  using twin = openTrustedDir(twinDir(layout, dirName));
+  using live = openTrustedDir(liveDir(layout, dirName));
+  const before = record?.before ?? null;
+  using saving =
+    before === null ? null : openSaving(join(versionsDir(layout, dirName), before), (path) => delta.was.has(path));
+  await bringUp({ live, twin }, pathsOf(delta), saving, { owner: chownTo, durable });
+  if (record !== null && change.before?.isPlain) context.twins.brought(dirName, record.id, twin.ino);
 }
 
-/** Moves what is there to where a place for it is; what has none goes away with the staging folder. */
-function moveWhere(from: string, to: string): void {
+/** Moves what is there to where a place for it is; false where it stays, or is not there. */
+function moveWhere(from: string, to: string): boolean {
   try {
     renameSync(from, to);
+    return true;
   } catch (error) {
     if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw error;
+    return false;
   }
 }
 
-/** Drops what is more than is kept. */
-function prune(context: StoreContext, dirName: string): void {
+/** Drops what is more than is kept, of the versions that there were and the new one. */
+function prune(context: StoreContext, { dirName, before }: Replacement, record: VersionRecord | null): void {
   const { layout, records, versions, trash } = context;
-  for (const { folder } of surplus(listVersions(versionsDir(layout, dirName), { trusting: true }), versions)) {
+  const known = before !== null && record !== null && { ids: [...before.versions, record.id] };
+  const list = listVersions(versionsDir(layout, dirName), { trusting: true, ...known });
+  for (const { folder } of surplus(list, versions)) {
     forgetVersion(folder);
     // Where no version is kept, nothing of one stays: its names and digests are the user's.
     const spare = versions.keep === 0 ? null : keepSpare(layout, dirName, "version", folder);
-    trash.discard(spare === null ? folder : savedDir(spare), layout.trash);
+    if (spare === null) trash.discard(folder, layout.trash);
+    else emptySaved(context, spare);
     step("commit.pruned");
   }
   if (versions.keep > 0) return;
   records.remove(dirName);
   trash.discard(spareFolder(layout, dirName, "version"), layout.trash);
+}
+
+/** What a version had more than the next one goes; the folder that it was in serves again, but where it may have become large or has names that are no text. */
+function emptySaved({ layout, trash }: StoreContext, version: string): void {
+  const saved = savedDir(version);
+  const names = namesIn(saved);
+  const goesToo = names.length > MAX_NAMES || names.some((name) => name.includes("\uFFFD"));
+  const gone = goesToo ? [saved] : names.map((name) => join(saved, name));
+  for (const path of gone) trash.discard(path, layout.trash);
 }
 
 function foldersOf({ layout }: StoreContext, { dirName, before }: Replacement): string[] {
@@ -253,6 +290,8 @@ function makeLasting(dirs: string[]): void {
 export async function healReplacements(context: StoreContext, dirName: string): Promise<void> {
   const { layout } = context;
   const folder = join(layout.staging, dirName);
+  // Most often it is not there: one call tells, and takes it away where it is empty.
+  if (removeIfEmpty(folder)) return;
   const live = liveDir(layout, dirName);
   for (const name of namesIn(folder)) {
     await context.settled.forget(dirName);
@@ -265,12 +304,14 @@ export async function healReplacements(context: StoreContext, dirName: string): 
     }
     const record = isPlaced(live, staging);
     const delta = record && readDeltaIn(join(staging, MADE), record.id);
-    if (record && delta) await settle(context, { dirName, staging, record, delta, durable: false });
+    if (record && delta) await settle(context, { ...{ dirName, staging, record, delta }, ...OF_THE_DEAD });
     else context.trash.discard(staging, layout.trash);
     step("heal.cleared");
   }
   removeIfEmpty(folder);
 }
+
+const OF_THE_DEAD = { written: null, before: null, durable: false, isOurs: false };
 
 /** The version that this replacement made, where its tree is the live one. */
 function isPlaced(live: string, staging: string): VersionRecord | null {
@@ -288,10 +329,14 @@ export function unnamedVersion(live: string, folder: string): VersionRecord | nu
   return null;
 }
 
-function removeIfEmpty(folder: string): void {
+/** False where something is in it. */
+function removeIfEmpty(folder: string): boolean {
   try {
     rmdirSync(folder);
   } catch (error) {
-    if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw error;
+    const code = errnoOf(error) ?? "";
+    if (code !== "ENOENT" && !["ENOTEMPTY", "EEXIST"].includes(code)) throw error;
+    return code === "ENOENT";
   }
+  return true;
 }

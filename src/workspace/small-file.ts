@@ -32,5 +32,7 @@ export function readIfPresent(path: string): string | null {
 /** Another one for each state of a file; empty where there is none. */
 export function stampOf(path: string): string {
   const stats: BigIntStats | undefined = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? "" : `${stats.ino}:${stats.size}:${stats.ctimeNs}`;
+  return stats === undefined ? "" : stampFrom(stats);
 }
+
+export const stampFrom = ({ ino, size, ctimeNs }: BigIntStats): string => `${ino}:${size}:${ctimeNs}`;

@@ -16,10 +16,11 @@ export const spareFolder = ({ spareFolders }: Layout, dirName: string, name: Spa
 
 /** Makes the folder `target` where it is absent, of a spare one where there is one. */
 export function takeSpare(layout: Layout, dirName: string, name: SpareName, target: string): void {
-  if (isDirectory(target)) return;
   try {
+    // In the place of one that is there and empty, too.
     renameSync(spareFolder(layout, dirName, name), target);
   } catch (error) {
+    if (["ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) return;
     if (errnoOf(error) !== "ENOENT") throw error;
     makeOwnFolder(target);
   }

@@ -10,12 +10,14 @@ import { removeTree } from "../safefs/remove.js";
 import { bootstrap } from "./bootstrap.js";
 import { type CommitResult, commit } from "./commit.js";
 import type { StoreContext } from "./context.js";
+import { CopiesAhead } from "./copies-ahead.js";
 import type { TreeDiff } from "./diff.js";
 import { diffRun } from "./diff-run.js";
 import { DEFAULT_PYTHONS, Exchanger } from "./exchange.js";
 import { failure } from "./failure.js";
 import { clearDeadInstances, isInstanceAlive, type OwnInstance, startInstance } from "./instance.js";
 import { KeptCopies } from "./kept-copy.js";
+import { KnownTwins } from "./known-twins.js";
 import { liveDir, openLayout, recordFile } from "./layout.js";
 import { LockQueues, type QueueTicket } from "./lock.js";
 import type { Prepared } from "./prepared.js";
@@ -74,14 +76,15 @@ export class WorkspaceStore implements AsyncDisposable {
       instance = startInstance(layout);
       step("open.instance");
       const watch = new TreeWatch(options.pythonCandidates ?? DEFAULT_PYTHONS);
+      const chownTo = isRoot ? options.owner : null;
+      const trash = new Trash(instance.id);
       const store = new WorkspaceStore({
-        ...{ layout, instance, owner: options.owner },
-        chownTo: isRoot ? options.owner : null,
-        trash: new Trash(instance.id),
+        ...{ layout, instance, owner: options.owner, chownTo, trash },
+        ahead: new CopiesAhead({ layout, instance, trash }),
         exchanger: new Exchanger(options.pythonCandidates ?? DEFAULT_PYTHONS),
         versions: options.versions ?? DEFAULT_VERSIONS,
         records: new RecordLogs((dirName) => recordFile(layout, dirName)),
-        ...{ watch, settled: new Settled(watch), copies: new KeptCopies(watch) },
+        ...{ watch, settled: new Settled(watch), copies: new KeptCopies(watch), twins: new KnownTwins() },
       });
       await store.#clearAfterTheDead();
       step("open.cleared");
@@ -118,10 +121,11 @@ export class WorkspaceStore implements AsyncDisposable {
 
   /** Waits for this caller's turn; rejects with the signal's reason where that comes first. */
   async lock(ref: WorkspaceRef, signal?: AbortSignal): Promise<WorkspaceLock> {
-    const { layout } = this.#context;
+    const { ahead, layout } = this.#context;
     const dirName = claimWorkspaceDir(layout, ref);
     if (dirName === null) return makeLock(ref, null, () => undefined);
     const ticket: QueueTicket = await this.#queues.acquire(dirName, signal);
+    ahead.entered(dirName);
     try {
       step("lock.taken");
       await healReplacements(this.#context, dirName);
@@ -129,7 +133,10 @@ export class WorkspaceStore implements AsyncDisposable {
       ticket.release();
       throw failure(error, "An interrupted commit of this workspace cannot be brought to its end");
     }
-    return makeLock(ref, dirName, ticket.release);
+    return makeLock(ref, dirName, () => {
+      ticket.release();
+      ahead.left(dirName);
+    });
   }
 
   /** Waits for this caller's turn at something of the root's own that all processes write; rejects where the signal comes first. */
@@ -221,6 +228,7 @@ export class WorkspaceStore implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    await this.#context.ahead.close();
     await this.#context.trash.close();
     await this.#context.exchanger.close();
     await this.#context.watch.close();

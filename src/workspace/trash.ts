@@ -1,18 +1,21 @@
 // Old trees on their way out: moved aside in one step, removed in the background, waited for at the end.
-import { randomBytes } from "node:crypto";
 import { readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { unlockTrustedDir } from "../safefs/dir.js";
+import { openTrustedDir, unlockTrustedDir } from "../safefs/dir.js";
 import { errnoOf } from "../safefs/errors.js";
-import { removeTree } from "../safefs/remove.js";
+import { ASIDE, removeAt, removeTree } from "../safefs/remove.js";
 import { ownerOf } from "./instance.js";
 
 /** By then a short run that threw something away is over: nobody waits while it is removed. */
 const LATER_MS = 20;
+/** Removed side by side, each by another thread: this one hears of several at once. */
+const AT_A_TIME = 4;
 
 export class Trash {
   readonly #instanceId: string;
-  readonly #waiting: string[] = [];
+  /** Names by the folder they are in. */
+  readonly #waiting = new Map<string, string[]>();
+  #count = 0;
   #later: NodeJS.Timeout | null = null;
   #removing: Promise<void> = Promise.resolve();
 
@@ -22,14 +25,17 @@ export class Trash {
 
   /** Moves `path` into `folder`, which is on the same mount, and removes it later. Absent is fine. */
   discard(path: string, folder: string): void {
-    const aside = join(folder, `${this.#instanceId}.${randomBytes(8).toString("hex")}`);
+    this.#count += 1;
+    const name = `${this.#instanceId}.${this.#count}`;
     try {
-      move(path, aside);
+      move(path, join(folder, name));
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return;
       throw error;
     }
-    this.#waiting.push(aside);
+    const names = this.#waiting.get(folder);
+    if (names === undefined) this.#waiting.set(folder, [name]);
+    else names.push(name);
     this.#later ??= setTimeout(() => this.#begin(), LATER_MS).unref();
   }
 
@@ -41,10 +47,19 @@ export class Trash {
   #begin(): void {
     if (this.#later !== null) clearTimeout(this.#later);
     this.#later = null;
-    for (const path of this.#waiting.splice(0)) {
-      // What cannot be removed now is tried again by whoever opens the roots after us.
-      this.#removing = this.#removing.then(() => removeTree(path, { aside: true })).catch(() => undefined);
-    }
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    // What cannot be removed now is tried again by whoever opens the roots after us.
+    for (const [folder, names] of waiting)
+      this.#removing = this.#removing.then(() => removeAside(folder, names)).catch(() => undefined);
+  }
+}
+
+async function removeAside(folder: string, names: readonly string[]): Promise<void> {
+  using dir = openTrustedDir(folder);
+  for (let at = 0; at < names.length; at += AT_A_TIME) {
+    const some = names.slice(at, at + AT_A_TIME);
+    await Promise.allSettled(some.map((name) => removeAt(dir, Buffer.from(name), ASIDE)));
   }
 }
 

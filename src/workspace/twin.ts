@@ -48,13 +48,13 @@ export async function bringUp(
     if (found !== null) {
       const place = saving?.has(path) ? saved?.make(folder, 0o700) : null;
       if (place && statAt(place, name) === null) renameSync(target.child(name), place.child(name));
-      else await removeAt(target, name);
+      else await removeAt(target, name, undefined, found);
     }
     if (source !== null && wanted !== null) await linkEntry(source, wanted, target, manner);
   }
   for (const folder of above) {
     const [source, target] = [from.go(folder), to.go(folder)];
-    if (source !== null && target !== null) settleDir(target, source.mtimeNs, manner);
+    if (source !== null && target !== null) settleDir(target, source.stats.mtimeNs, manner);
   }
 }
 
@@ -95,17 +95,28 @@ async function linkFile(source: Dir, entry: TreeEntry, target: Dir, manner: Mann
   throw new SafeFsError("io", "an entry of the workspace cannot have a second name");
 }
 
+/** Whether a node of a live tree has its normal owner and mode, or is none of the twin's. */
+function isSettled({ entry, leftOut }: Node, { owner, durable }: Manner): boolean {
+  if (leftOut !== null || (entry.kind !== "file" && entry.kind !== "link")) return true;
+  if (owner && (entry.uid !== owner.uid || entry.gid !== owner.gid)) return false;
+  return entry.kind === "link" || (!durable && entry.mode === normalMode(entry.mode));
+}
+
+/** Whether a live tree holds nothing but what runs get, all of it with its normal owner and mode. */
+export function isPlainLive(root: Folder, manner: Manner): boolean {
+  for (const node of nodesBelow(root)) if (node.leftOut !== null || !isSettled(node, manner)) return false;
+  return true;
+}
+
 /** Gives the twin's files and links of these nodes their normal owner and mode; one that cannot have them is copied. */
 export async function settleKept(root: Folder, twin: Dir, manner: Manner): Promise<void> {
   using to = new PathCursor(twin);
   const pause = pacer();
-  const { owner, durable } = manner;
+  const { owner } = manner;
   for (const node of nodesBelow(root, (folder) => folder.leftOut === null)) {
     await pause();
-    const { entry, leftOut } = node;
-    const isOwned = !owner || (entry.uid === owner.uid && entry.gid === owner.gid);
-    const isNormal = entry.kind === "link" ? isOwned : isOwned && !durable && entry.mode === normalMode(entry.mode);
-    if (leftOut !== null || isNormal || (entry.kind !== "file" && entry.kind !== "link")) continue;
+    if (isSettled(node, manner)) continue;
+    const { entry } = node;
     const [folder, name] = splitLast(keyOf(entry.path));
     const dir = to.go(folder);
     const found = dir && statAt(dir, name);

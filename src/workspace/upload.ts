@@ -12,7 +12,7 @@ import { scanLive, settleBefore } from "./before.js";
 import type { StoreContext } from "./context.js";
 import { failure } from "./failure.js";
 import { liveDir, RESERVED_DIR } from "./layout.js";
-import { ensureLive } from "./live.js";
+import { openLive } from "./live.js";
 import { isFolder, keyOf, lookUp, type Manifest, shownPath } from "./manifest.js";
 import { replaceLive } from "./replace-live.js";
 import type { VersionRecord } from "./version-folder.js";
@@ -69,9 +69,7 @@ export async function putUpload(
   { path, dir }: Upload,
   durable: boolean,
 ): Promise<VersionRecord | null> {
-  const livePath = liveDir(context.layout, dirName);
-  ensureLive(livePath, context.chownTo);
-  using live = openTrustedDir(livePath);
+  using live = openLive(liveDir(context.layout, dirName), context.chownTo);
   checkPlace(await scanLive(live), path);
   using from = openTrustedDir(dir);
   return await replaceLive(context, {

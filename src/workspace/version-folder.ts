@@ -11,7 +11,7 @@ import { overwrite } from "../safefs/descriptor.js";
 import { errnoOf } from "../safefs/errors.js";
 import { type Delta, readDelta, writeDelta } from "./delta.js";
 import { damaged } from "./recorded-tree.js";
-import { readIfPresent, stampOf } from "./small-file.js";
+import { readIfPresent, stampFrom, stampOf } from "./small-file.js";
 
 const RECORD = "version.json";
 const DELTA = "delta.json";
@@ -70,17 +70,22 @@ export function makeRecord({ number, mark, root, runId = null, restored = null, 
  * Writes what a version's folder says, over what an earlier one said where there is something; whole when this returns. Without a delta it
  * is not known what it changed, and no earlier one can be had.
  */
-export function writeVersion(folder: string, record: VersionRecord, delta: Delta | null, durable: boolean): void {
+export function writeVersion(folder: string, record: VersionRecord, delta: Delta | null, durable: boolean): Seen {
   if (delta === null) rmSync(join(folder, DELTA), { force: true });
   else writeOver(join(folder, DELTA), sealed(record.id, writeDelta(delta)), durable);
-  writeOver(join(folder, RECORD), `${JSON.stringify(record)}\n`, durable);
+  let stamp = "";
+  writeOver(join(folder, RECORD), `${JSON.stringify(record)}\n`, durable, (fd) => {
+    stamp = stampFrom(fstatSync(fd, { bigint: true }));
+  });
+  return { stamp, record, hasDelta: delta !== null };
 }
 
-function writeOver(path: string, text: string, durable: boolean): void {
+function writeOver(path: string, text: string, durable: boolean, look?: (fd: number) => void): void {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
     overwrite(fd, Buffer.from(text), fstatSync(fd).size);
     if (durable) syncToDisk(fd);
+    look?.(fd);
   } finally {
     closeSync(fd);
   }
@@ -98,22 +103,19 @@ export function readRecord(folder: string): VersionRecord | null {
   }
 }
 
-/** A number that no version here has had, damaged ones included. */
-export function nextNumber(versions: string): number {
-  const numbers = namesIn(versions)
-    .filter((name) => ID.test(name))
-    .map((name) => Number(name.slice(0, 8)));
-  return Math.max(0, ...numbers) + 1;
+/** A number that no version of these has had, damaged ones included. They are in their order. */
+export function nextNumber(ids: readonly string[]): number {
+  return Number(ids.at(-1)?.slice(0, 8) ?? 0) + 1;
 }
 
 /**
  * The first number's version first. Folders that are pruned meanwhile are left out. With `trusting` a version that was looked at before is
  * not looked at again: to count them, a hand that changed one meanwhile does not matter.
  */
-export function listVersions(versions: string, { trusting = false } = {}): StoredVersion[] {
+export function listVersions(versions: string, { trusting = false, ids = idsIn(versions) } = {}): StoredVersion[] {
   const found: StoredVersion[] = [];
   let kept = true;
-  for (const name of idsIn(versions).reverse()) {
+  for (const name of ids.toReversed()) {
     const folder = join(versions, name);
     const { record, hasDelta } = (trusting && seen.get(folder)) || lookAt(folder);
     if (record?.id === name) found.push({ record, folder, kept });
@@ -123,18 +125,18 @@ export function listVersions(versions: string, { trusting = false } = {}): Store
 }
 
 /** The last one that can be read; null where there is none. */
-export function newestVersion(versions: string): VersionRecord | null {
-  for (const name of idsIn(versions).reverse()) {
+export function newestVersion(versions: string, ids: readonly string[]): VersionRecord | null {
+  for (const name of ids.toReversed()) {
     const { record } = lookAt(join(versions, name));
     if (record?.id === name) return record;
   }
   return null;
 }
 
-interface Seen {
-  stamp: string;
-  record: VersionRecord | null;
-  hasDelta: boolean;
+export interface Seen {
+  readonly stamp: string;
+  readonly record: VersionRecord | null;
+  readonly hasDelta: boolean;
 }
 
 /** Versions looked at: none is changed once it has its name, but a hand or a disk may do so. */
@@ -151,9 +153,14 @@ function lookAt(folder: string): Seen {
   const known = seen.get(folder);
   if (known?.stamp === stamp) return known;
   const found = { stamp, record: readRecord(folder), hasDelta: existsSync(join(folder, DELTA)) };
-  if (seen.size >= MAX_SEEN) seen.clear();
-  seen.set(folder, found);
+  noteVersion(folder, found);
   return found;
+}
+
+/** Of a version that was written here, and has its place now. */
+export function noteVersion(folder: string, version: Seen): void {
+  if (seen.size >= MAX_SEEN) seen.clear();
+  seen.set(folder, version);
 }
 
 /** Of all versions, also of those whose record is damaged. */

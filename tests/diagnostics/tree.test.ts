@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatBytes } from "../../src/diagnostics/printable.js";
-import { renderTree, type TreeOptions } from "../../src/diagnostics/tree.js";
+import { renderKnown, renderTree, type TreeOptions } from "../../src/diagnostics/tree.js";
 import type { KnownFolder, KnownNode } from "../../src/safefs/known-tree.js";
 import { removeTree, Tree } from "../../src/safefs/tree.js";
 
@@ -147,10 +147,16 @@ describe("a folder that was looked through already", () => {
         const options = { skip: ["out/logs"], maxPerFolder: bound, maxDepth: bound + 1 };
         using tree = Tree.open(root);
         const walked = await renderTree(tree, options);
-        const changed = { root: then, changed: lookThrough(part) };
-        expect(await renderTree(tree, { ...options, known: { name: out, tree: changed } })).toBe(walked);
-        const whole = { root: lookThrough(join(root, out)), changed: null };
-        expect(await renderTree(tree, { ...options, known: { name: out, tree: whole } })).toBe(walked);
+        const around = lookThrough(root);
+        const known = ({ children }: KnownFolder) => {
+          const node = around.children.get(out);
+          if (node === undefined) throw new Error("out/ is gone");
+          return { children: new Map([...around.children, [out, { ...node, children }]]) };
+        };
+        const changed = { root: known(then), changed: known(lookThrough(part)) };
+        expect(await renderKnown(changed, options)).toBe(walked);
+        const whole = { root: known(lookThrough(join(root, out))), changed: null };
+        expect(await renderKnown(whole, options)).toBe(walked);
       }),
       { numRuns: 60 },
     );

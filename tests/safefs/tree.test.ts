@@ -65,11 +65,13 @@ describe("paths", () => {
     using opened = Tree.open(dir);
     writeFileSync(join(dir, "f"), "a longer text");
     const { ino } = lstatSync(join(dir, "f"));
-    opened.rewriteFile("f", "short");
+    expect(opened.rewriteFile("f", "short")).toBe(true);
     expect([readFileSync(join(dir, "f"), "utf8"), lstatSync(join(dir, "f")).ino]).toEqual(["short", ino]);
     linkSync(join(dir, "f"), join(dir, "again"));
     symlinkSync(join(dir, "again"), join(dir, "link"));
-    for (const name of ["f", "link", "absent"]) expect(() => opened.rewriteFile(name, "x"), name).toThrow();
+    for (const name of ["f", "link"]) expect(() => opened.rewriteFile(name, "x"), name).toThrow();
+    expect(opened.rewriteFile("absent", "x")).toBe(false);
+    expect(readdirSync(dir).sort()).toEqual(["again", "f", "link"]);
     expect(readFileSync(join(dir, "f"), "utf8")).toBe("short");
   });
 

@@ -25,7 +25,7 @@ import { listVersions } from "../../src/workspace/version-folder.js";
 import { WorkspaceView } from "../../src/workspace/view.js";
 import { count } from "../support/soak.js";
 import { onWorkspaceStep } from "../support/steps.js";
-import { contentsOf, owner, World } from "./fixtures/world.js";
+import { contentsOf, contentsOfVersion, owner, World } from "./fixtures/world.js";
 
 const write = (files: Record<string, string>) => (prepared: { out: string }) => {
   for (const [path, text] of Object.entries(files)) {
@@ -42,6 +42,18 @@ async function undo(world: World, to?: string, withEdits?: boolean) {
 async function remove(world: World, path: string) {
   await using lock = await world.store.lock({ userId: "u" });
   return await world.store.removePath(lock, path, false);
+}
+
+/** By path, its bytes as latin1; names need be no text. */
+function bytesIn(dir: string | Buffer, prefix = ""): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of readdirSync(dir, "buffer").sort(Buffer.compare)) {
+    const path = Buffer.concat([Buffer.from(dir), Buffer.from("/"), name]);
+    const shown = `${prefix}${name.toString("latin1")}`;
+    if (lstatSync(path).isDirectory()) Object.assign(found, { [`${shown}/`]: "" }, bytesIn(path, `${shown}/`));
+    else found[shown] = readFileSync(path, "latin1");
+  }
+  return found;
 }
 
 const view = (world: World) =>
@@ -94,6 +106,34 @@ describe("a version", () => {
     expect(readFileSync(join(world.live, "big"), "latin1")[0]).toBe("5");
     await expect(undo(world, "1")).rejects.toMatchObject({ code: "not_found" });
     expect(ids(world)).toHaveLength(left);
+  });
+
+  it.each([
+    ["a few files", (n: number) => ({ [`f${n}`]: "1", "d/same": String(n) })],
+    ["many", (n: number) => Object.fromEntries(Array.from({ length: 20 }, (_, file) => [`f${file}`, String(n)]))],
+    ["a name that is no text", (n: number) => ({ "f\xff": String(n) })],
+  ])("leaves nothing of %s to the one that gets its folder", async (_, filesOf) => {
+    await using world = await World.open({ versions: { keep: 2, maxBytes: 2 ** 30 } });
+    const states: Record<string, string>[] = [];
+    for (let round = 0; round < 8; round += 1) {
+      await world.run(({ out }) => {
+        for (const name of readdirSync(out, "buffer")) {
+          if (String(name) !== "logs") rmSync(Buffer.concat([Buffer.from(`${out}/`), name]), { recursive: true });
+        }
+        for (const [path, text] of Object.entries(filesOf(round))) {
+          if (path.includes("/")) mkdirSync(join(out, path, ".."), { recursive: true });
+          writeFileSync(Buffer.concat([Buffer.from(`${out}/`), Buffer.from(path, "latin1")]), text);
+        }
+      });
+      states.push(bytesIn(world.live));
+    }
+    const kept = ids(world);
+    expect(kept).toHaveLength(3);
+    for (const id of kept) expect(contentsOfVersion(world.root, id)).toEqual(states[Number(id.slice(0, 8)) - 1]);
+    const saved = (id: string) => join(world.root, "w/.iso-runtime/versions/u", id, "saved");
+    for (const id of kept.slice(0, -1)) expect(readdirSync(saved(id)).length).toBeLessThanOrEqual(20);
+    await undo(world);
+    expect(bytesIn(world.live)).toEqual(states.at(-2));
   });
 
   it("costs the disk what changed, and what its folders take", async () => {

@@ -5,8 +5,9 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FileOwner } from "../../model/instance.js";
 import { errnoOf } from "../../safefs/errors.js";
+import { readKernelFile } from "../../safefs/kernel-file.js";
 import { makeDir } from "../../safefs/make-dir.js";
-import { readFileOrNull, readWords } from "./cgroup-host.js";
+import { readWords } from "./cgroup-host.js";
 
 export type Controlled = "memory" | "processes" | "cpus";
 export type CgroupVersion = "cgroup-v1" | "cgroup-v2";
@@ -28,6 +29,7 @@ export interface Counts {
 /** Folder that holds all groups of ours at one place of a hierarchy. */
 export const PARENT_NAME = "iso-runtime";
 
+const OWN_UID = process.getuid?.();
 const CPU_PERIOD_US = 100_000;
 const MIN_CPU_QUOTA_US = 1_000;
 const KILL_ROUNDS = 2_000;
@@ -87,7 +89,7 @@ export class SandboxGroup {
     return this.folders.flatMap((dir) => {
       const door = join(dir, "tasks");
       try {
-        if (user.uid !== process.getuid?.()) chownSync(door, user.uid, user.gid);
+        if (user.uid !== OWN_UID) chownSync(door, user.uid, user.gid);
         return [door];
       } catch {
         return []; // `join` is the other way
@@ -97,7 +99,7 @@ export class SandboxGroup {
 
   /** Moves a process in, where it is not yet. A hierarchy that refuses it enforces nothing from then on. */
   join(pid: number, proc = "/proc"): void {
-    const lines = (readFileOrNull(join(proc, String(pid), "cgroup")) ?? "").split("\n");
+    const lines = readLines(join(proc, String(pid), "cgroup"));
     // In version 2 several limits have one folder.
     const ofFolder = new Map([...this.#dirs].map(([limit, dir]) => [dir, limit]));
     for (const [dir, limit] of ofFolder) {
@@ -130,9 +132,13 @@ export class SandboxGroup {
     if (dir !== undefined) liftCpuLimit(dir, this.version);
   }
 
-  /** SIGKILL to all in it; resolves when none is left. Idempotent. */
+  /**
+   * SIGKILL to all in it; resolves when none is left. Idempotent. Who is in one of its folders is in all of them: the first process was when
+   * it was let go, and the others were born there. That none is left in any is what `remove` waits for.
+   */
   async kill(): Promise<void> {
-    await Promise.all(this.folders.map(killAll));
+    const [dir] = this.folders;
+    if (dir !== undefined) await killAll(dir);
   }
 
   /** Removes the emptied group; true when nothing of it is left. */
@@ -199,9 +205,12 @@ function setLimit(version: CgroupVersion, dir: string, limit: Controlled, limits
   } else if (version === "cgroup-v1" && limit === "memory") {
     set("memory.limit_in_bytes", limits.memory);
     // With swap counted and the same limit, nothing of it is swapped.
-    if (existsSync(join(dir, "memory.memsw.limit_in_bytes"))) set("memory.memsw.limit_in_bytes", limits.memory);
+    const swap = "memory.memsw.limit_in_bytes";
+    if (isOf(dir, swap, existsSync)) set(swap, limits.memory);
   } else if (version === "cgroup-v1") {
-    set("cpu.cfs_period_us", CPU_PERIOD_US);
+    const period = "cpu.cfs_period_us";
+    // What the kernel begins with, as far as is known.
+    if (!isOf(dir, period, (file) => Number(readLines(file)[0]) === CPU_PERIOD_US)) set(period, CPU_PERIOD_US);
     set("cpu.cfs_quota_us", quotaUs);
   } else if (limit === "memory") {
     set("memory.max", limits.memory);
@@ -209,6 +218,16 @@ function setLimit(version: CgroupVersion, dir: string, limit: Controlled, limits
   } else {
     set("cpu.max", `${quotaUs} ${CPU_PERIOD_US}`);
   }
+}
+
+/** What was found in one new group of a parent holds for all of them: the kernel makes them alike. */
+const found = new Map<string, boolean>();
+
+function isOf(dir: string, name: string, look: (file: string) => boolean): boolean {
+  const key = join(dirname(dir), name);
+  const known = found.get(key) ?? look(join(dir, name));
+  found.set(key, known);
+  return known;
 }
 
 function withFoldersAbove(dir: string): string[] {
@@ -232,17 +251,24 @@ function liftCpuLimit(dir: string, version: CgroupVersion): void {
 
 /** Files as `memory.events` have lines of a key and a number. */
 function readCount(file: string, key: string): number | null {
-  const line = readFileOrNull(file)
-    ?.split("\n")
-    .find((text) => text.startsWith(`${key} `));
+  const line = readLines(file).find((text) => text.startsWith(`${key} `));
   const count = Number(line?.slice(key.length + 1));
   return line !== undefined && Number.isSafeInteger(count) ? count : null;
+}
+
+/** None where it cannot be read. */
+function readLines(file: string): string[] {
+  try {
+    return readKernelFile(file).split("\n");
+  } catch {
+    return [];
+  }
 }
 
 async function killAll(dir: string): Promise<void> {
   const atOnce = join(dir, "cgroup.kill");
   for (let round = 0; round < KILL_ROUNDS; round++) {
-    const pids = readWords(join(dir, "cgroup.procs")).map(Number);
+    const pids = readLines(join(dir, "cgroup.procs")).filter(Boolean).map(Number);
     if (pids.length === 0) return;
     if (existsSync(atOnce)) writeFileSync(atOnce, "1\n");
     else for (const pid of pids) killOne(pid);

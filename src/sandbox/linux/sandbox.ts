@@ -20,6 +20,9 @@ import { type Held, policyOf } from "./limits.js";
 /** After the namespace's first process was killed the engine ends by itself; one that hangs is killed as well. */
 const ENGINE_PATIENCE_MS = 5_000;
 
+/** Before its end. */
+const NOT_COUNTED: Counts = { oomKills: null, processHits: null };
+
 /** What made the sandbox and keeps it, as its sandbox needs to know it. */
 export interface RunningEngine {
   /** To the supervisor. */
@@ -173,7 +176,7 @@ export class LinuxSandbox implements Sandbox {
   policy(): Policy {
     const { profile, group } = this.#parts;
     const { isolation, held } = this.#known;
-    return policyOf({ profile, group, isolation, held, counts: this.#counts ?? group.counts() });
+    return policyOf({ profile, group, isolation, held, counts: this.#counts ?? NOT_COUNTED });
   }
 
   engineLog(): string[] {
