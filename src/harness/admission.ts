@@ -15,6 +15,9 @@ export interface AdmissionOptions {
 type Chosen = "atOnce" | "perUser" | "queued" | "queuedPerUser";
 export type ChosenLimits = { readonly [limit in Chosen]?: number | undefined };
 
+/** A short run is over by then. */
+const UNDISTURBED_MS = 50;
+
 /**
  * Programs wait, for tools, for the network, asleep: so there are many more places than processors, and the kernel shares these. One user
  * has as many as could compute at once, and leaves a processor to others while they ask.
@@ -29,7 +32,8 @@ export function queueLimits({
   // What was chosen is taken at its word.
   const perUserBeside = perUser ?? Math.min(most, Math.max(1, availableParallelism() - 1));
   const bytes = { queuedBytes: 256 * MiB, queuedBytesPerUser: 64 * MiB };
-  return { atOnce, perUser: most, perUserBeside, queued, queuedPerUser, ...bytes };
+  const undisturbedMs = perUser === undefined ? UNDISTURBED_MS : 0;
+  return { atOnce, perUser: most, perUserBeside, undisturbedMs, queued, queuedPerUser, ...bytes };
 }
 
 export interface AdmissionCounts extends QueueCounts {

@@ -9,6 +9,11 @@ export interface QueueLimits {
   readonly perUser: number;
   /** Of one user while another one asks for runs, or did a moment ago. */
   readonly perUserBeside: number;
+  /**
+   * So long a run that is its user's only one is not joined by runs of users who have more than one, where `perUserBeside` are at work. Nobody
+   * waits longer than this for it. 0: never.
+   */
+  readonly undisturbedMs: number;
   /** Runs that wait for a place; more are refused. */
   readonly queued: number;
   readonly queuedPerUser: number;
@@ -49,6 +54,8 @@ interface User {
   readonly lanes: Set<string>;
   atWork: number;
   queuedBytes: number;
+  /** Since when it waits for another user's only run; null where it does not. */
+  heldBackAt: number | null;
 }
 
 const SHORTEST_WAIT_MS = 1_000;
@@ -72,6 +79,9 @@ export class FairQueue {
   /** The user that asked last, and the last one that is another. */
   #asking: { name: string; at: number }[] = [];
   #looking: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Timeout | null = null;
+  /** Of the last run that was its user's only one when it began. */
+  #only: { user: User; at: number } | null = null;
 
   constructor(limits: QueueLimits, now: () => number = () => performance.now()) {
     this.limits = limits;
@@ -80,11 +90,14 @@ export class FairQueue {
 
   /** A place where one is free, else a stand in the line. Throws `too_busy` where the line is full. */
   enter(asked: Asked): Place {
-    const user = this.#users.get(asked.user) ?? { line: [], lanes: new Set(), atWork: 0, queuedBytes: 0 };
+    const user = this.#users.get(asked.user) ?? newUser();
     this.#noteAsking(asked.user);
     // Time alone may have made room for somebody who waits. After this nobody waits who could have the free place.
     this.#next();
-    const isNow = this.#atWork < this.limits.atOnce && this.#mayHavePlace(asked.user, user, asked.lane);
+    const isNow =
+      this.#atWork < this.limits.atOnce &&
+      this.#mayHavePlace(asked.user, user, asked.lane) &&
+      !this.#isHeldBack(user, user.line.length + 1);
     if (!isNow) this.#checkRoom(user, asked);
     this.#users.set(asked.user, user);
     const stand = new Stand(asked, (left) => this.#left(user, left));
@@ -117,6 +130,23 @@ export class FairQueue {
       this.#next();
       if (this.#queued > 0) this.#lookAgain();
     }, ASKING_MS).unref();
+  }
+
+  /** `waiting` of the user's runs wait, of which one could have a place. */
+  #isHeldBack(user: User, waiting: number): boolean {
+    const { undisturbedMs, perUserBeside } = this.limits;
+    const now = this.#now();
+    const only = this.#only;
+    const isAlone = only !== null && only.user !== user && only.user.atWork === 1 && only.user.line.length === 0;
+    const leftMs = isAlone ? only.at + undisturbedMs - now : 0;
+    const isFew = user.atWork + waiting < 2 || this.#atWork < perUserBeside;
+    if (leftMs <= 0 || isFew || now - (user.heldBackAt ?? now) >= undisturbedMs) return false;
+    user.heldBackAt ??= now;
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.#next();
+    }, leftMs).unref();
+    return true;
   }
 
   #mayHavePlace(name: string, { atWork, lanes }: User, lane: string | null): boolean {
@@ -170,7 +200,7 @@ export class FairQueue {
   #first(): { user: User; at: number } | null {
     for (const [name, user] of this.#users) {
       const at = user.line.findIndex(({ asked }) => this.#mayHavePlace(name, user, asked.lane));
-      if (at >= 0) return { user, at };
+      if (at >= 0 && !this.#isHeldBack(user, user.line.length)) return { user, at };
     }
     return null;
   }
@@ -182,7 +212,10 @@ export class FairQueue {
     // Behind the others.
     this.#users.delete(stand.asked.user);
     this.#users.set(stand.asked.user, user);
-    stand.serve(this.#now());
+    user.heldBackAt = null;
+    const now = this.#now();
+    if (user.atWork === 1 && user.line.length === 0) this.#only = { user, at: now };
+    stand.serve(now);
   }
 
   #wait(user: User, { asked }: Stand, count: 1 | -1): void {
@@ -207,6 +240,8 @@ export class FairQueue {
     this.#next();
   }
 }
+
+const newUser = (): User => ({ line: [], lanes: new Set(), atWork: 0, queuedBytes: 0, heldBackAt: null });
 
 class Stand implements Place {
   readonly asked: Asked;

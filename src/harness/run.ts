@@ -32,8 +32,6 @@ export interface RunParts {
   /** Where others decide when a run begins. */
   turn?: ((signal: AbortSignal) => Promise<void>) | undefined;
   seams: Seams;
-  /** Lets what came for other runs meanwhile go first. */
-  letOthers: () => Promise<void>;
   /** Whether somebody may hear of output while it comes. */
   isLive: boolean;
   /** Null where nobody follows traces. */
@@ -57,7 +55,6 @@ export async function run(
   await using held = await acquire(request, parts, { watch, lock, signal });
   const { prepared, sandbox, warm } = held;
   step("run.acquired");
-  await parts.letOthers();
 
   const recorder = new Recorder(prepared.logs, parts.isLive ? emit : null, request.redaction);
   recorder.infra(
@@ -98,12 +95,10 @@ export async function run(
   step("run.judged");
   emit({ type: "contract.checked", contract: judged.artifacts });
   emit({ type: "changes.detected", changes: judged.changes, totals: judged.totals });
-  await parts.letOthers();
 
   const synced = await watch.time("syncMs", () => sync(request, store, prepared, judged));
   emit({ type: "workspace.synced", workspace: synced });
   step("run.synced");
-  await parts.letOthers();
 
   const findings = await phase(trace, "diagnose", () =>
     diagnose({ recorder, prepared, sandbox, known: judged.diff.tree }),

@@ -1,6 +1,5 @@
 // The library's runtime: takes requests, gives events and results, and turns every fault into a result. What runs share is the engine's.
 import { setMaxListeners } from "node:events";
-import { setImmediate } from "node:timers/promises";
 import { builtinBundleDir } from "../bundles/builtin.js";
 import { type Bundle, checkBundle, followups, loadBundle } from "../bundles/bundle.js";
 import { EventBus, type EventBusOptions } from "../comm/event-bus.js";
@@ -314,8 +313,7 @@ export class Runtime implements AsyncDisposable {
       await engine.chooser.backend(wanted);
       signal.throwIfAborted();
       bus.emit({ type: "run.accepted", userId, turnId, mode, scenario: scenario?.id ?? null });
-      const { isLive } = bus;
-      const own = { tools: this.tools, receipt, turn, isLive, trace, letOthers: this.#letOthers };
+      const own = { tools: this.tools, receipt, turn, isLive: bus.isLive, trace };
       const tell = (event: EventInput) => {
         if (event.type === "run.started") workspace = notReached(accepted);
         if (event.type === "workspace.synced") workspace = event.workspace;
@@ -344,11 +342,6 @@ export class Runtime implements AsyncDisposable {
     }
     return await receipt.ended(result);
   }
-
-  /** A run's work on files is done at once, in pieces of a millisecond or two: each is what the others' next step waits for. */
-  readonly #letOthers = async () => {
-    if (this.#underWay.size > 1) await setImmediate();
-  };
 
   #opened(): Promise<Engine> {
     const { warm = DEFAULT_WARM, warmMemory = null, backends = [] } = this.#options;

@@ -12,7 +12,7 @@ import { clockNs, type Folder, isFolder, type Manifest, type Node, nodesBelow, s
 import { makeOpenFolder } from "./own-folder.js";
 import type { Trash } from "./trash.js";
 
-/** A run that follows the last one sooner copies by itself: to copy beside it would take its processor. */
+/** A run that follows the last one sooner copies by itself, as do all while any workspace is in use: to copy beside them would take their processor. */
 const AFTER_MS = 20;
 /** Of one tree; larger ones are kept in another way, or are copied when they are needed. */
 const MOST = { entries: 64, bytes: 1024 ** 2 };
@@ -39,28 +39,25 @@ export class CopiesAhead {
   readonly #owners = new Map<string, FileOwner | null>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #making = new Set<Promise<void>>();
+  /** How many workspaces are. */
+  #inUse = 0;
   #isClosed = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** The workspace is in use; nothing is copied until `left`. */
-  entered(dirName: string): void {
-    clearTimeout(this.#timers.get(dirName));
-    this.#timers.delete(dirName);
-  }
-
-  left(dirName: string): void {
-    if (this.#isClosed || !this.#owners.has(dirName)) return;
-    this.entered(dirName);
-    const timer = setTimeout(() => {
-      this.#timers.delete(dirName);
-      const making = this.#make(dirName).catch(() => undefined);
-      this.#making.add(making);
-      void making.then(() => this.#making.delete(making));
-    }, AFTER_MS);
-    this.#timers.set(dirName, timer.unref());
+  /** The workspace is in use until the answer is called, which does nothing a second time. */
+  entered(dirName: string): () => void {
+    this.#inUse += 1;
+    this.#stopTimer(dirName);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#inUse -= 1;
+      this.#makeLater(dirName);
+    };
   }
 
   /** Moves the copy of the tree that `live` tells of to `target`, where nothing is; null where there is none for `owner`. */
@@ -88,8 +85,27 @@ export class CopiesAhead {
   /** Resolves when nothing is being made; what was made is left to whoever clears up after this instance. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const dirName of [...this.#timers.keys()]) this.entered(dirName);
+    for (const dirName of [...this.#timers.keys()]) this.#stopTimer(dirName);
     await Promise.all(this.#making);
+  }
+
+  #makeLater(dirName: string): void {
+    if (this.#isClosed || !this.#owners.has(dirName)) return;
+    this.#stopTimer(dirName);
+    const timer = setTimeout(() => {
+      this.#timers.delete(dirName);
+      // Where others are at work there is no time that is nobody's.
+      if (this.#inUse > 0) return;
+      const making = this.#make(dirName).catch(() => undefined);
+      this.#making.add(making);
+      void making.then(() => this.#making.delete(making));
+    }, AFTER_MS);
+    this.#timers.set(dirName, timer.unref());
+  }
+
+  #stopTimer(dirName: string): void {
+    clearTimeout(this.#timers.get(dirName));
+    this.#timers.delete(dirName);
   }
 
   async #make(dirName: string): Promise<void> {

@@ -125,17 +125,18 @@ export class WorkspaceStore implements AsyncDisposable {
     const dirName = claimWorkspaceDir(layout, ref);
     if (dirName === null) return makeLock(ref, null, () => undefined);
     const ticket: QueueTicket = await this.#queues.acquire(dirName, signal);
-    ahead.entered(dirName);
+    const left = ahead.entered(dirName);
     try {
       step("lock.taken");
       await healReplacements(this.#context, dirName);
     } catch (error) {
       ticket.release();
+      left();
       throw failure(error, "An interrupted commit of this workspace cannot be brought to its end");
     }
     return makeLock(ref, dirName, () => {
       ticket.release();
-      ahead.left(dirName);
+      left();
     });
   }
 

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FairQueue, type Place, type QueueLimits } from "../../src/harness/fair-queue.js";
 
 const LIMITS: QueueLimits = {
-  ...{ atOnce: 4, perUser: 2, perUserBeside: 2, queued: 1000, queuedPerUser: 1000 },
+  ...{ atOnce: 4, perUser: 2, perUserBeside: 2, undisturbedMs: 0, queued: 1000, queuedPerUser: 1000 },
   ...{ queuedBytes: 1e9, queuedBytesPerUser: 1e9 },
 };
 const NEVER = new AbortController().signal;
@@ -76,6 +76,67 @@ describe("the fair queue", () => {
     line.nowMs += 2_000;
     await line.end("a3");
     expect(line.served.slice(5)).toEqual(["a4", "a5", "a6"]);
+  });
+
+  describe("a run that is its user's only one", () => {
+    const limits = { atOnce: 16, perUser: 2, perUserBeside: 1, undisturbedMs: 50 };
+    const busy = async () => {
+      const line = new Line(limits);
+      for (const name of names("a", 6)) line.ask(name);
+      await settle();
+      line.ask("b0");
+      await line.end("a0", "a1");
+      expect(line.served).toEqual(["a0", "a1", "b0"]);
+      return line;
+    };
+
+    it("is not joined by those of a user with more, until it is over", async () => {
+      const line = await busy();
+      await line.end("b0");
+      expect(line.served.slice(3)).toEqual(["a2"]);
+    });
+
+    it("is joined once it takes longer, by itself", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      onTestFinished(() => void vi.useRealTimers());
+      const line = await busy();
+      line.nowMs += 49;
+      await vi.advanceTimersByTimeAsync(49);
+      expect(line.served.slice(3)).toEqual([]);
+      line.nowMs += 1;
+      await vi.advanceTimersByTimeAsync(1);
+      expect(line.served.slice(3)).toEqual(["a2"]);
+    });
+
+    it("keeps nobody waiting longer than one may, however many there are", async () => {
+      const line = await busy();
+      for (const [at, user] of ["c", "d", "e", "f"].entries()) {
+        line.nowMs += 20;
+        line.ask(`${user}0`);
+        await settle();
+        expect(line.served.includes("a2")).toBe(at >= 2);
+        await line.end(at === 0 ? "b0" : `${"cde".charAt(at - 1)}0`);
+      }
+      expect(line.served.slice(3)).toEqual(["c0", "d0", "e0", "a2", "f0"]);
+    });
+
+    it("is joined by others' only ones, and by all where there is room", async () => {
+      const line = await busy();
+      line.ask("c0");
+      await settle();
+      expect(line.served.slice(3)).toEqual(["c0"]);
+      const roomy = new Line({ ...limits, perUserBeside: 4, perUser: 4 });
+      for (const name of ["b0", "a0", "a1", "a2"]) roomy.ask(name);
+      await settle();
+      expect(roomy.served).toEqual(["b0", "a0", "a1", "a2"]);
+    });
+
+    it("is as any other where its user has a second one", async () => {
+      const line = new Line(limits);
+      for (const name of ["a0", "b0", "b1", "a1"]) line.ask(name);
+      await line.end("a0");
+      expect(line.served).toEqual(["a0", "b0", "a1"]);
+    });
   });
 
   it("serves who waited first where time alone made room", async () => {
