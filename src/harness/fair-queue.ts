@@ -32,8 +32,8 @@ export interface Asked {
 
 /** A place, or one's stand in the line for it. */
 export interface Place {
-  /** Resolves when the place is had. Rejects with the signal's reason where that comes first, and the stand is given up. */
-  turn(signal: AbortSignal): Promise<void>;
+  /** Resolves when the place is had, true where it was waited for. Rejects with the signal's reason where that comes first, and the stand is given up. */
+  turn(signal: AbortSignal): Promise<boolean>;
   /** Gives up whichever it is. Idempotent. */
   leave(): void;
 }
@@ -260,9 +260,9 @@ class Stand implements Place {
     this.#onServed?.();
   }
 
-  async turn(signal: AbortSignal): Promise<void> {
+  async turn(signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    if (this.servedAt !== null) return;
+    if (this.servedAt !== null) return false;
     if (this.#isLeft) throw new IsoError("cancelled", "The place in the line was given up.");
     let abort = () => {};
     try {
@@ -277,6 +277,7 @@ class Stand implements Place {
     } finally {
       signal.removeEventListener("abort", abort);
     }
+    return true;
   }
 
   leave(): void {

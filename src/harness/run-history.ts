@@ -2,6 +2,7 @@
 // the run is taken, the result when it ends. Events and the index follow behind, one run after another, off every run's way.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { EventBus } from "../comm/event-bus.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import type { RunResult } from "../model/result.js";
@@ -28,8 +29,8 @@ import { ToldEvents } from "./told-events.js";
 
 /** Between two looks whether a run of another process has ended. */
 const LOOK_MS = 250;
-/** How much of a run's last words a dead process may take with it. */
-const TELL_MS = 1000;
+/** Half of how much of a run's last words a dead process may take with it. A run that is younger leaves none. */
+const TELL_MS = 500;
 export interface HistoryOptions {
   /** The workspace root's `.iso-runtime`. */
   stateDir: string;
@@ -53,7 +54,7 @@ export class RunHistory {
   readonly #retention: Retention;
   readonly #writer: HistoryWriter;
   /** Of the runs that are under way here. */
-  readonly #underWay = new Map<string, { record: RunRecord; told: ToldEvents }>();
+  readonly #underWay = new Map<string, { record: RunRecord; told: ToldEvents; since: number }>();
   readonly #telling: NodeJS.Timeout;
   #repairing: Promise<void> | null = null;
   #isStopping = false;
@@ -73,7 +74,7 @@ export class RunHistory {
       ...{ files, index, log, onDamage: (error: unknown) => this.#repair(error) },
       isBusy: () => this.#underWay.size > 0,
     });
-    this.#telling = setInterval(() => this.#tell(), TELL_MS).unref();
+    this.#telling = setInterval(() => void this.#tell(), TELL_MS).unref();
     this.#retention = new Retention(parts, { ...DEFAULT_RETENTION, ...keep });
   }
 
@@ -98,7 +99,11 @@ export class RunHistory {
   accepted({ asked, ...taken }: TakenRecord, events: EventBus): void {
     const record: RunRecord = { schema: REQUEST_SCHEMA, ...taken, owner: this.#owner.id, ...asked };
     this.#files.accept(record);
-    this.#underWay.set(record.runId, { record, told: new ToldEvents(this.#files, record, events) });
+    this.#underWay.set(record.runId, {
+      record,
+      told: new ToldEvents(this.#files, record, events),
+      since: performance.now(),
+    });
     this.#writer.add({ record, ended: null });
   }
 
@@ -214,13 +219,15 @@ export class RunHistory {
     await this.#files.close();
   }
 
-  /** Runs that take longer leave what they said, should this process die. */
-  #tell(): void {
-    for (const { record, told } of this.#underWay.values()) {
+  /** Runs that take longer leave what they said, should this process die; one file after the other, as others are at work. */
+  async #tell(): Promise<void> {
+    for (const [runId, { told, since }] of [...this.#underWay]) {
+      if (performance.now() - since < TELL_MS) break;
+      if (!this.#underWay.has(runId)) continue;
       try {
-        told.write();
+        if (told.write()) await setImmediate();
       } catch (error) {
-        this.#log(`events of run ${record.runId} are not kept while it runs: ${toIsoError(error).message}`);
+        this.#log(`events of run ${runId} are not kept while it runs: ${toIsoError(error).message}`);
       }
     }
   }

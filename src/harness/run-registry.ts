@@ -1,5 +1,6 @@
 // The runs that a service took: found by user and id while they run and for a while after, with their events kept for whoever comes late.
 // Memory is bounded: of the finished ones the oldest go first, and their results stay on disk.
+import { setImmediate } from "node:timers/promises";
 import { uuidv7 } from "uuidv7";
 import type { EventBus } from "../comm/event-bus.js";
 import { IsoError, toIsoError } from "../model/errors.js";
@@ -202,7 +203,8 @@ export class RunRegistry {
   #take(request: Omit<RunRequest, "signal">, { key, stored, place, waits }: Taking): Entry {
     const cancel = new AbortController();
     const turn = async (signal: AbortSignal) => {
-      await place.turn(signal);
+      // It begins where another one has just ended: what came for the others meanwhile goes first.
+      if (await place.turn(signal)) await setImmediate();
       // A run that keeps nothing needs no room.
       if (request.workspace !== null) await this.#storage?.check(request.userId);
     };
@@ -223,7 +225,7 @@ export class RunRegistry {
     // One with a key may be asked for again by somebody who does not wait.
     if (waits && stored === null) {
       this.#unwritten.set(entry, record);
-      setImmediate(() => this.#tellable());
+      void setImmediate().then(() => this.#tellable());
     } else {
       try {
         record();

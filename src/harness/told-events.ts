@@ -16,13 +16,14 @@ export class ToldEvents {
     this.#events = events;
   }
 
-  /** Adds what came since the last time, but of a run that has ended: all of that is written anyway. */
-  write(): void {
-    if (this.#events.closed || this.#events.lastSeq === this.#lastSeq) return;
+  /** Adds what came since the last time, but of a run that has ended: all of that is written anyway. False where there is nothing. */
+  write(): boolean {
+    if (this.#events.closed || this.#events.lastSeq === this.#lastSeq) return false;
     const lines: string[] = [];
     for (const event of this.#events.past(this.#lastSeq + 1)) lines.push(this.#lines.of(event));
     lines.push(this.#lines.end());
     this.#lastSeq = this.#events.lastSeq;
     this.#files.addEvents(this.#record.userId, this.#record.runId, lines.join(""));
+    return true;
   }
 }
