@@ -7,7 +7,7 @@ import { Service } from "../service.mjs";
 
 const CLIENTS = { short: 160, long: 20, readers: 20 };
 const LONG_SECONDS = 2;
-const LIGHT = { everyMs: 200, runs: 60 };
+const LIGHT = { everyMs: 200, runs: 150 };
 /** Runs that the heavy user has on their way at any moment. */
 const HEAVY = 40;
 const MOST_TRIES = 200;

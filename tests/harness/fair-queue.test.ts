@@ -348,4 +348,47 @@ describe("whatever is asked for and given up, in any order", () => {
       { numRuns: 300 },
     );
   });
+
+  it("keeps no place empty for longer than a run may be undisturbed", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const undisturbedMs = 50;
+    await fc.assert(
+      fc.asyncProperty(limits, steps, async ({ atOnce, perUser }, given) => {
+        let nowMs = 0;
+        const queue = new FairQueue(
+          { ...LIMITS, atOnce, perUser, perUserBeside: Math.max(1, perUser - 1), undisturbedMs },
+          () => nowMs,
+        );
+        const runs: Run[] = [];
+        const at = (state: Run["state"]) => runs.filter((run) => run.state === state);
+        const mayHave = ({ user, lane }: Run) =>
+          at("works").filter((run) => run.user === user).length < Math.max(1, perUser - 1) &&
+          !at("works").some((run) => run.user === user && lane !== null && run.lane === lane);
+        for (const [count, step] of given.entries()) {
+          if (typeof step === "number") runs.splice(step % Math.max(1, runs.length), 1)[0]?.place.leave();
+          else {
+            const run: Run = { ...step, place: queue.enter({ ...step, bytes: 1 }), state: "waits" };
+            runs.push(run);
+            run.place.turn(NEVER).then(
+              () => {
+                run.state = "works";
+              },
+              () => undefined,
+            );
+          }
+          await settle();
+          expect(at("works").length).toBeLessThanOrEqual(atOnce);
+          // Now and then time stands still, so that several are held back at once.
+          if (count % 3 > 0) continue;
+          nowMs += undisturbedMs;
+          await vi.advanceTimersByTimeAsync(undisturbedMs);
+          await settle();
+          if (at("works").length < atOnce) expect(at("waits").filter(mayHave)).toEqual([]);
+          expect(queue.counts()).toMatchObject({ atWork: at("works").length, queued: at("waits").length });
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
 });
