@@ -28,9 +28,7 @@ if __name__ == "__main__":
         sys.path.pop(0)
     _self = os.getpid()
     try:
-        # By name, so that it stays: a program would copy a page for each piece of it to let go of it.
-        _launcher = Launcher(_CONTROL, _ONCE)
-        _launch = _launcher.run()
+        _launch = Launcher(_CONTROL, _ONCE).run()
     except Exception as _error:
         if os.getpid() != _self:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -45,8 +46,6 @@ class Launcher:
         self._token = b""
         self._flags = 0
         self._poll = select.poll()
-        # In a fork: as this object stays, so does what it holds.
-        self._kept: Optional[Order] = None
 
     def run(self) -> Optional[Launch]:
         """None once the host has closed; a Launch in a process that is to become a program."""
@@ -55,7 +54,7 @@ class Launcher:
             return None
         plan = read_plan(first["plan"])
         # Every program forked from here would take it to pieces, page by page.
-        for kept in (first, plan):
+        for kept in (first, plan, self):
             sys_.never_free(kept)
         self._doors = ["\0" + first["door"], ("\0" + first["door"]).ljust(_ABSTRACT_NAME_BYTES, "\0")]
         self._token = first["token"].encode()
@@ -63,6 +62,8 @@ class Launcher:
         self._prepare(plan)
         way = plan_way(plan)
         sys_.never_free(way)
+        # Nor does a program's collector find what was made since the library was loaded.
+        gc.freeze()
         self._flags = sum((flag for name, flag in _AT_FORK.items() if name in plan.namespaces), sys_.CLONE_NEWNS)
         self._say({"ready": True})
         return self._serve(way)
@@ -113,7 +114,6 @@ class Launcher:
             self._say({"refused": order_id, "message": str(error)})
             return None
         if pid == 0:
-            self._kept = order
             _close_launcher(self._control)
             launch = run_slot(way, order, control)
             if launch is None:

@@ -1,6 +1,6 @@
 // The folder where compiled code is kept.
 import { mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { processEnvironment } from "../settings/environment.js";
 
 /** Made where it is absent; null where there is none that is this user's own, as for root with another's home. */
@@ -9,7 +9,8 @@ export function cacheFolder(
 ): string | null {
   const { HOME: home, XDG_CACHE_HOME: named } = env;
   const base = named || (home ? join(home, ".cache") : null);
-  if (base === null || base === undefined) return null;
+  // What is relative would be another folder in each place.
+  if (base === null || !isAbsolute(base)) return null;
   const folder = join(base, "iso-runtime");
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });

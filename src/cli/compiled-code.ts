@@ -1,7 +1,7 @@
 // Loads the built program with the code that V8 compiled in an earlier call: a run would else spend a third of Node's time on compiling.
 // Node does that by itself from 22.8 on; before, its `vm` can be told to. What is kept is run without being read again: only a folder
 // that nobody else can have written to will do.
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { basename, dirname, join } from "node:path";
 import { Script } from "node:vm";
@@ -67,7 +67,7 @@ export class BuiltFiles {
         writeFileSync(written, Buffer.concat([Buffer.from(headOf(digest, code)), code]), { mode: 0o600, flag: "wx" });
         renameSync(written, kept);
       } catch {
-        // As above.
+        rmSync(written, { force: true });
       }
     }
   }

@@ -16,6 +16,6 @@ if (existsSync(BUILT)) {
   const { main } = await import("./program.js");
   await main();
 }
-// Not when nothing is left to wait for: Node would take itself to pieces first.
+// Not when nothing is left to wait for: Node would take itself to pieces first. What was loaded beside us, as a tracer, may have last words.
 await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write("", done))));
-process.exit();
+if (process.listenerCount("beforeExit") === 0) process.exit();

@@ -11,7 +11,7 @@ export interface QueueLimits {
   readonly perUserBeside: number;
   /**
    * So long a run that is its user's only one is not joined by runs of users who have more than one, where `perUserBeside` are at work. Nobody
-   * waits longer than this for it. 0: never.
+   * waits longer than this at a stretch for it, nor for more than half of the time. 0: never.
    */
   readonly undisturbedMs: number;
   /** Runs that wait for a place; more are refused. */
@@ -56,6 +56,8 @@ interface User {
   queuedBytes: number;
   /** Since when it waits for another user's only run; null where it does not. */
   heldBackAt: number | null;
+  /** Until then it does not wait for one again. */
+  freeUntil: number;
 }
 
 const SHORTEST_WAIT_MS = 1_000;
@@ -79,7 +81,7 @@ export class FairQueue {
   /** The user that asked last, and the last one that is another. */
   #asking: { name: string; at: number }[] = [];
   #looking: NodeJS.Timeout | null = null;
-  #soon: NodeJS.Timeout | null = null;
+  #soon: { at: number; timer: NodeJS.Timeout } | null = null;
   /** Of the last run that was its user's only one when it began. */
   #only: { user: User; at: number } | null = null;
 
@@ -94,11 +96,11 @@ export class FairQueue {
     this.#noteAsking(asked.user);
     // Time alone may have made room for somebody who waits. After this nobody waits who could have the free place.
     this.#next();
-    const isNow =
-      this.#atWork < this.limits.atOnce &&
-      this.#mayHavePlace(asked.user, user, asked.lane) &&
-      !this.#isHeldBack(user, user.line.length + 1);
-    if (!isNow) this.#checkRoom(user, asked);
+    const couldNow = this.#atWork < this.limits.atOnce && this.#mayHavePlace(asked.user, user, asked.lane);
+    const full = this.#whyFull(user, asked);
+    // Nobody is refused for the sake of another one.
+    const isNow = couldNow && (full !== null || !this.#isHeldBack(user, user.line.length + 1));
+    if (!isNow && full !== null) this.#refuse(full.message, full.atWork);
     this.#users.set(asked.user, user);
     const stand = new Stand(asked, (left) => this.#left(user, left));
     if (isNow) {
@@ -132,6 +134,17 @@ export class FairQueue {
     }, ASKING_MS).unref();
   }
 
+  #nextIn(ms: number): void {
+    const at = this.#now() + ms;
+    if (this.#soon !== null && this.#soon.at <= at) return;
+    clearTimeout(this.#soon?.timer);
+    const timer = setTimeout(() => {
+      this.#soon = null;
+      this.#next();
+    }, ms);
+    this.#soon = { at, timer: timer.unref() };
+  }
+
   /** `waiting` of the user's runs wait, of which one could have a place. */
   #isHeldBack(user: User, waiting: number): boolean {
     const { undisturbedMs, perUserBeside } = this.limits;
@@ -140,12 +153,11 @@ export class FairQueue {
     const isAlone = only !== null && only.user !== user && only.user.atWork === 1 && only.user.line.length === 0;
     const leftMs = isAlone ? only.at + undisturbedMs - now : 0;
     const isFew = user.atWork + waiting < 2 || this.#atWork < perUserBeside;
-    if (leftMs <= 0 || isFew || now - (user.heldBackAt ?? now) >= undisturbedMs) return false;
+    if (leftMs <= 0 || isFew || now < user.freeUntil) return false;
+    const mayMs = undisturbedMs - (now - (user.heldBackAt ?? now));
+    if (mayMs <= 0) return false;
     user.heldBackAt ??= now;
-    this.#soon ??= setTimeout(() => {
-      this.#soon = null;
-      this.#next();
-    }, leftMs).unref();
+    this.#nextIn(Math.min(leftMs, mayMs));
     return true;
   }
 
@@ -167,14 +179,16 @@ export class FairQueue {
     return !isAnother && (other === undefined || this.#now() - other.at > ASKING_MS);
   }
 
-  #checkRoom({ line, queuedBytes, atWork }: User, { bytes }: Asked): void {
+  /** Why no more may wait, and how many have to end for that; null where there is room. */
+  #whyFull({ line, queuedBytes, atWork }: User, { bytes }: Asked): { message: string; atWork: number } | null {
     const { queuedPerUser, queuedBytesPerUser, queued, queuedBytes: allBytes } = this.limits;
     if (line.length >= queuedPerUser || queuedBytes + bytes > queuedBytesPerUser) {
-      this.#refuse(`${line.length} runs of this user wait already, as many as may.`, atWork);
+      return { message: `${line.length} runs of this user wait already, as many as may.`, atWork };
     }
     if (this.#queued >= queued || this.#queuedBytes + bytes > allBytes) {
-      this.#refuse(`${this.#queued} runs wait already, as many as may.`, this.#atWork);
+      return { message: `${this.#queued} runs wait already, as many as may.`, atWork: this.#atWork };
     }
+    return null;
   }
 
   /** When one of so many at work has ended, the next one of the line begins and there is room in it again. */
@@ -212,8 +226,9 @@ export class FairQueue {
     // Behind the others.
     this.#users.delete(stand.asked.user);
     this.#users.set(stand.asked.user, user);
-    user.heldBackAt = null;
     const now = this.#now();
+    if (user.heldBackAt !== null) user.freeUntil = now + (now - user.heldBackAt);
+    user.heldBackAt = null;
     if (user.atWork === 1 && user.line.length === 0) this.#only = { user, at: now };
     stand.serve(now);
   }
@@ -236,12 +251,13 @@ export class FairQueue {
       const heldMs = this.#now() - servedAt;
       this.#heldMs = this.#heldMs === 0 ? heldMs : this.#heldMs + (heldMs - this.#heldMs) * NEWEST_COUNTS;
     }
+    if (user.line.length === 0) user.heldBackAt = null;
     if (user.atWork === 0 && user.line.length === 0) this.#users.delete(asked.user);
     this.#next();
   }
 }
 
-const newUser = (): User => ({ line: [], lanes: new Set(), atWork: 0, queuedBytes: 0, heldBackAt: null });
+const newUser = (): User => ({ line: [], lanes: new Set(), atWork: 0, queuedBytes: 0, heldBackAt: null, freeUntil: 0 });
 
 class Stand implements Place {
   readonly asked: Asked;

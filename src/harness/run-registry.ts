@@ -212,7 +212,8 @@ export class RunRegistry {
     const history = this.#history;
     const keep = (result: RunResult) => {
       this.#tellable();
-      history?.keepResult(result);
+      // Of a run that cannot be written down no part is: it would be found without what was asked for.
+      if (!entry.isFaulty) history?.keepResult(result);
     };
     const options = { kept: KEPT_OUTPUT, turn, cancel, keep: history ? keep : undefined };
     const taken = this.#runtime.take(request, options);
@@ -325,6 +326,10 @@ class Entry implements KeptRun {
   fail(fault: unknown): void {
     this.#fault = fault;
     this.cancel("It cannot be written down.");
+  }
+
+  get isFaulty(): boolean {
+    return this.#fault !== null;
   }
 
   cancel(why: string): void {

@@ -9,7 +9,7 @@ const buffer = Buffer.allocUnsafe(64 * 1024);
  */
 const SURELY_ALL_BYTES = 2048;
 
-/** All of it, or as much as there is room for here; its bytes as latin1. */
+/** All of it, or as many whole lines as there is room for here; its bytes as latin1. */
 export function readKernelFile(path: string): string {
   const fd = openSync(path, "r");
   try {
@@ -18,7 +18,9 @@ export function readKernelFile(path: string): string {
       got = readSync(fd, buffer, filled, buffer.length - filled, null);
       if (filled === 0 && got < SURELY_ALL_BYTES) return buffer.toString("latin1", 0, got);
     }
-    return buffer.toString("latin1", 0, filled);
+    // Part of a number is another number.
+    const end = filled < buffer.length ? filled : buffer.lastIndexOf("\n") + 1;
+    return buffer.toString("latin1", 0, end);
   } finally {
     closeSync(fd);
   }

@@ -155,7 +155,7 @@ async function copyLive(
   judgeKept(manifest);
   // Known as late as this where the sandbox is still booting.
   const owner = chownTo && (await programs);
-  const ahead = context.ahead.take(dirName, manifest, owner, to.out);
+  const ahead = await context.ahead.take(dirName, { live: manifest, dir: source }, owner, to.out);
   if (ahead !== null) return { source: manifest, built: ahead };
   makeOpenFolder(to.out);
   using target = openTrustedDir(to.out);

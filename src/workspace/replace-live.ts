@@ -226,8 +226,8 @@ async function bringUpTwin(context: StoreContext, change: Settlement): Promise<v
   const before = record?.before ?? null;
   using saving =
     before === null ? null : openSaving(join(versionsDir(layout, dirName), before), (path) => delta.was.has(path));
-  await bringUp({ live, twin }, pathsOf(delta), saving, { owner: chownTo, durable });
-  if (record !== null && change.before?.isPlain) context.twins.brought(dirName, record.id, twin.ino);
+  const isLinked = await bringUp({ live, twin }, pathsOf(delta), saving, { owner: chownTo, durable });
+  if (record !== null && change.before?.isPlain && isLinked) context.twins.brought(dirName, record.id, twin.ino);
 }
 
 /** Moves what is there to where a place for it is; false where it stays, or is not there. */

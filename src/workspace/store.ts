@@ -130,13 +130,13 @@ export class WorkspaceStore implements AsyncDisposable {
       step("lock.taken");
       await healReplacements(this.#context, dirName);
     } catch (error) {
-      ticket.release();
       left();
+      ticket.release();
       throw failure(error, "An interrupted commit of this workspace cannot be brought to its end");
     }
     return makeLock(ref, dirName, () => {
-      ticket.release();
       left();
+      ticket.release();
     });
   }
 

@@ -21,7 +21,7 @@ export interface Saving {
 }
 
 /**
- * Makes the twin what the live tree is at these paths, and below them. What is done already is not done again, so that whoever dies in
+ * Makes the twin what the live tree is at these paths, and below them; false where a file could not have one more name and was copied. What is done already is not done again, so that whoever dies in
  * between is followed by somebody who does the same.
  */
 export async function bringUp(
@@ -29,7 +29,8 @@ export async function bringUp(
   paths: Iterable<string>,
   saving: Saving | null,
   manner: Manner,
-): Promise<void> {
+): Promise<boolean> {
+  let isLinked = true;
   using from = new PathCursor(live);
   using to = new PathCursor(twin);
   using saved = saving && new PathCursor(saving.dir);
@@ -50,12 +51,13 @@ export async function bringUp(
       if (place && statAt(place, name) === null) renameSync(target.child(name), place.child(name));
       else await removeAt(target, name, undefined, found);
     }
-    if (source !== null && wanted !== null) await linkEntry(source, wanted, target, manner);
+    if (source !== null && wanted !== null && !(await linkEntry(source, wanted, target, manner))) isLinked = false;
   }
   for (const folder of above) {
     const [source, target] = [from.go(folder), to.go(folder)];
     if (source !== null && target !== null) settleDir(target, source.stats.mtimeNs, manner);
   }
+  return isLinked;
 }
 
 function isSame(a: Dir | null, wanted: TreeEntry | null, b: Dir, found: TreeEntry | null, name: Buffer): boolean {
@@ -66,9 +68,10 @@ function isSame(a: Dir | null, wanted: TreeEntry | null, b: Dir, found: TreeEntr
 
 const sameTarget = (a: Buffer | null, b: Buffer | null): boolean => a !== null && b !== null && a.equals(b);
 
-/** One more name for an entry; for a folder a new one, with further names for all below it. */
-async function linkEntry(source: Dir, entry: TreeEntry, target: Dir, manner: Manner): Promise<void> {
+/** One more name for an entry; for a folder a new one, with further names for all below it. False where a file was copied. */
+async function linkEntry(source: Dir, entry: TreeEntry, target: Dir, manner: Manner): Promise<boolean> {
   if (entry.kind !== "dir") return await linkFile(source, entry, target, manner);
+  let isLinked = true;
   mkdirSync(target.child(entry.name), 0o700);
   using root = openDirAt(source, entry.name);
   using made = openDirAt(target, entry.name);
@@ -83,15 +86,19 @@ async function linkEntry(source: Dir, entry: TreeEntry, target: Dir, manner: Man
     } else if (step.entry.kind === "dir") {
       mkdirSync(to.dir.child(step.entry.name), 0o700);
       to.enter(step.entry.name);
-    } else await linkFile(step.dir, step.entry, to.dir, manner);
+    } else if (!(await linkFile(step.dir, step.entry, to.dir, manner))) isLinked = false;
   }
   settleDir(made, entry.mtimeNs, manner);
+  return isLinked;
 }
 
-async function linkFile(source: Dir, entry: TreeEntry, target: Dir, manner: Manner): Promise<void> {
+async function linkFile(source: Dir, entry: TreeEntry, target: Dir, manner: Manner): Promise<boolean> {
   const path = target.child(entry.name);
-  if (tryLink(source.child(entry.name), path)) return;
-  if (entry.kind === "file") return await placeCopy(source, entry, path, manner);
+  if (tryLink(source.child(entry.name), path)) return true;
+  if (entry.kind === "file") {
+    await placeCopy(source, entry, path, manner);
+    return false;
+  }
   throw new SafeFsError("io", "an entry of the workspace cannot have a second name");
 }
 

@@ -97,7 +97,9 @@ describe.runIf(isRoot)("a disk", () => {
     await expectWorks(runtime, roots, version);
     const endings = new Map<string, number>();
     const filler = join(roots, "filler");
-    for (const leftKiB of [0, 4, 64, 600, 1100, 1800, 2400, 2650, 3000, 3600, 4200, 5000, 6500]) {
+    for (const leftKiB of [
+      0, 4, 64, 600, 900, 1100, 1300, 1500, 1650, 1800, 1950, 2100, 2250, 2400, 2650, 3000, 3600, 4200, 5000, 6500,
+    ]) {
       fillUp(roots, filler, leftKiB * KiB);
       version += 1;
       const before = versionIn(join(roots, "workspace"));

@@ -75,6 +75,19 @@ print(sorted(os.environ.keys() & {"ISO_RUNTIME_SANDBOX"}), len(os.listdir("/proc
     expect(await printed(runtime, "ada", code)).toBe("cmdline b''\nenviron b''\n[] True");
   });
 
+  it("find nothing of the launcher by way of their frames or the collector", async () => {
+    const code = `
+import gc, sys
+names, frame = set(), sys._getframe()
+while frame is not None:
+    for values in (frame.f_globals, frame.f_locals):
+        names |= {type(value).__name__ for value in list(values.values())}
+    frame = frame.f_back
+names |= {type(each).__name__ for each in gc.get_objects()}
+print(sorted(names & {"Launcher", "Order", "Plan", "Way"}))`;
+    expect(await printed(runtime, "ada", code)).toBe("[]");
+  });
+
   it("have no variable, module or file of a run before them", async () => {
     await printed(
       runtime,

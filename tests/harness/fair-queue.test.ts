@@ -131,6 +131,32 @@ describe("the fair queue", () => {
       expect(roomy.served).toEqual(["b0", "a0", "a1", "a2"]);
     });
 
+    it("costs a user no more than half of the time, whatever it asks for", async () => {
+      const line = new Line({ ...limits, perUser: 9, perUserBeside: 9, atOnce: 32 });
+      for (const name of [...names("c", 8), "a0"]) line.ask(name);
+      line.ask("b0");
+      for (const name of names("a", 5).slice(1)) line.ask(name);
+      await settle();
+      expect(line.served.slice(9)).toEqual(["b0"]);
+      line.nowMs += 50;
+      line.ask("d0");
+      await settle();
+      // As long as it waited it does not wait again.
+      expect(line.served.slice(10).sort()).toEqual(["a1", "a2", "a3", "a4", "d0"]);
+    });
+
+    it("has nobody refused who would have a place", async () => {
+      const line = new Line({ ...limits, queuedPerUser: 0 });
+      line.ask("a0");
+      line.ask("b0");
+      await line.end("a0");
+      line.ask("c0");
+      const roomy = new Line({ ...limits, perUser: 4, perUserBeside: 2, queuedPerUser: 0 });
+      for (const name of ["b0", "a0", "a1"]) roomy.ask(name);
+      await settle();
+      expect(roomy.served).toEqual(["b0", "a0", "a1"]);
+    });
+
     it("is as any other where its user has a second one", async () => {
       const line = new Line(limits);
       for (const name of ["a0", "b0", "b1", "a1"]) line.ask(name);

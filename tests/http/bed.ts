@@ -28,6 +28,8 @@ export interface Begun extends TakenRun {
   request: RunRequest;
   /** Aborted when the run is cancelled. */
   signal: AbortSignal | undefined;
+  /** Writes its result down as a runtime does before its end is told. */
+  keep?: () => void;
   end(result?: Partial<RunResult>): Promise<void>;
 }
 
@@ -42,7 +44,7 @@ export class FakeRuns implements RunTaker {
     return run;
   }
 
-  take(request: RunRequest, { cancel }: TakeOptions = {}): TakenRun {
+  take(request: RunRequest, { cancel, keep }: TakeOptions = {}): TakenRun {
     checkUserId(request.userId);
     if (request.profile !== undefined) throw new IsoError("unknown_profile", "no such profile", { field: "profile" });
     const runId = request.runId ?? "";
@@ -54,6 +56,7 @@ export class FakeRuns implements RunTaker {
     });
     const run: Begun = {
       signal: cancel?.signal,
+      ...(keep && { keep: () => keep(blankResult({ runId, userId: request.userId })) }),
       ...{ request, runId, userId: request.userId, turnId: runId, mode: "side-effects", scenario: null, events },
       asked: askedFor(request, new Redaction(new SecretNames(), request.env ?? {})),
       result: promise,

@@ -108,6 +108,10 @@ describe("a run whose caller waits for it", () => {
     expect(answer.status).toBe(500);
     expect(await jsonOf(answer)).toMatchObject({ code: "internal", runId: run.runId });
     expect(service.registry.find("alice", run.runId)?.result).toMatchObject({ ok: false, status: "failed" });
+    // Nor is its end, which would be found without what was asked for.
+    rmSync(join(dir, "runs"));
+    run.keep?.();
+    expect(existsSync(join(dir, "runs"))).toBe(false);
   });
 });
 

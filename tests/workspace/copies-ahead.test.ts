@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -95,6 +96,14 @@ it.each<[string, (live: string) => void]>([
   });
 });
 
+it("is not had where its bytes are others, whatever the times say", async () => {
+  await using world = await World.open();
+  await world.run(writes({ a: "1", b: "2" }));
+  const copy = await made(world);
+  writeFileSync(join(copy, "b"), "x");
+  await world.run(({ out }) => expect(contentsOf(out)).toEqual({ a: "1", b: "2" }));
+});
+
 it("is not had by another owner", async () => {
   if (process.getuid?.() !== 0) return;
   await using world = await World.open();
@@ -107,8 +116,14 @@ it("is not had by another owner", async () => {
   expect(await lstat(join(prepared.out, "a"))).toMatchObject(other);
 });
 
-it("is not made of what is large or many", async () => {
+it("is not made of what is large or many, or has large holes", async () => {
   await using world = await World.open();
+  await world.run(({ out }) => {
+    writeFileSync(join(out, "a"), "");
+    truncateSync(join(out, "a"), 2 ** 30);
+  });
+  await sleep(80);
+  expect(waiting(world)).toEqual([]);
   await world.run(writes({ a: "x".repeat(2 * 1024 ** 2) }));
   await sleep(80);
   expect(waiting(world)).toEqual([]);
