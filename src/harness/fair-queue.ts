@@ -80,8 +80,7 @@ export class FairQueue {
   #heldMs = 0;
   /** The user that asked last, and the last one that is another. */
   #asking: { name: string; at: number }[] = [];
-  #looking: NodeJS.Timeout | null = null;
-  #soon: { at: number; timer: NodeJS.Timeout } | null = null;
+  #look: { at: number; timer: NodeJS.Timeout } | null = null;
   /** Of the last run that was its user's only one when it began. */
   #only: { user: User; at: number } | null = null;
 
@@ -108,7 +107,7 @@ export class FairQueue {
     } else {
       user.line.push(stand);
       this.#wait(user, stand, 1);
-      this.#lookAgain();
+      this.#lookIn(ASKING_MS);
     }
     return stand;
   }
@@ -125,24 +124,17 @@ export class FairQueue {
     return { atWork: user?.atWork ?? 0, queued: user?.line.length ?? 0 };
   }
 
-  /** Nobody comes to say that a user has not asked for long. */
-  #lookAgain(): void {
-    this.#looking ??= setTimeout(() => {
-      this.#looking = null;
-      this.#next();
-      if (this.#queued > 0) this.#lookAgain();
-    }, ASKING_MS).unref();
-  }
-
-  #nextIn(ms: number): void {
+  /** Nobody comes to say that time alone made room: that a user has not asked for long, or that a run is undisturbed no more. */
+  #lookIn(ms: number): void {
     const at = this.#now() + ms;
-    if (this.#soon !== null && this.#soon.at <= at) return;
-    clearTimeout(this.#soon?.timer);
+    if (this.#look !== null && this.#look.at <= at) return;
+    clearTimeout(this.#look?.timer);
     const timer = setTimeout(() => {
-      this.#soon = null;
+      this.#look = null;
       this.#next();
+      if (this.#queued > 0) this.#lookIn(ASKING_MS);
     }, ms);
-    this.#soon = { at, timer: timer.unref() };
+    this.#look = { at, timer: timer.unref() };
   }
 
   /** `waiting` of the user's runs wait, of which one could have a place. */
@@ -157,7 +149,7 @@ export class FairQueue {
     const mayMs = undisturbedMs - (now - (user.heldBackAt ?? now));
     if (mayMs <= 0) return false;
     user.heldBackAt ??= now;
-    this.#nextIn(Math.min(leftMs, mayMs));
+    this.#lookIn(Math.min(leftMs, mayMs));
     return true;
   }
 
