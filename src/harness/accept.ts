@@ -46,8 +46,8 @@ export interface AcceptContext {
 }
 
 /** Throws IsoError whose code says what is wrong and whose `field` says where. */
-export function accept(input: Record<string, unknown>, context: AcceptContext): AcceptedRun {
-  const request = parseRequest(input);
+export function accept(input: Record<string, unknown>, context: AcceptContext, isShaped = false): AcceptedRun {
+  const request = parseRequest(input, isShaped);
   const { userId } = request;
   checkUserId(userId);
   const runId = request.runId ?? uuidv7();

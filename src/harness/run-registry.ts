@@ -6,6 +6,7 @@ import type { EventBus } from "../comm/event-bus.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import { KiB, MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
+import { shownText } from "../records/result-text.js";
 import type { RequestKeyRecord } from "../records/run-files.js";
 import { checkUserId } from "../workspace/user-dir.js";
 import { Admission, queueLimits } from "./admission.js";
@@ -81,11 +82,12 @@ export class RunRegistry {
   /**
    * Throws IsoError for a request at fault, `conflict` for a key that was used for another one, `too_busy` and `shutting_down`. The run is
    * on disk then, but where its caller `waits` and hears nothing of it before its end: that one is written down while its sandbox works.
+   * `isShaped` as the runtime has it.
    */
   start(
     request: Omit<RunRequest, "runId" | "signal">,
     again: RequestKey | null = null,
-    { waits = false } = {},
+    { waits = false, isShaped = false } = {},
   ): AskedRun {
     const key = again && JSON.stringify([request.userId, again.key]);
     const fingerprint = again === null ? "" : digestOf(again.body);
@@ -105,7 +107,7 @@ export class RunRegistry {
         return same(others.fingerprint === fingerprint, new PastRun(others));
       }
       isClaimed = stored !== null;
-      const entry = this.#take({ ...request, runId }, { key, stored, place, waits });
+      const entry = this.#take({ ...request, runId }, { key, stored, place, waits, isShaped });
       if (key !== null) this.#byKey.set(key, { entry, fingerprint });
       return entry;
     } catch (error) {
@@ -200,7 +202,7 @@ export class RunRegistry {
     });
   }
 
-  #take(request: Omit<RunRequest, "signal">, { key, stored, place, waits }: Taking): Entry {
+  #take(request: Omit<RunRequest, "signal">, { key, stored, place, waits, isShaped }: Taking): Entry {
     const cancel = new AbortController();
     const turn = async (signal: AbortSignal) => {
       // It begins where another one has just ended: what came for the others meanwhile goes first.
@@ -215,7 +217,7 @@ export class RunRegistry {
       // Of a run that cannot be written down no part is: it would be found without what was asked for.
       if (!entry.isFaulty) history?.keepResult(result);
     };
-    const options = { kept: KEPT_OUTPUT, turn, cancel, keep: history ? keep : undefined };
+    const options = { kept: KEPT_OUTPUT, turn, cancel, keep: history ? keep : undefined, isShaped };
     const taken = this.#runtime.take(request, options);
     const entry = new Entry(taken, cancel, key);
     const record = () => {
@@ -267,6 +269,7 @@ interface Taking {
   stored: RequestKeyRecord | null;
   place: Place;
   waits: boolean;
+  isShaped: boolean;
 }
 
 class Entry implements KeptRun {
@@ -304,7 +307,7 @@ class Entry implements KeptRun {
       .then((result) => {
         this.events.close();
         this.result = result;
-        this.bytes = JSON.stringify(result).length * 2 + this.events.outputBytes + toolBytes(this.events);
+        this.bytes = shownText(result).length * 3 + this.events.outputBytes + toolBytes(this.events);
         return result;
       });
   }

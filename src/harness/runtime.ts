@@ -93,6 +93,8 @@ export interface TakeOptions {
   keep?: ((result: RunResult) => void) | undefined;
   /** Cancels the run, in the place of the request's signal; aborted as well when the runtime closes. One signal costs a run less than two and their join. */
   cancel?: AbortController;
+  /** Each field went through its schema before. */
+  isShaped?: boolean;
 }
 
 /** What a run waits for before it begins, and what ends it. */
@@ -164,11 +166,14 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** Starts a run, when `turn` resolves, that others will ask for by its id. Throws IsoError for a request that is none; what happens later is its result. */
-  take(request: RunRequest, { kept, turn = async () => undefined, keep, cancel }: TakeOptions = {}): TakenRun {
+  take(
+    request: RunRequest,
+    { kept, turn = async () => undefined, keep, cancel, isShaped }: TakeOptions = {},
+  ): TakenRun {
     this.#checkOpen();
     const startedAt = performance.now();
     const fields = copyOf(request);
-    const accepted = accept(fields, this.#acceptContext());
+    const accepted = accept(fields, this.#acceptContext(), isShaped);
     const { runId, userId, turnId, mode, scenario } = accepted;
     const events = new EventBus(kept);
     events.open(runId);

@@ -56,7 +56,8 @@ export async function readIncoming(
   { length, maxBytes }: { length: string | undefined; maxBytes: number },
   held: HeldBody,
 ): Promise<Buffer> {
-  if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const announced = Number(length ?? Number.NaN);
+  if (announced > maxBytes) throw tooLarge(maxBytes);
   if (incoming.destroyed) throw brokeOff(incoming.errored);
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -80,8 +81,10 @@ export async function readIncoming(
         held.add(chunk.length);
         chunks.push(chunk);
       } catch (error) {
-        fail(error);
+        return fail(error);
       }
+      // What is announced has come: its end needs no waiting for.
+      if (bytes === announced) end();
     };
     incoming.on("data", take).on("end", end).on("error", fail).on("close", fail);
   });

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { ERRORS, type ErrorCode, IsoError, toIsoError } from "../model/errors.js";
 import type { RunResult } from "../model/result.js";
+import { jsonAnswer } from "./answer.js";
 
 export interface Problem {
   type: string;
@@ -47,15 +48,12 @@ export function problem(thrown: unknown, { headers, runId, log, hidden = [] }: P
     ...(runId !== undefined && { runId }),
   };
   const retryAfterMs = error.retryAfterMs ?? RETRY_AFTER_MS[code];
-  return new Response(JSON.stringify(body), {
-    // An ending of a run is no failure of a request: whoever makes a problem of one has made a mistake of ours.
-    status: status < 400 ? 500 : status,
-    headers: {
-      "Content-Type": "application/problem+json",
-      ...(retryAfterMs !== undefined && { "Retry-After": String(Math.ceil(retryAfterMs / 1000)) }),
-      ...(code === "unauthorized" && { "WWW-Authenticate": "Bearer" }),
-      ...headers,
-    },
+  // An ending of a run is no failure of a request: whoever makes a problem of one has made a mistake of ours.
+  return jsonAnswer(JSON.stringify(body), status < 400 ? 500 : status, {
+    "Content-Type": "application/problem+json",
+    ...(retryAfterMs !== undefined && { "Retry-After": String(Math.ceil(retryAfterMs / 1000)) }),
+    ...(code === "unauthorized" && { "WWW-Authenticate": "Bearer" }),
+    ...headers,
   });
 }
 

@@ -1,5 +1,6 @@
 // What the service tells its operator of each request and each run: who, what, how it ended and how long it took. Never a token, a body,
 // a path of a file or a value of the query but for the user's name.
+import type { HttpBindings } from "@hono/node-server";
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { RunResult } from "../model/result.js";
@@ -34,27 +35,34 @@ export function note(context: Context, noted: Note): void {
   context.set(NOTE, { ...(context.get(NOTE) as Note | undefined), ...noted });
 }
 
-/** A line for each request, when its answer begins: what an answer streams comes after it. */
-export function requestLog(tell: Tell): MiddlewareHandler {
+/** A line for each request, when its answer begins, which it keeps waiting no moment: what an answer streams comes after it. */
+export function requestLog(tell: Tell): MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> {
   return async (context, next) => {
     const startedAt = performance.now();
     await next();
     const { status } = context.res;
-    const route = routeOf(context);
-    const noted = context.get(NOTE) as Note | undefined;
-    tell({
-      level: status >= 500 ? "error" : QUIET.has(route) && status < 400 ? "debug" : "info",
-      event: "request",
-      fields: {
-        ...{ method: context.req.method, route, status, ms: twoDecimals(performance.now() - startedAt) },
-        ...{
-          user: (noted?.user ?? context.req.query("user"))?.slice(0, MAX_CHARS),
-          code: noted?.code,
-          key: noted?.key,
-        },
-        runId: noted?.runId ?? context.req.param("runId")?.slice(0, MAX_CHARS),
+    const ms = twoDecimals(performance.now() - startedAt);
+    const line = () => tell(requestEntry(context, status, ms));
+    if (context.env?.outgoing) setImmediate(line);
+    else line();
+  };
+}
+
+function requestEntry(context: Context, status: number, ms: number): Entry {
+  const route = routeOf(context);
+  const noted = context.get(NOTE) as Note | undefined;
+  return {
+    level: status >= 500 ? "error" : QUIET.has(route) && status < 400 ? "debug" : "info",
+    event: "request",
+    fields: {
+      ...{ method: context.req.method, route, status, ms },
+      ...{
+        user: (noted?.user ?? context.req.query("user"))?.slice(0, MAX_CHARS),
+        code: noted?.code,
+        key: noted?.key,
       },
-    });
+      runId: noted?.runId ?? context.req.param("runId")?.slice(0, MAX_CHARS),
+    },
   };
 }
 

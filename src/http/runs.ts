@@ -9,12 +9,14 @@ import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
 import { IsoError } from "../model/errors.js";
 import { MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
+import { shownResult, shownText } from "../records/result-text.js";
+import { jsonAnswer } from "./answer.js";
 import { Counts } from "./counts.js";
 import { faultOf, problem } from "./problem.js";
 import { note } from "./record.js";
 import { addRoute } from "./route.js";
 import { header, json, OfRun, OfUser, problems } from "./schemas/common.js";
-import { ResultSchema, shownResult } from "./schemas/result.js";
+import { ResultSchema } from "./schemas/result.js";
 import {
   EventHeaders,
   RunBody,
@@ -67,7 +69,7 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
       const isAsync = /(^|[,\s])respond-async\s*([,;]|$)/i.test(headers.prefer ?? "");
       const place = isAsync ? null : waiters.take(request.userId, "As many callers wait for runs as there may be.");
       try {
-        const run = inTraceOf(context, () => runs.start(request, again, { waits: !isAsync }));
+        const run = inTraceOf(context, () => runs.start(request, again, { waits: !isAsync, isShaped: true }));
         note(context, { user: run.userId, runId: run.runId });
         const at = { Location: `/v1/runs/${run.runId}?user=${encodeURIComponent(run.userId)}` };
         if (isAsync && run.result === null) {
@@ -93,7 +95,7 @@ function addStart(app: OpenAPIHono, { runs, log, hidden }: Service): void {
     const fault = faultOf(result);
     if (fault !== null) note(context, { code: fault.code });
     if (fault !== null) return problem(fault, { headers: at, runId: run.runId, log, hidden });
-    return context.json(shownResult(result), 200, at);
+    return jsonAnswer(shownText(result), 200, at);
   }
 }
 

@@ -5,6 +5,7 @@ import type { RunResult } from "../model/result.js";
 import { canonicalJson } from "./canonical-json.js";
 import { Journal, type TakeTurn } from "./journal.js";
 import { type Link, RECEIPT_SCHEMA, sha256 } from "./receipt-line.js";
+import { shownResult } from "./result-text.js";
 import { defaultKeyFile, readSigningKey, type SigningKey } from "./signing-key.js";
 
 export const receiptsFile = (stateDir: string): string => join(stateDir, "receipts.jsonl");
@@ -67,8 +68,6 @@ export class Receipts {
   /** `beginning` is null where no program began, or where that could not be written down. */
   async ended({ run, inputs, durable }: RunFacts, result: RunResult, beginning: Link | null): Promise<Link> {
     const { sandbox, contract, changes, totals, toolCalls, workspace, status, error, exitCode, signal } = result;
-    // Surfaces that others reach leave the host's paths out.
-    const { paths: _, ...document } = result;
     const { created, modified, deleted, skipped } = totals;
     const body = {
       ...{ kind: "ended", began: beginning?.seq ?? null, run, inputs },
@@ -84,7 +83,7 @@ export class Receipts {
       toolCalls: { total: totals.toolCalls, sha256: hashOf(toolCalls) },
       workspace: { synced: workspace.synced, version: workspace.version, durability: workspace.durability },
       ending: { status, code: error?.code ?? null, limit: error?.limit ?? null, exitCode, signal },
-      document: hashOf(document),
+      document: hashOf(shownResult(result)),
     };
     return await this.#append(body, durable);
   }

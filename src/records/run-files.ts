@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { RunResult } from "../model/result.js";
 import { step } from "../model/steps.js";
 import { errnoOf } from "../safefs/errors.js";
+import { wholeText } from "./result-text.js";
 import { hashName, REQUEST_END, type RunIdOwner, resultFile, runsDir, wholeResult } from "./run-ids.js";
 import { SpareFiles } from "./spare-files.js";
 import { claimName, putWholeAside, writerOf } from "./whole-file.js";
@@ -99,7 +100,7 @@ export class RunFiles {
   }
 
   putResult(result: RunResult): void {
-    this.#spares.put(resultFile(this.#dir, result.userId, result.runId), JSON.stringify(result));
+    this.#spares.put(resultFile(this.#dir, result.userId, result.runId), wholeText(result));
   }
 
   async putEvents(userId: string, runId: string, lines: string): Promise<void> {

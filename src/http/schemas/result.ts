@@ -3,7 +3,7 @@ import { z } from "zod";
 import { DURABILITIES, STATUSES } from "../../model/ending.js";
 import { ERRORS, type ErrorCode } from "../../model/errors.js";
 import { LIMITS, type LimitName } from "../../model/limits.js";
-import { RESULT_SCHEMA, type RunResult } from "../../model/result.js";
+import { RESULT_SCHEMA } from "../../model/result.js";
 
 const optionalText = z.string().optional();
 const file = { path: z.string(), pathBase64: optionalText };
@@ -130,9 +130,3 @@ export const ResultSchema = z
       .nullable(),
   })
   .meta({ id: "RunResult", description: "How a run ended, and all that is known of it. Every key is always present." });
-
-export type ShownResult = Omit<RunResult, "paths">;
-
-export function shownResult({ paths: _, ...shown }: RunResult): ShownResult {
-  return shown;
-}

@@ -1,11 +1,11 @@
 // What the service answers, as the page reads it. The shapes are the service's own.
 import type { z } from "zod";
 import type { ProfileList, ScenarioList, ToolList } from "../../../src/http/schemas/catalogue.js";
-import type { ShownResult } from "../../../src/http/schemas/result.js";
 import type { Status as ServiceStatus } from "../../../src/http/schemas/status.js";
 import type { FileList, VersionList } from "../../../src/http/schemas/workspace.js";
 import type { Status } from "../../../src/model/ending.js";
 import type { RunEvent as Told } from "../../../src/model/events.js";
+import type { ShownResult } from "../../../src/records/result-text.js";
 
 export type { Status } from "../../../src/model/ending.js";
 export type { Artifact, Changes, FileEntry, FilePath, SkippedEntry } from "../../../src/model/files.js";
