@@ -41,10 +41,13 @@ def load(names: Sequence[str], for_one: bool) -> None:
             left = "a thread" if threads == 2 else f"{threads - 1} threads"
             raise Refused(f"`import {name}` leaves {left} running, and a process with threads cannot be forked safely")
     prepare()
-    note_modules()
-    if not for_one:
+    if for_one:
+        note_modules()
+    else:
+        # Loaded before they are noted: a program takes to pieces what it finds beside those.
         from iso_runner.rehearsal import rehearse
 
+        note_modules()
         rehearse()
         fill_holes()
     gc.freeze()
