@@ -141,6 +141,18 @@ export class SandboxGroup {
     if (dir !== undefined) await killAll(dir);
   }
 
+  /** Whether no other process than this one is in it. False where nothing can tell. */
+  holdsNoneBut(pid: number): boolean {
+    const [dir] = this.folders;
+    if (dir === undefined) return false;
+    try {
+      const pids = readKernelFile(join(dir, "cgroup.procs")).split("\n").filter(Boolean);
+      return pids.every((each) => Number(each) === pid);
+    } catch {
+      return false;
+    }
+  }
+
   /** Removes the emptied group; true when nothing of it is left. */
   async remove(): Promise<boolean> {
     const gone = await Promise.all(this.folders.map(removeGroup));

@@ -5,7 +5,7 @@ import { IsoError } from "../../model/errors.js";
 import type { FileOwner } from "../../model/instance.js";
 import type { Policy } from "../../model/result.js";
 import { step } from "../../model/steps.js";
-import type { KernelFacts, Sandbox } from "../backend.js";
+import type { Counted, KernelFacts, Sandbox } from "../backend.js";
 import type { InitProcess } from "../init-process.js";
 import { namelessBytes } from "../nameless-files.js";
 import type { Profile } from "../profile.js";
@@ -69,6 +69,8 @@ export class LinuxSandbox implements Sandbox {
   #ready: Ready | null = null;
   #delivered = false;
   #stopping: Promise<KernelFacts> | null = null;
+  /** Resolves when nothing of it is left. */
+  #over: Promise<void> | null = null;
   /** What failed may go well when the backend is closed. */
   readonly #disposed = new Remembered(() => this.#dispose());
   #counts: Counts | null = null;
@@ -126,17 +128,35 @@ export class LinuxSandbox implements Sandbox {
     return this.#init === null ? 0 : await namelessBytes(this.#init.pid, this.#parts.slot.device);
   }
 
-  stop(): Promise<KernelFacts> {
-    this.#stopping ??= this.#stop();
+  stop(counted?: Counted): Promise<KernelFacts> {
+    this.#stopping ??= this.#stop(counted !== undefined);
     return this.#stopping;
   }
 
-  async #stop(): Promise<KernelFacts> {
+  /** A first process that reported an end is alone by then, so that it is enough to see that it runs no further. */
+  async #stop(hasReported: boolean): Promise<KernelFacts> {
     const { engine, group } = this.#parts;
     engine.ref();
     if (this.#init === null) engine.kill();
     else this.#init.kill();
+    const isStill = hasReported ? this.#isStill() : Promise.resolve(false);
     this.hasten();
+    const over = this.#untilOver();
+    this.#over = over;
+    // What fails after that is told to who disposes of it.
+    over.catch(() => undefined);
+    await Promise.race([over, isStill.then((still) => (still ? undefined : over))]);
+    this.#counts = group.counts();
+    return { ...this.#counts, lost: this.#lost };
+  }
+
+  /** Asked in this order: what its first process started before its last moment is in the group by then. */
+  async #isStill(): Promise<boolean> {
+    return this.#init !== null && (await this.#init.runsNoMore()) && this.#parts.group.holdsNoneBut(this.#init.pid);
+  }
+
+  async #untilOver(): Promise<void> {
+    const { engine, group } = this.#parts;
     const impatient = setTimeout(() => engine.kill(), ENGINE_PATIENCE_MS);
     await this.ended;
     clearTimeout(impatient);
@@ -145,8 +165,6 @@ export class LinuxSandbox implements Sandbox {
     else await this.#init.gone();
     await group.kill();
     await engine.release();
-    this.#counts = group.counts();
-    return { ...this.#counts, lost: this.#lost };
   }
 
   /** The slot became the delivered folder itself, so the program's files are where they belong. */
@@ -160,6 +178,7 @@ export class LinuxSandbox implements Sandbox {
 
   async #dispose(): Promise<void> {
     await this.stop();
+    await this.#over;
     step("dispose.stopped");
     const { group, log } = this.#parts;
     if (!(await group.remove())) log.note(`control groups could not be removed: ${group.folders.join(", ")}`);

@@ -206,6 +206,17 @@ describe.skipIf(!hasReal)("groups of this host", () => {
     for (const dir of group.folders) expect(existsSync(dir)).toBe(false);
   });
 
+  it("tell whether one process is all they hold", async () => {
+    const group = makeReal();
+    const [child, other] = [sleeper(), sleeper()];
+    group.join(child.pid ?? -1);
+    expect(group.holdsNoneBut(child.pid ?? -1)).toBe(true);
+    expect(group.holdsNoneBut(other.pid ?? -1)).toBe(false);
+    group.join(other.pid ?? -1);
+    expect(group.holdsNoneBut(child.pid ?? -1)).toBe(false);
+    expect(new SandboxGroup(real.version, new Map(), name(), LIMITS).holdsNoneBut(child.pid ?? -1)).toBe(false);
+  });
+
   it("leave no folder of a limit that could not be set", () => {
     const called = name();
     const group = new SandboxGroup(real.version, real.places, called, { ...LIMITS, memory: Number.NaN });
