@@ -104,6 +104,7 @@ const TOUCHES_FILES = {
   "src/sandbox/docker/path-map.ts": "a token in a folder of the host's, read back by a container",
   "src/sandbox/docker/runner-copy.ts": "a copy of the package's runner in our own state",
   "src/sandbox/host-users.ts": "who is who on the host",
+  "src/sandbox/init-process.ts": "/proc: a kept look at a process that ends",
   "src/sandbox/known-facts.ts": "what was found out about this host, in our own state",
   "src/sandbox/linux/access.ts": "who may enter which folder of the host",
   "src/sandbox/linux/cgroup-group.ts": "control groups",

@@ -6,7 +6,7 @@ import type { EventBus } from "../comm/event-bus.js";
 import { IsoError, toIsoError } from "../model/errors.js";
 import { KiB, MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
-import { shownText } from "../records/result-text.js";
+import { shownText } from "../model/result-text.js";
 import type { RequestKeyRecord } from "../records/run-files.js";
 import { checkUserId } from "../workspace/user-dir.js";
 import { Admission, queueLimits } from "./admission.js";

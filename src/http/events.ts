@@ -3,7 +3,7 @@ import { toSse } from "../comm/wire.js";
 import type { EventSource } from "../harness/past-events.js";
 import type { RunEvent } from "../model/events.js";
 import { within } from "../model/in-time.js";
-import { shownResult } from "../records/result-text.js";
+import { shownResult } from "../model/result-text.js";
 import { Counts } from "./counts.js";
 
 const HEARTBEAT_MS = 15_000;

@@ -9,7 +9,7 @@ import type { KeptRun, RunRegistry } from "../harness/run-registry.js";
 import { IsoError } from "../model/errors.js";
 import { MiB } from "../model/limits.js";
 import type { RunResult } from "../model/result.js";
-import { shownResult, shownText } from "../records/result-text.js";
+import { shownResult, shownText } from "../model/result-text.js";
 import { jsonAnswer } from "./answer.js";
 import { Counts } from "./counts.js";
 import { faultOf, problem } from "./problem.js";

@@ -2,10 +2,10 @@
 // of inputs only hashes.
 import { join } from "node:path";
 import type { RunResult } from "../model/result.js";
+import { shownResult } from "../model/result-text.js";
 import { canonicalJson } from "./canonical-json.js";
 import { Journal, type TakeTurn } from "./journal.js";
 import { type Link, RECEIPT_SCHEMA, sha256 } from "./receipt-line.js";
-import { shownResult } from "./result-text.js";
 import { defaultKeyFile, readSigningKey, type SigningKey } from "./signing-key.js";
 
 export const receiptsFile = (stateDir: string): string => join(stateDir, "receipts.jsonl");

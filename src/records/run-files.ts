@@ -3,9 +3,9 @@
 import { appendFileSync, createReadStream, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { RunResult } from "../model/result.js";
+import { wholeText } from "../model/result-text.js";
 import { step } from "../model/steps.js";
 import { errnoOf } from "../safefs/errors.js";
-import { wholeText } from "./result-text.js";
 import { hashName, REQUEST_END, type RunIdOwner, resultFile, runsDir, wholeResult } from "./run-ids.js";
 import { SpareFiles } from "./spare-files.js";
 import { claimName, putWholeAside, writerOf } from "./whole-file.js";

@@ -2,7 +2,7 @@
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { ConnectionError, ProblemError, type RunResult } from "../../src/client/index.js";
 import { Admission, queueLimits } from "../../src/harness/admission.js";
-import type { ShownResult } from "../../src/records/result-text.js";
+import type { ShownResult } from "../../src/model/result-text.js";
 import { bed, jsonOf } from "../http/bed.js";
 import { type Bed, client, cut, type Meddle } from "./bed.js";
 

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { blankResult } from "../../src/harness/result.js";
 import { describedPath } from "../../src/http/route.js";
 import { ResultSchema } from "../../src/http/schemas/result.js";
-import { type ShownResult, shownResult } from "../../src/records/result-text.js";
+import { type ShownResult, shownResult } from "../../src/model/result-text.js";
 import { bed, jsonOf } from "./bed.js";
 
 async function describedBy(it: ReturnType<typeof bed>) {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { blankResult } from "../../src/harness/result.js";
 import type { RunResult } from "../../src/model/result.js";
-import { shownResult } from "../../src/records/result-text.js";
+import { shownResult } from "../../src/model/result-text.js";
 import { SseParser } from "../../web/src/api/sse.js";
 import { livePhases, phasesOf, rule } from "../../web/src/live/phases.js";
 import { adviceOf, frameLine, ofRun, sentenceOf, whereOf } from "../../web/src/report/frames.js";

@@ -5,7 +5,7 @@ import type { Status as ServiceStatus } from "../../../src/http/schemas/status.j
 import type { FileList, VersionList } from "../../../src/http/schemas/workspace.js";
 import type { Status } from "../../../src/model/ending.js";
 import type { RunEvent as Told } from "../../../src/model/events.js";
-import type { ShownResult } from "../../../src/records/result-text.js";
+import type { ShownResult } from "../../../src/model/result-text.js";
 
 export type { Status } from "../../../src/model/ending.js";
 export type { Artifact, Changes, FileEntry, FilePath, SkippedEntry } from "../../../src/model/files.js";

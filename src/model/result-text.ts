@@ -1,5 +1,5 @@
 // A result as JSON: written down, counted and answered with, and made once for all three.
-import type { RunResult } from "../model/result.js";
+import type { RunResult } from "./result.js";
 
 export type ShownResult = Omit<RunResult, "paths">;
 
