@@ -1,4 +1,4 @@
-// Judge: the sandbox is dead, its files lie still. Contract, changes and ending are found from them and from what the kernel counted.
+// Judge: nothing of the sandbox runs any more, its files lie still. Contract, changes and ending are found from them and from what the kernel counted.
 import { summariseUnmet, verifyContract } from "../contract/verify.js";
 import { formatStack } from "../diagnostics/stack.js";
 import type { ProgramEnd, ProgramException } from "../model/ending.js";

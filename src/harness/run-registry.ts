@@ -307,7 +307,7 @@ class Entry implements KeptRun {
       .then((result) => {
         this.events.close();
         this.result = result;
-        this.bytes = shownText(result).length * 3 + this.events.outputBytes + toolBytes(this.events);
+        this.bytes = shownText(result).length * 4 + this.events.outputBytes + toolBytes(this.events);
         return result;
       });
   }

@@ -63,12 +63,13 @@ export interface Sandbox {
   hasten?(): void;
   /** Bytes of files below `work` and `out` that have no name any more and are held open; absent where this host cannot see them. */
   namelessBytes?(): Promise<number>;
-  /** Kills every process of the sandbox and resolves when none is left. Idempotent; never rejects for a sandbox already gone.
+  /** Kills every process of the sandbox and resolves when none runs any more: its files lie still, what it had is its own until `dispose`.
+   * Idempotent; never rejects for a sandbox already gone.
    * `counted` is what the supervisor counted itself, where it reported its end: a backend that knows all to be gone need not ask again. */
   stop(counted?: Counted): Promise<KernelFacts>;
   /** After `stop`: the program's files are in `<dir>/work` and `<dir>/out` of the host again. */
   collect(): Promise<void>;
-  /** Removes everything the sandbox had beside the delivered folder. Implies `stop`. */
+  /** Removes everything the sandbox had beside the delivered folder, when nothing of it is left. Implies `stop`. */
   dispose(): Promise<void>;
   /** Limits, network and isolation as they really were, `hits` as counted so far. */
   policy(): Policy;

@@ -51,6 +51,7 @@ export class InitProcess {
    * cannot be told soon, of one with threads for instance.
    */
   async runsNoMore(): Promise<boolean> {
+    if (this.#started === null) return false;
     let fd: number | null = null;
     try {
       fd = openSync(this.#stat, "r");

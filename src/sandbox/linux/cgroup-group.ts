@@ -141,13 +141,13 @@ export class SandboxGroup {
     if (dir !== undefined) await killAll(dir);
   }
 
-  /** Whether no other process than this one is in it. False where nothing can tell. */
+  /** Whether this process is in it and no other. False where nothing can tell. */
   holdsNoneBut(pid: number): boolean {
     const [dir] = this.folders;
     if (dir === undefined) return false;
     try {
       const pids = readKernelFile(join(dir, "cgroup.procs")).split("\n").filter(Boolean);
-      return pids.every((each) => Number(each) === pid);
+      return pids.length === 1 && Number(pids[0]) === pid;
     } catch {
       return false;
     }

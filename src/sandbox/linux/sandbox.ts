@@ -178,7 +178,8 @@ export class LinuxSandbox implements Sandbox {
 
   async #dispose(): Promise<void> {
     await this.stop();
-    await this.#over;
+    // What failed then may go well now, and is this caller's to hear where it does not.
+    await this.#over?.catch(() => this.#untilOver());
     step("dispose.stopped");
     const { group, log } = this.#parts;
     if (!(await group.remove())) log.note(`control groups could not be removed: ${group.folders.join(", ")}`);
