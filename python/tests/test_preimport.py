@@ -34,6 +34,13 @@ if pid == 0:
     ctypes.CDLL(None).exit(0)
 print(os.wait4(pid, 0)[2].ru_minflt)
 """
+_LEFT = """
+import sys
+from iso_zygote.preimport import load
+from iso_runner import shutdown
+load((), sys.argv[1] == "once")
+print(len(shutdown.new_modules()) - len(["__main__"]))
+"""
 
 
 def _run(code: str, *arguments: str) -> int:
@@ -51,6 +58,10 @@ class Preimport(unittest.TestCase):
     def test_openssl_works_and_is_not_taken_to_pieces_at_exit(self) -> None:
         pages = {how: _run(_EXIT, how) for how in ("left", "as it comes")}
         self.assertLess(pages["left"], pages["as it comes"] - 50)
+
+    def test_a_program_has_no_module_of_ours_to_take_to_pieces(self) -> None:
+        for how in ("launcher", "once"):
+            self.assertEqual(_run(_LEFT, how), 0, how)
 
 
 if __name__ == "__main__":
