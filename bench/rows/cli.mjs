@@ -3,8 +3,11 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ms } from "../context.mjs";
 import { difference, ratio } from "../figures.mjs";
+import { STARTS_ONE } from "../floors.mjs";
 import { takeTurns } from "../rounds.mjs";
 
+const START_ONE = "require('node:child_process').spawnSync(process.argv[1], ['-I', '-c', process.argv[2]])";
+const FORK_ONE = "import json, os, socket, threading\nif os.fork() == 0: print(1)\nelse: os.wait()";
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export default {
@@ -29,9 +32,10 @@ export default {
         void (await context.run(process.execPath, args, { cwd, env }));
     const run = [CLI, "run", "--backend", context.backend, "-c", "print(1)"];
     await node(CLI, "daemon", "start")();
-    const [bare, cli, resident] = await takeTurns(
+    const [bare, least, cli, resident] = await takeTurns(
       [
         { name: "node -e 0", run: node("-e", "0") },
+        { name: "least", run: node("-e", START_ONE, context.python, FORK_ONE) },
         { name: "run", run: node(...run, "--no-daemon") },
         { name: "run, resident engine", run: node(...run) },
       ],
@@ -41,6 +45,7 @@ export default {
       figures: [
         difference("p50 more", "ms", cli.samples, bare.samples, { most: 120 }),
         difference("p50 more with a resident engine", "ms", resident.samples, bare.samples, { most: 40 }),
+        difference(STARTS_ONE, "ms", least.samples, bare.samples),
         ratio("p50 of `node -e 0`", cli.samples, bare.samples),
       ],
       detail: [

@@ -57,6 +57,16 @@ describe("a floor", () => {
     expect(sustained).toMatchObject({ row: "sustained/zygote", floor: 2.5 });
   });
 
+  it("may be made of several rows' figures", () => {
+    const figures = [{ name: "p50", unit: "x", value: 15, goal: { least: 30 } }];
+    const container = { "docker/docker": { figures }, "warm/docker": { figures: [{ ...figures[0], value: 1.2 }] } };
+    const found = floorsOf({ ...rows(0.4), ...container }).find(({ row }) => row === "docker/docker");
+    expect(found?.floor).toBeCloseTo(60);
+    expect(floorsOf({ ...rows(0.4), "docker/docker": { figures } }).map(({ row }) => row)).toEqual([
+      "sustained/zygote",
+    ]);
+  });
+
   it("is left out where the goal is reached, and where a part of it was not measured", () => {
     expect(floorsOf(rows(0.4)).map(({ row }) => row)).toEqual(["sustained/zygote"]);
     expect(floorsOf({ ...rows(0.9), floor: { figures: [] } })).toEqual([]);
