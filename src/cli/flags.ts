@@ -179,8 +179,10 @@ function readBytes(path: string, flag: string): Buffer {
     return readFileSync(fd);
   } catch (error) {
     if (error instanceof IsoError) throw error;
-    if (error instanceof Error && "code" in error && error.code === "ENOENT")
-      throw usage(`${flag}: there is no file "${path}"`, flag);
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
+      const instead = flag === "FILE" ? "; code itself goes after -c, what chooses a scenario after --scenario" : "";
+      throw usage(`${flag}: there is no file "${path}"${instead}`, flag);
+    }
     throw usage(`${flag}: "${path}" cannot be read: ${error instanceof Error ? error.message : error}`, flag);
   } finally {
     if (fd !== null) closeSync(fd);

@@ -67,7 +67,7 @@ describe("a mistake in a flag", () => {
   );
 
   it.each<[string, string, RegExp]>([
-    ["is not there", "nope.py", /^FILE: there is no file/],
+    ["is not there", "nope.py", /^FILE: there is no file .* -c, .* --scenario/],
     ["is a folder", ".", /^FILE: .*no regular file/],
     ["is no UTF-8", "latin.py", /^FILE: .*no UTF-8/],
     ["is too large", "large.py", /^FILE: .*more than/],
