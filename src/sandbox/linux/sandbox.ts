@@ -177,8 +177,10 @@ export class LinuxSandbox implements Sandbox {
   }
 
   async #dispose(): Promise<void> {
-    await this.stop();
-    // What failed then may go well now, and is this caller's to hear where it does not.
+    // Where the end itself failed, that may go well now, and is this caller's to hear where it does not.
+    await this.stop().catch((error) => {
+      if (this.#over === null) throw error;
+    });
     await this.#over?.catch(() => this.#untilOver());
     step("dispose.stopped");
     const { group, log } = this.#parts;
